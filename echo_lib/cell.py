@@ -1,0 +1,31 @@
+"""Qual célula do notebook está rodando, para que rodá-la de novo não deixe nada para trás."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import Any
+
+_closers: dict[str, tuple[str, list[Callable[[], None]]]] = {}
+
+
+def close_on_rerun(close: Callable[[], None]) -> None:
+    """Guarda `close` para quando esta célula rodar de novo; chama os da execução anterior.
+
+    Fora de um notebook, ou quando a interface não diz qual é a célula, não faz nada.
+    Fonte: jupyter-client.readthedocs.io, «Messaging in Jupyter» (o cabeçalho da mensagem
+    execute_request); o JupyterLab e o VS Code põem `cellId` nos metadados dela.
+    """
+    ipython = sys.modules.get("IPython")
+    shell: Any = ipython.get_ipython() if ipython else None
+    parent = shell.get_parent() if hasattr(shell, "get_parent") else {}
+    cell = parent.get("metadata", {}).get("cellId")
+    if not cell:
+        return
+    execution = parent["header"]["msg_id"]
+    previous, closers = _closers.get(cell, (execution, []))
+    if previous != execution:
+        for older in closers:
+            older()
+        closers = []
+    _closers[cell] = (execution, [*closers, close])

@@ -1,0 +1,219 @@
+"""O cliente de eco da lição 05: uma conversa com um servidor de eco."""
+
+from __future__ import annotations
+
+import codecs
+import errno
+import queue
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import suppress
+from time import monotonic
+from types import TracebackType
+from typing import Self
+
+from echo_lib.errors import Address, EchoError, annotate, valid_address
+from echo_lib.trace import Trace, TracedSocket
+
+_CHUNK = 16 * 1024  # bytes em viagem por vez: cabem nos buffers de qualquer sistema
+
+
+class EchoClient:
+    """Uma conversa com um servidor de eco: conecta, envia texto, recebe o eco.
+
+    Argumentos:
+        host: nome ou endereço do servidor.
+        port: porta do servidor, de 0 a 65535.
+        timeout: segundos que cada operação (connect, send) pode levar ao todo.
+        buffer_size: o máximo de bytes de cada recv.
+        trace: um Trace onde gravar as chamadas desta conversa; se omitido, vale o `with Trace()`
+            em volta, se houver.
+
+    Erros:
+        ValueError: host, porta ou prazo inválido.
+    """
+
+    def __init__(
+        self,
+        host: str = "127.0.0.1",
+        port: int = 61840,
+        *,
+        timeout: float = 5.0,
+        buffer_size: int = 1024,
+        trace: Trace | None = None,
+    ) -> None:
+        self.address: Address = valid_address(host, port)
+        if not isinstance(timeout, (int, float)) or not 0 < timeout < threading.TIMEOUT_MAX:
+            raise ValueError(f"esperava timeout em segundos, maior que zero; recebi {timeout!r}.")
+        self.timeout = timeout
+        self.buffer_size = buffer_size
+        self._trace = trace
+        self._sock: socket.socket | None = None
+        self._exchanging = False
+
+    def __repr__(self) -> str:
+        state = "conectado a" if self.connected else "desconectado de"
+        return f"<EchoClient {state} {self.address[0]}:{self.address[1]}>"
+
+    def __enter__(self) -> Self:
+        return self.connect()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    @property
+    def connected(self) -> bool:
+        """Verdadeiro entre connect() e close(), ou até um erro encerrar a conversa."""
+        return self._sock is not None
+
+    def connect(self) -> Self:
+        """Conecta ao servidor; se já está conectado, não faz nada.
+
+        Erros:
+            OSError: ConnectionRefusedError, TimeoutError, socket.gaierror…, com a explicação
+                como nota.
+        """
+        if self._sock is not None:
+            return self
+        deadline = monotonic() + self.timeout
+        sock = self._new_socket()
+        try:
+            address = _resolve(self.address, self.timeout)
+            sock.settimeout(_left(deadline))
+            sock.connect(address)
+        except BaseException as error:  # inclui a interrupção do kernel
+            sock.close()
+            annotate(error, self.address)
+            raise
+        self._sock = sock
+        return self
+
+    def send(self, text: str) -> str:
+        """Envia o texto em UTF-8 e devolve o eco, recebido até o último byte.
+
+        Argumentos:
+            text: a mensagem. Vazia, não tem bytes: nada viaja e o eco é vazio.
+
+        Erros:
+            EchoError: o servidor fechou antes de devolver tudo, ou devolveu outra coisa.
+            OSError: TimeoutError (o eco não voltou inteiro em `timeout` segundos),
+                ConnectionResetError, ou ENOTCONN se não há conexão.
+            UnicodeEncodeError: o texto não cabe em UTF-8; nada foi enviado.
+            Nos outros erros a conversa se encerra: o resto do eco, se chegasse depois, se
+            misturaria ao da próxima mensagem.
+
+        Fonte: docs.python.org/3/howto/sockets.html, «Using a Socket»; RFC 9293, seção 3.1.
+        """
+        sock = self._sock
+        try:
+            if sock is None:
+                raise OSError(errno.ENOTCONN, "a conversa não está aberta")
+            return self._exchange(sock, text.encode())
+        except UnicodeEncodeError as error:  # nada foi enviado: a conversa continua
+            annotate(error)
+            raise
+        except BaseException as error:  # inclui a interrupção do kernel
+            self._sock = None
+            if sock is not None:
+                sock.close()
+            annotate(error, self.address)
+            raise
+
+    def close(self) -> None:
+        """Encerra a conversa. Pode ser chamado quantas vezes for preciso, de qualquer thread."""
+        sock, self._sock = self._sock, None
+        if sock is None:
+            return
+        if self._exchanging:  # close() não acorda um recv em outra thread; shutdown() acorda,
+            with suppress(OSError):  # e é ela que fecha o socket
+                sock.shutdown(socket.SHUT_RDWR)
+        else:
+            sock.close()
+
+    def _exchange(self, sock: socket.socket, data: bytes) -> str:
+        """Envia e recebe um pedaço por vez: se só enviasse, os dois lados acabariam cheios."""
+        deadline = monotonic() + self.timeout
+        decoder = codecs.getincrementaldecoder("utf-8")()
+        pieces = []
+        self._exchanging = True
+        try:
+            for start in range(0, len(data), _CHUNK):
+                chunk = data[start : start + _CHUNK]
+                sock.settimeout(_left(deadline))
+                sock.sendall(chunk)
+                for echo in self._receive(sock, chunk, deadline):
+                    pieces.append(decoder.decode(echo))
+        finally:
+            self._exchanging = False
+        return "".join(pieces) + decoder.decode(b"", final=True)
+
+    def _receive(self, sock: socket.socket, sent: bytes, deadline: float) -> Iterator[bytes]:
+        """O eco de `sent`, aos pedaços em que chegar, até o último byte."""
+        received = 0
+        while received < len(sent):
+            sock.settimeout(_left(deadline))
+            echo = sock.recv(min(self.buffer_size, len(sent) - received))
+            if not echo:
+                raise EchoError(
+                    f"o servidor fechou a conexão depois de devolver {received} "
+                    f"de {len(sent)} bytes.",
+                    "ele parou, encerrou você por silêncio, ou já atende o máximo de clientes.",
+                    "veja se o servidor está de pé e conecte de novo.",
+                )
+            if echo != sent[received : received + len(echo)]:
+                raise EchoError(
+                    f"esperava o eco {sent[received : received + 20]!r}, recebi {echo[:20]!r}.",
+                    "quem responde nesse endereço não é um servidor de eco.",
+                    "confira o host e a porta.",
+                )
+            received += len(echo)
+            yield echo
+
+    def _new_socket(self) -> socket.socket:
+        """O socket da conversa; rastreado, se esta conversa tem o seu próprio rastro."""
+        if self._trace is None:
+            return socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        return TracedSocket(socket.AF_INET, socket.SOCK_STREAM, trace=self._trace)
+
+
+def _left(deadline: float) -> float:
+    """Os segundos que faltam até o prazo.
+
+    Erros:
+        TimeoutError: o prazo passou.
+    """
+    left = deadline - monotonic()
+    if left <= 0:
+        raise TimeoutError("timed out")
+    return left
+
+
+def _resolve(address: Address, timeout: float) -> Address:
+    """Traduz um nome em endereço IPv4, com prazo: sem rede, o sistema pode demorar minutos."""
+    host, port = address
+    with suppress(OSError):
+        socket.inet_pton(socket.AF_INET, host)
+        return address
+    answer: queue.SimpleQueue[Address | Exception] = queue.SimpleQueue()
+
+    def ask() -> None:
+        try:
+            found = socket.getaddrinfo(host, port, socket.AF_INET, socket.SOCK_STREAM)
+            answer.put((str(found[0][4][0]), port))
+        except Exception as error:  # segue para quem espera
+            answer.put(error)
+
+    threading.Thread(target=ask, name="resolve", daemon=True).start()
+    try:
+        result = answer.get(timeout=timeout)
+    except queue.Empty:
+        raise TimeoutError("timed out") from None
+    if isinstance(result, Exception):
+        raise result
+    return result

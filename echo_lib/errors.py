@@ -1,0 +1,315 @@
+"""Explica em português as exceções de socket: o que houve, a causa provável, o que fazer."""
+
+from __future__ import annotations
+
+import re
+import socket
+import traceback
+from dataclasses import dataclass
+from errno import errorcode
+
+Address = tuple[str, int]
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """Uma exceção traduzida para quem está aprendendo."""
+
+    happened: str
+    cause: str
+    remedy: str
+    codes: str = ""
+
+    def __str__(self) -> str:
+        lines = [
+            f"O que aconteceu: {self.happened}",
+            f"Causa provável: {self.cause}",
+            f"O que fazer: {self.remedy}",
+        ]
+        return "\n".join([*lines, f"Código: {self.codes}"] if self.codes else lines)
+
+
+class EchoError(ConnectionError):
+    """A conversa com o servidor não foi um eco: fechada no meio, ou com outros bytes."""
+
+    def __init__(self, happened: str, cause: str, remedy: str) -> None:
+        super().__init__(happened)
+        self.explanation = Explanation(happened, cause, remedy)
+
+
+# Nome POSIX → (Windows, macOS, Linux). Fontes: learn.microsoft.com «Windows Sockets Error
+# Codes», errno(2) do macOS e errno(3) do Linux.
+CODES: dict[str, tuple[int, int, int]] = {
+    "EACCES": (10013, 13, 13),
+    "EADDRINUSE": (10048, 48, 98),
+    "EADDRNOTAVAIL": (10049, 49, 99),
+    "EAGAIN": (10035, 35, 11),
+    "EBADF": (10038, 9, 9),
+    "ECONNABORTED": (10053, 53, 103),
+    "ECONNREFUSED": (10061, 61, 111),
+    "ECONNRESET": (10054, 54, 104),
+    "EHOSTUNREACH": (10065, 65, 113),
+    "EINVAL": (10022, 22, 22),
+    "EISCONN": (10056, 56, 106),
+    "EMFILE": (10024, 24, 24),
+    "ENETUNREACH": (10051, 51, 101),
+    "ENOTCONN": (10057, 57, 107),
+    "EPIPE": (10058, 32, 32),
+    "ETIMEDOUT": (10060, 60, 110),
+}
+_WINDOWS_NAMES = {windows: name for name, (windows, _, _) in CODES.items()}
+_SAME_MEANING = {
+    "EPERM": "EACCES",
+    "EWOULDBLOCK": "EAGAIN",
+    "EHOSTDOWN": "EHOSTUNREACH",
+    "ENETDOWN": "ENETUNREACH",
+    "ENFILE": "EMFILE",
+    "ENOTSOCK": "EBADF",
+    "ESHUTDOWN": "EPIPE",
+    "EINPROGRESS": "EAGAIN",
+}
+
+# {onde} vira « 127.0.0.1:61840», ou nada quando não se sabe o endereço.
+_BY_NAME: dict[str, tuple[str, str, str]] = {
+    "ECONNREFUSED": (
+        "conexão recusada{onde}: a máquina respondeu, mas nenhum programa escuta nessa porta.",
+        "o servidor não foi iniciado, já terminou, ou usa outra porta ou outro endereço. "
+        "E 127.0.0.1 é sempre a própria máquina de quem conecta, nunca a do colega.",
+        "inicie o servidor e conecte de novo; confira host e porta dos dois lados, "
+        "com netstat -an na máquina do servidor.",
+    ),
+    "EADDRINUSE": (
+        "o endereço{onde} já está em uso.",
+        "outro programa escuta nessa porta, muitas vezes o seu próprio servidor, iniciado antes "
+        "e ainda vivo; ou uma conexão recém-fechada ainda está em TIME_WAIT.",
+        "pare o servidor antigo (stop() ou close()), espere um ou dois minutos, ou use outra "
+        "porta: com a porta 0 o sistema escolhe uma livre.",
+    ),
+    "EADDRNOTAVAIL": (
+        "o endereço{onde} não pode ser usado nesta máquina.",
+        "o bind só aceita endereços desta máquina. O 192.168.0.12 do tutorial é o da máquina de "
+        "quem o escreveu, e quase nunca é o seu. No connect, o endereço 0.0.0.0 e a porta 0 "
+        "também não servem de destino.",
+        "use 127.0.0.1 para testar sozinho, 0.0.0.0 no bind para escutar em todos os endereços, "
+        "ou o seu IPv4, que ipconfig (Windows) ou ip addr (Linux) mostra.",
+    ),
+    "EACCES": (
+        "o sistema não deu permissão para usar o endereço{onde}.",
+        "portas abaixo de 1024 pedem privilégios de administrador em muitos sistemas; no Windows, "
+        "a porta também pode estar reservada, ou tomada com exclusividade por outro programa.",
+        "use uma porta de 1024 a 65535, como a 61840 do tutorial.",
+    ),
+    "ETIMEDOUT": (
+        "o tempo acabou sem resposta{onde}.",
+        "se foi no connect: um firewall descarta os pacotes, o endereço não é de nenhuma máquina "
+        "ligada, ou o Wi-Fi isola os aparelhos uns dos outros. Se foi no recv ou no accept: "
+        "o outro lado ainda não enviou nada, ou ninguém se conectou.",
+        "teste primeiro com 127.0.0.1, na mesma máquina; depois confira o endereço e o firewall "
+        "da máquina do servidor.",
+    ),
+    "ENETUNREACH": (
+        "a rede{onde} é inalcançável.",
+        "esta máquina não tem caminho (rota) até lá: está sem rede, ou em outra rede.",
+        "confira se o Wi-Fi ou o cabo está ligado e se as duas máquinas estão na mesma rede; "
+        "para testar sem rede, use 127.0.0.1.",
+    ),
+    "EHOSTUNREACH": (
+        "a máquina{onde} é inalcançável.",
+        "ninguém nessa rede responde por esse endereço: a máquina está desligada, mudou de "
+        "endereço, ou o Wi-Fi isola os aparelhos.",
+        "pergunte ao dono o IPv4 de agora (ipconfig) e tente de novo.",
+    ),
+    "ECONNRESET": (
+        "a conexão{onde} foi cortada pelo outro lado (RST).",
+        "o programa de lá terminou de repente, ou fechou o socket sem ler tudo o que você enviou.",
+        "veja se o servidor ainda está de pé e conecte de novo: esta conexão não volta.",
+    ),
+    "ECONNABORTED": (
+        "a conexão{onde} foi abortada por esta máquina.",
+        "o outro lado sumiu ou reiniciou, ou um antivírus ou firewall interrompeu a conexão.",
+        "crie um socket novo e conecte de novo.",
+    ),
+    "EPIPE": (
+        "não dá para enviar: este socket não tem conexão{onde} aberta para escrita.",
+        "o outro lado já fechou a conexão, você mesmo chamou shutdown(), ou o connect nunca foi "
+        "feito.",
+        "crie um socket novo, chame connect e só então envie.",
+    ),
+    "ENOTCONN": (
+        "este socket não está conectado.",
+        "faltou o connect, ou a conexão já acabou; no servidor, talvez você tenha usado o socket "
+        "de escuta (s) no lugar da conexão (conn) que accept devolveu.",
+        "no cliente, chame connect antes; no servidor, use conn, addr = s.accept() "
+        "e fale com conn.",
+    ),
+    "EISCONN": (
+        "este socket já está conectado.",
+        "connect foi chamado duas vezes no mesmo socket.",
+        "use a conexão que já existe, ou feche-a e crie um socket novo.",
+    ),
+    "EINVAL": (
+        "o sistema recusou a chamada: ela não vale no estado em que o socket está.",
+        "bind chamado duas vezes no mesmo socket, ou accept antes de listen.",
+        "rode de novo a célula que cria o socket e siga a ordem: socket, bind, listen, accept.",
+    ),
+    "EBADF": (
+        "este socket já foi fechado.",
+        "close() foi chamado antes (também no fim de um bloco with), e um socket fechado não "
+        "volta a abrir.",
+        "crie um socket novo: rode de novo a célula que o cria.",
+    ),
+    "EAGAIN": (
+        "a chamada teria de esperar, e este socket não espera (modo não bloqueante).",
+        "ainda não há o que ler, o que aceitar ou espaço para enviar; um connect não bloqueante "
+        "apenas começou.",
+        "use settimeout(segundos) para esperar com limite, ou o módulo selectors "
+        "para saber a hora.",
+    ),
+    "EMFILE": (
+        "arquivos e sockets abertos demais neste programa.",
+        "sockets criados e nunca fechados.",
+        "feche cada socket com close() ou with; reiniciar o kernel fecha todos.",
+    ),
+}
+
+_NAME_NOT_FOUND = (
+    "o nome da máquina{onde} não foi encontrado.",
+    "erro de digitação, ou a rede não tem quem traduza esse nome em endereço (DNS).",
+    "confira o nome, ou use o endereço em números, como 127.0.0.1: quatro números de 0 a 255.",
+)
+_BAD_PORT = (
+    "a porta{onde} não é válida.",
+    "uma porta é um número inteiro de 0 a 65535, sem aspas.",
+    "escreva, por exemplo, ('127.0.0.1', 61840).",
+)
+_BAD_ADDRESS = (
+    "o endereço não tem a forma que o socket espera.",
+    "bind e connect recebem um só argumento: o par (host, porta), com o host entre aspas e a "
+    "porta como número inteiro de 0 a 65535.",
+    "escreva com parênteses duplos: s.connect(('127.0.0.1', 61840)).",
+)
+_NOT_BYTES = (
+    "o socket só envia bytes, e recebeu texto.",
+    "faltou o encode: texto (str) precisa virar bytes antes de viajar.",
+    "escreva s.sendall(mensagem.encode()).",
+)
+_DECODE = (
+    "estes bytes não formam um texto UTF-8 completo.",
+    "um recv pode cortar um caractere no meio (ç, ã e emojis ocupam mais de um byte), ou os "
+    "bytes não são texto em UTF-8.",
+    "junte todos os bytes antes do decode, ou use codecs.getincrementaldecoder('utf-8').",
+)
+_ENCODE = (
+    "este texto não pode virar bytes.",
+    "ele contém um caractere que a codificação não aceita; num nome de máquina, uma parte vazia "
+    "ou longa demais.",
+    "confira o texto; para mensagens use mensagem.encode(), que é UTF-8.",
+)
+
+_SOCKET_CALL = re.compile(
+    r"\.(bind|connect|connect_ex|send|sendall)\(|create_(server|connection)\("
+)
+
+
+def explain(exc: BaseException, address: Address | None = None) -> Explanation | None:
+    """Explica uma exceção de socket, ou devolve None se ela não é do assunto.
+
+    Argumentos:
+        exc: a exceção (OSError, UnicodeError, OverflowError, TypeError).
+        address: o par (host, porta) da chamada, se conhecido; aparece no texto.
+
+    Retorna:
+        Explanation ou None.
+
+    Fonte: docs.python.org/3/library/exceptions.html#os-exceptions e /library/errno.html.
+    """
+    if isinstance(exc, EchoError):
+        return exc.explanation
+    name = _error_name(exc)
+    texts = _texts(exc, name)
+    if texts is None:
+        return None
+    where = f" {address[0]}:{address[1]}" if address else ""
+    happened, cause, remedy = (text.replace("{onde}", where) for text in texts)
+    return Explanation(happened, cause, remedy, _codes(name))
+
+
+def annotate(exc: BaseException, address: Address | None = None, extra: str = "") -> None:
+    """Acrescenta a explicação à exceção, como nota que aparece sob o traceback.
+
+    Fonte: docs.python.org/3/library/exceptions.html#BaseException.add_note.
+    """
+    explanation = explain(exc, address)
+    if explanation and not getattr(exc, "__notes__", None):
+        exc.add_note(str(explanation))
+        if extra:
+            exc.add_note(extra)
+
+
+def valid_address(host: object, port: object) -> Address:
+    """Confere um par (host, porta) antes de qualquer chamada ao sistema.
+
+    Argumentos:
+        host: nome ou endereço, texto não vazio.
+        port: inteiro de 0 a 65535; o texto "61840" também serve.
+
+    Erros:
+        ValueError: com o que se esperava, o que veio e o que fazer.
+
+    Fonte: RFC 9293, seção 3.1 (a porta ocupa 16 bits).
+    """
+    if not isinstance(host, str) or not host.strip():
+        raise ValueError(
+            f"esperava o nome ou o endereço de uma máquina, como '127.0.0.1'; recebi {host!r}."
+        )
+    if set(host.strip()) & set("/: \t"):
+        raise ValueError(
+            f"esperava só o endereço, sem http:// e sem a porta junto; recebi {host!r}."
+        )
+    number = int(port) if isinstance(port, str) and port.strip().isdecimal() else port
+    if not isinstance(number, int) or isinstance(number, bool) or not 0 <= number <= 65535:
+        raise ValueError(
+            f"esperava uma porta, número inteiro de 0 a 65535; recebi {port!r}. Tente 61840."
+        )
+    return host.strip(), number
+
+
+def _error_name(exc: BaseException) -> str:
+    """O nome POSIX do erro ("ECONNREFUSED"), ou "" se não for um erro do sistema."""
+    if isinstance(exc, socket.gaierror) or not isinstance(exc, OSError):
+        return ""
+    if exc.filename is not None:  # um arquivo, não um socket
+        return ""
+    if exc.errno is None:
+        return "ETIMEDOUT" if isinstance(exc, TimeoutError) else ""
+    name = _WINDOWS_NAMES.get(exc.errno) or errorcode.get(exc.errno, "").removeprefix("WSA")
+    return _SAME_MEANING.get(name, name)
+
+
+def _texts(exc: BaseException, name: str) -> tuple[str, str, str] | None:
+    """Escolhe os três textos: o que houve, a causa, o remédio."""
+    if isinstance(exc, socket.gaierror):
+        return _NAME_NOT_FOUND
+    if isinstance(exc, UnicodeDecodeError):
+        return _DECODE
+    if isinstance(exc, UnicodeError):
+        return _ENCODE
+    if isinstance(exc, OverflowError) and "port" in str(exc):
+        return _BAD_PORT
+    if isinstance(exc, TypeError) and _from_socket_call(exc):
+        return _NOT_BYTES if "bytes-like object" in str(exc) else _BAD_ADDRESS
+    return _BY_NAME.get(name)
+
+
+def _from_socket_call(exc: BaseException) -> bool:
+    """Diz se a linha que falhou chama um método de socket."""
+    frames = traceback.extract_tb(exc.__traceback__)
+    return any(_SOCKET_CALL.search(frame.line or "") for frame in frames[-2:])
+
+
+def _codes(name: str) -> str:
+    """Os números do erro em cada sistema, para quem lê mensagens de outra máquina."""
+    if name not in CODES:
+        return ""
+    windows, macos, linux = CODES[name]
+    return f"{name} (Windows {windows}, macOS {macos}, Linux {linux})"

@@ -1,0 +1,186 @@
+"""Esta máquina na rede: seus endereços, suas portas em uso, a próxima porta livre."""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+import subprocess
+from dataclasses import dataclass
+from typing import Any
+
+from echo_lib.errors import Address, annotate, valid_address
+
+_TIMEOUT = 10.0  # segundos para o netstat responder
+_TRIES = 200  # portas que next_free_port experimenta
+_NETSTAT_ROW = re.compile(
+    r"^\s*tcp(?:4|46)?\s+(?:\d+\s+\d+\s+)?([\d.]+|\*)[.:](\d+)\s+([\d.]+|\*)[.:](\d+|\*)\s+(\w+)",
+    re.MULTILINE | re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True)
+class Interface:
+    """Um endereço IPv4 desta máquina. `lan` marca o que as outras máquinas devem usar."""
+
+    name: str
+    address: str
+    lan: bool
+
+    def __str__(self) -> str:
+        if self.address.startswith("127."):
+            note = "só esta máquina"
+        else:
+            note = "o da rede local" if self.lan else "outra rede ou adaptador virtual"
+        return f"{self.address:<15}  {self.name} ({note})"
+
+
+@dataclass(frozen=True)
+class PortUse:
+    """Uma linha do netstat: quem escuta, quem está conectado. `pid` é None se o sistema esconde."""
+
+    local: Address
+    peer: Address | None
+    state: str
+    pid: int | None = None
+
+    @property
+    def process(self) -> str:
+        """O nome do processo; "" se o sistema o esconde ou ele já terminou."""
+        import psutil
+
+        try:
+            return psutil.Process(self.pid).name() if self.pid else ""
+        except psutil.Error:
+            return ""
+
+    def __str__(self) -> str:
+        local, peer = (f"{end[0]}:{end[1]}" if end else "*" for end in (self.local, self.peer))
+        who = f"  {self.process} (PID {self.pid})" if self.pid else ""
+        return f"{local:<21}  {peer:<21}  {self.state}{who}"
+
+
+def lan_address() -> str | None:
+    """O IPv4 pelo qual a rede local vê esta máquina, ou None se ela está sem rede.
+
+    Pergunta ao sistema que endereço de origem ele usaria: connect num socket UDP escolhe a rota
+    e não envia nada. 192.0.2.1 é reservado para documentação (RFC 5737).
+    """
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))
+            return str(probe.getsockname()[0])
+        except OSError:  # sem rota para fora: uma rede só local, ou nenhuma
+            pass
+    private = [i.address for i in _ipv4() if not i.address.startswith(("127.", "169.254."))]
+    return private[0] if private else None
+
+
+def addresses() -> list[Interface]:
+    """Os endereços IPv4 desta máquina, o da rede local primeiro.
+
+    É o que ipconfig (Windows), ifconfig (macOS) e ip addr (Linux) mostram.
+    """
+    lan = lan_address()
+    found = [Interface(i.name, i.address, i.address == lan) for i in _ipv4()]
+    return sorted(found, key=lambda i: (not i.lan, i.address.startswith("127."), i.address))
+
+
+def ports(port: int | None = None) -> list[PortUse]:
+    """As portas TCP em uso nesta máquina, como netstat -an; só as de `port`, se dada.
+
+    Argumentos:
+        port: número da porta, local ou do outro lado.
+
+    Retorna:
+        list[PortUse], com processo e PID onde o sistema permite ver.
+
+    Erros:
+        OSError: nem psutil nem netstat puderam responder.
+    """
+    import psutil
+
+    try:
+        rows = [_port_use(row) for row in psutil.net_connections("tcp4") if row.laddr]
+    except psutil.AccessDenied:  # macOS sem administrador
+        rows = parse_netstat(_netstat())
+    chosen = [r for r in rows if port in (None, r.local[1], r.peer[1] if r.peer else None)]
+    return sorted(chosen, key=lambda r: (r.state != "LISTEN", r.local[1], r.peer or ("", 0)))
+
+
+def port_holder(port: int) -> str:
+    """O processo que escuta na porta, como "python (PID 1234)"; "" se o sistema não diz."""
+    try:
+        listening = [row for row in ports(port) if row.state == "LISTEN" and row.local[1] == port]
+    except OSError:
+        return ""
+    for row in listening:
+        if row.pid:
+            mine = ", este mesmo programa" if row.pid == os.getpid() else ""
+            return f"{row.process or 'processo'} (PID {row.pid}{mine})"
+    return ""
+
+
+def next_free_port(host: str = "127.0.0.1", start: int = 61840) -> int:
+    """A primeira porta livre a partir de `start`.
+
+    Experimenta de verdade, com bind no mesmo endereço em que se vai escutar. Entre a resposta e
+    o uso, outro programa ainda pode tomá-la: só o bind do próprio servidor decide.
+
+    Argumentos:
+        host: endereço onde se vai escutar.
+        start: primeira porta a tentar, de 1 a 65535.
+
+    Erros:
+        ValueError: host ou porta inválidos.
+        OSError: o endereço não é desta máquina, ou nenhuma das 200 portas seguintes está livre.
+    """
+    host, start = valid_address(host, start)
+    error: OSError | None = None
+    for port in range(start, min(start + _TRIES, 65536)):
+        try:
+            with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+                if hasattr(socket, "SO_EXCLUSIVEADDRUSE"):  # Windows: sem dividir a porta
+                    probe.setsockopt(socket.SOL_SOCKET, socket.SO_EXCLUSIVEADDRUSE, 1)
+                probe.bind((host, port))
+                return port
+        except OSError as failure:
+            error = failure
+    assert error is not None
+    annotate(error, (host, start))
+    raise error
+
+
+def _ipv4() -> list[Interface]:
+    """Os endereços IPv4 dos adaptadores ligados."""
+    import psutil
+
+    up = {name for name, stats in psutil.net_if_stats().items() if stats.isup}
+    return [
+        Interface(name, entry.address, False)
+        for name, entries in psutil.net_if_addrs().items()
+        for entry in entries
+        if entry.family == socket.AF_INET and name in up
+    ]
+
+
+def _port_use(row: Any) -> PortUse:
+    """Uma linha de psutil.net_connections."""
+    peer = (row.raddr.ip, row.raddr.port) if row.raddr else None
+    return PortUse((row.laddr.ip, row.laddr.port), peer, row.status, row.pid)
+
+
+def _netstat() -> str:
+    """A saída de `netstat -an`, que não pede administrador, mas não diz o processo."""
+    command = ["netstat", "-an"]
+    return subprocess.run(command, capture_output=True, text=True, timeout=_TIMEOUT).stdout
+
+
+def parse_netstat(text: str) -> list[PortUse]:
+    """Lê as linhas TCP de IPv4 de `netstat -an`, na forma do macOS, do Linux ou do Windows."""
+    rows = []
+    for host, port, peer_host, peer_port, state in _NETSTAT_ROW.findall(text):
+        peer = (peer_host, int(peer_port)) if peer_port.isdecimal() and peer_port != "0" else None
+        local = (host.replace("*", "0.0.0.0"), int(port))
+        rows.append(PortUse(local, peer, "LISTEN" if state == "LISTENING" else state))
+    return rows

@@ -1,0 +1,335 @@
+"""O servidor de eco da lição 05, crescido: muitos clientes, numa só thread de fundo.
+
+As chamadas são as do tutorial — socket, bind, listen, accept, recv(1024), send, close. O que
+muda é quem decide a hora de cada uma: o módulo `selectors` avisa quais sockets estão prontos,
+e por isso nenhuma chamada espera e nenhum cliente atrasa os demais.
+"""
+
+from __future__ import annotations
+
+import errno
+import selectors
+import socket
+import sys
+import threading
+from collections import Counter
+from contextlib import suppress
+from dataclasses import dataclass
+from time import monotonic
+from types import TracebackType
+from typing import Any, Self
+
+from echo_lib.cell import close_on_rerun
+from echo_lib.errors import Address, annotate, valid_address
+from echo_lib.trace import untraced_pair
+
+TIMEOUT = 5.0  # segundos que start() e stop() esperam pela thread
+_READ, _WRITE = selectors.EVENT_READ, selectors.EVENT_WRITE
+_LAN_PER_ADDRESS = 32  # quando a rede enxerga o servidor, nenhuma máquina o toma inteiro
+_ACCEPT_PAUSE = 0.5  # segundos sem aceitar, quando faltam descritores ao sistema
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """Retrato de um cliente conectado. `since` é time.monotonic(), em segundos."""
+
+    address: Address
+    since: float
+    messages: int
+    bytes: int
+
+
+class _Connection:
+    """Uma conexão aceita: o socket, quem é, e o eco que ainda lhe devemos."""
+
+    __slots__ = ("active", "address", "messages", "owed", "received", "since", "sock")
+
+    def __init__(self, sock: socket.socket, address: Address, now: float) -> None:
+        self.sock = sock
+        self.address = address
+        self.since = self.active = now
+        self.messages = self.received = 0
+        self.owed = b""  # nunca mais que buffer_size: quem deve não é lido
+
+
+class EchoServer:
+    """Servidor de eco TCP numa thread de fundo: devolve a cada cliente os bytes que ele enviou.
+
+    Argumentos:
+        host: endereço onde escutar. "127.0.0.1" (padrão) só atende esta máquina.
+        port: porta, de 0 a 65535; com 0 o sistema escolhe uma livre (veja `address`).
+        buffer_size: o máximo de bytes de cada recv.
+        max_clients: quantos clientes ao mesmo tempo; o seguinte é aceito e fechado em seguida.
+        max_clients_per_address: quantos de um mesmo endereço. O padrão é 32 quando a rede
+            enxerga o servidor e sem limite próprio em 127.0.0.1, onde todos têm o mesmo endereço.
+        idle_timeout: segundos de silêncio até encerrar uma conexão; None espera para sempre.
+
+    Erros:
+        ValueError: host, porta ou limite inválido.
+
+    Um cliente que envia e não lê deixa de ser lido até que leia: o servidor guarda no máximo
+    buffer_size bytes por cliente. Fonte: docs.python.org/3/library/selectors.html; RFC 9293.
+    """
+
+    def __init__(
+        self,
+        host: str = "127.0.0.1",
+        port: int = 61840,
+        *,
+        buffer_size: int = 1024,
+        max_clients: int = 1000,
+        max_clients_per_address: int | None = None,
+        idle_timeout: float | None = 3600.0,
+    ) -> None:
+        self._host, self._port = valid_address(host, port)
+        self.buffer_size = _positive("buffer_size", buffer_size)
+        self.max_clients = _positive("max_clients", max_clients)
+        if max_clients_per_address is None:
+            max_clients_per_address = max_clients if _is_loopback(host) else _LAN_PER_ADDRESS
+        self.max_clients_per_address = _positive("max_clients_per_address", max_clients_per_address)
+        self.idle_timeout = idle_timeout and _positive("idle_timeout", idle_timeout)
+        self._connections: set[_Connection] = set()
+        self._per_address: Counter[str] = Counter()
+        self._sweep_period = min(30.0, (self.idle_timeout or 120.0) / 4)
+        self._thread: threading.Thread | None = None
+
+    def __repr__(self) -> str:
+        state = "escutando em" if self.running else "parado,"
+        return f"<EchoServer {state} {self.address[0]}:{self.address[1]}>"
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    @property
+    def address(self) -> Address:
+        """O par (host, porta): o pedido, ou, depois de start(), o que o sistema deu."""
+        return self._host, self._port
+
+    @property
+    def running(self) -> bool:
+        """Verdadeiro enquanto a thread atende."""
+        return self._thread is not None and self._thread.is_alive()
+
+    @property
+    def clients(self) -> list[Client]:
+        """Os clientes conectados agora, do mais antigo ao mais novo."""
+        now = self._connections.copy()  # atômico: a thread pode mudar o original a qualquer hora
+        clients = (Client(c.address, c.since, c.messages, c.received) for c in now)
+        return sorted(clients, key=lambda client: client.since)
+
+    def start(self) -> Self:
+        """Faz bind e listen aqui, nesta thread, e começa a atender numa thread de fundo.
+
+        Se este mesmo kernel já tem um EchoServer nesse endereço, ele é parado e substituído.
+
+        Erros:
+            OSError: endereço em uso por outro processo, inexistente ou proibido; a exceção
+                traz a explicação como nota.
+        """
+        with _starting:
+            if self.running:
+                return self
+            listener = self._listen()
+            self._host, self._port = listener.getsockname()[:2]
+            self._listener = listener
+            self._selector = selectors.DefaultSelector()
+            self._wake_receiver, self._wake_sender = untraced_pair()
+            self._wake_sender.setblocking(False)
+            self._stopping = False
+            self._selector.register(listener, _READ)
+            self._selector.register(self._wake_receiver, _READ)
+            self._thread = threading.Thread(target=self._serve, name="EchoServer", daemon=True)
+            _running.append(self)
+            self._thread.start()
+        close_on_rerun(self.stop)
+        return self
+
+    def stop(self) -> None:
+        """Para de escutar, fecha todas as conexões e espera a thread acabar.
+
+        Pode ser chamado quantas vezes for preciso, de qualquer thread.
+
+        Erros:
+            TimeoutError: a thread não acabou em 5 segundos.
+        """
+        thread = self._thread
+        if thread is None or not thread.is_alive():
+            return
+        self._stopping = True
+        self._wake()
+        thread.join(TIMEOUT)
+        if thread.is_alive():
+            raise TimeoutError(f"esperava o fim do servidor em {TIMEOUT} s, e ele ainda não parou.")
+
+    def _listen(self) -> socket.socket:
+        """Abre o socket de escuta, parando antes o EchoServer deste kernel que o segure."""
+        try:
+            host = socket.getaddrinfo(self._host, self._port, socket.AF_INET)[0][4][0]
+            for other in _running.copy():
+                if other.running and _conflict(other.address, (str(host), self._port)):
+                    other.stop()
+            # create_server liga SO_REUSEADDR onde ele é seguro, isto é, fora do Windows.
+            listener = socket.create_server((str(host), self._port), backlog=128)
+        except OSError as error:
+            annotate(error, self.address, _way_out(error, self.address))
+            raise
+        listener.setblocking(False)
+        return listener
+
+    def _wake(self) -> None:
+        """Acorda o select da thread; um cano cheio já a acordou."""
+        with suppress(OSError):
+            self._wake_sender.send(b"\0")
+
+    # Daqui para baixo, tudo roda na thread de fundo.
+
+    def _serve(self) -> None:
+        now = self._next_sweep = monotonic()
+        try:
+            while not self._stopping:
+                ready = self._selector.select(self._next_sweep - now)
+                now = monotonic()
+                for key, events in ready:
+                    if key.data is None:  # a escuta; ou o cano de stop(), e não há quem aceitar
+                        self._accept(now)
+                    elif events & _WRITE:
+                        self._pay(key.data)
+                    else:
+                        self._echo(key.data, now)
+                if now >= self._next_sweep:
+                    self._sweep(now)
+        finally:
+            self._close_all()
+
+    def _echo(self, connection: _Connection, now: float) -> None:
+        """Uma vez de cada cliente por rodada: um recv e a devolução do que ele trouxe."""
+        sock = connection.sock
+        try:
+            data = sock.recv(self.buffer_size)
+        except BlockingIOError:  # alarme falso: nada chegou
+            return
+        except OSError:  # RST: o outro lado sumiu
+            return self._close(connection)
+        if not data:  # fim: o outro lado não envia mais, e nada lhe devemos
+            return self._close(connection)
+        connection.messages += 1
+        connection.received += len(data)
+        connection.active = now
+        try:
+            sent = sock.send(data)
+        except BlockingIOError:  # o cliente não lê: o buffer de envio encheu
+            sent = 0
+        except OSError:
+            return self._close(connection)
+        if sent < len(data):
+            connection.owed = data[sent:]
+            self._selector.modify(sock, _WRITE, connection)
+
+    def _pay(self, connection: _Connection) -> None:
+        """Envia o que falta; só depois volta a ler deste cliente."""
+        try:
+            sent = connection.sock.send(connection.owed)
+        except BlockingIOError:
+            return
+        except OSError:
+            return self._close(connection)
+        connection.owed = connection.owed[sent:]
+        if not connection.owed:
+            self._selector.modify(connection.sock, _READ, connection)
+
+    def _accept(self, now: float) -> None:
+        """Aceita um cliente; acima do limite, fecha-o em seguida."""
+        try:
+            sock, address = self._listener.accept()
+        except (BlockingIOError, ConnectionAbortedError):  # desistiu antes de ser aceito
+            return
+        except OSError:  # faltam descritores: sem esta pausa, o select giraria em falso
+            self._selector.unregister(self._listener)
+            self._next_sweep = now + _ACCEPT_PAUSE
+            return
+        host = sys.intern(address[0])
+        if (
+            len(self._connections) >= self.max_clients
+            or self._per_address[host] >= self.max_clients_per_address
+        ):
+            return sock.close()
+        sock.setblocking(False)
+        # Sem o algoritmo de Nagle, um eco pequeno não espera o ACK do anterior (RFC 9293, 3.7.4).
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        connection = _Connection(sock, (host, address[1]), now)
+        self._connections.add(connection)
+        self._per_address[host] += 1
+        self._selector.register(sock, _READ, connection)
+
+    def _sweep(self, now: float) -> None:
+        """Encerra quem ficou em silêncio e volta a aceitar, se a aceitação estava em pausa."""
+        if self.idle_timeout is not None:
+            for connection in self._connections.copy():
+                if now - connection.active > self.idle_timeout:
+                    self._close(connection)
+        if self._listener not in self._selector.get_map():
+            self._selector.register(self._listener, _READ)
+        self._next_sweep = now + self._sweep_period
+
+    def _close(self, connection: _Connection) -> None:
+        self._selector.unregister(connection.sock)
+        connection.sock.close()
+        self._connections.discard(connection)
+        host = connection.address[0]
+        self._per_address[host] -= 1
+        if not self._per_address[host]:
+            del self._per_address[host]
+
+    def _close_all(self) -> None:
+        for connection in self._connections.copy():
+            self._close(connection)
+        self._selector.close()
+        for sock in (self._listener, self._wake_receiver, self._wake_sender):
+            sock.close()
+        _running.remove(self)
+
+
+def _positive(name: str, value: float) -> Any:
+    """Confere um limite.
+
+    Erros:
+        ValueError: não é um número maior que zero.
+    """
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or value <= 0:
+        raise ValueError(f"esperava {name} maior que zero; recebi {value!r}.")
+    return value
+
+
+def _is_loopback(host: str) -> bool:
+    """Diz se só esta máquina alcança o endereço (RFC 1122, seção 3.2.1.3)."""
+    return host == "localhost" or host.startswith("127.")
+
+
+def _conflict(one: Address, other: Address) -> bool:
+    """Diz se dois endereços de escuta disputam a mesma porta."""
+    hosts = {one[0], other[0]}
+    return one[1] == other[1] != 0 and (len(hosts) == 1 or "0.0.0.0" in hosts)
+
+
+def _way_out(error: OSError, address: Address) -> str:
+    """Para «endereço em uso»: quem o segura, se o sistema disser, e uma porta livre."""
+    if error.errno != errno.EADDRINUSE:
+        return ""
+    from echo_lib import network  # só agora: psutil não é preciso para o resto
+
+    holder = network.port_holder(address[1])
+    free = network.next_free_port(address[0], address[1])
+    who = f"Quem usa a porta {address[1]}: {holder}. " if holder else ""
+    return f"{who}Porta livre mais próxima: EchoServer(port={free}). Ou deixe o sistema: port=0."
+
+
+_starting = threading.Lock()
+_running: list[EchoServer] = []

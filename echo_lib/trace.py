@@ -1,0 +1,399 @@
+"""Registra o que cada chamada de socket fez: `Event`, `Trace`, `TracedSocket`.
+
+O rastro é uma propriedade do socket, não do servidor: dentro de `with Trace()`, todo socket TCP
+criado — pelo código do aluno, por `socket.create_server`, por `socketserver` — é rastreado,
+sem mudar uma linha. Fora dele, os sockets são os de sempre e nada custam.
+"""
+
+from __future__ import annotations
+
+import itertools
+import socket
+import threading
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from threading import get_ident
+from time import monotonic
+from types import TracebackType
+from typing import Any, NamedTuple, Self
+
+KEPT_BYTES = 4096  # de cada chamada o rastro guarda no máximo estes bytes: a memória tem limite
+_ACTS = frozenset({"connect", "connect_ex", "send", "sendall", "sendmsg", "shutdown", "close"})
+_TCP = (socket.AF_INET, socket.AF_INET6)
+
+
+class Ends(NamedTuple):
+    """As pontas de um socket no momento da chamada."""
+
+    socket: int  # número do socket neste rastro: 1, 2, 3…
+    connection: int | None = None  # número da conexão, o mesmo nas duas pontas
+    role: str = ""  # "listener", "server" (nasceu de accept) ou "client" (nasceu de connect)
+    local: Any = None
+    peer: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Uma chamada de socket, depois de terminada.
+
+    `time` e `duration` são segundos (time.monotonic). `time` é o começo do que age sobre o outro
+    lado (connect, send, shutdown, close) e o fim do que espera por ele (accept, recv): ordenar
+    por `time` põe a causa antes do efeito.
+    """
+
+    number: int
+    time: float
+    duration: float
+    call: str
+    argument: Any
+    size: int
+    data: bytes
+    error: BaseException | None
+    thread: int
+    socket: int
+    connection: int | None
+    role: str
+    local: Any
+    peer: Any
+
+    def __str__(self) -> str:
+        what = f"{self.call}({'' if self.argument is None else self.argument})"
+        if self.error is not None:
+            return f"{what} → {type(self.error).__name__}: {printable(str(self.error))}"
+        if self.call in ("send", "sendall", "sendmsg", "recv", "recv_into"):
+            return f"{what} → {self.size} bytes {self.data[:40]!r}{'…' if self.size > 40 else ''}"
+        return f"{what} → {self.peer}" if self.call == "accept" else what
+
+
+class Trace:
+    """Rastro limitado das chamadas de socket, seguro entre threads.
+
+    Argumentos:
+        limit: quantos eventos guardar; os mais antigos são descartados e contados em `dropped`.
+
+    Uso: `with Trace() as trace:` rastreia todo socket TCP criado dentro do bloco, e os que
+    nascerem dele por accept, mesmo depois. Cada chamada grava uma tupla simples (append num
+    deque); os `Event` são montados só quando alguém lê.
+    """
+
+    def __init__(self, limit: int = 10_000) -> None:
+        self.limit = limit
+        self._rows: deque[tuple[Any, ...]] = deque(maxlen=limit)
+        self._recorded = itertools.count(1)
+        self._last = 0  # quantas linhas já foram gravadas, até onde se leu
+        self._kept: deque[Event] = deque(maxlen=limit)
+        self._read = 0  # quantos eventos foram montados
+        self._drained = 0
+        self._sockets = itertools.count(1)
+        self._connections = itertools.count(1)
+        self._half_open: dict[frozenset[Any], tuple[int, Any]] = {}
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> Self:
+        with _patch_lock:
+            _active.append(self)
+            socket.socket = TracedSocket  # type: ignore[misc]
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        with _patch_lock:
+            _active.remove(self)
+            if not _active:
+                socket.socket = _plain_socket  # type: ignore[misc]
+
+    def events(self, after: int = 0) -> list[Event]:
+        """Os eventos guardados com número maior que `after`, em ordem de tempo."""
+        with self._lock:
+            self._collect()
+            kept = list(self._kept)
+        return sorted((e for e in kept if e.number > after), key=lambda event: event.time)
+
+    def drain(self) -> list[Event]:
+        """Os eventos que ainda não saíram por aqui, em ordem de tempo; continuam guardados."""
+        with self._lock:
+            self._collect()
+            new = [event for event in self._kept if event.number > self._drained]
+            self._drained = self._read
+        return sorted(new, key=lambda event: event.time)
+
+    @property
+    def dropped(self) -> int:
+        """Quantos eventos já foram descartados por falta de lugar."""
+        with self._lock:
+            self._collect()
+            return self._last - len(self._kept)
+
+    def _collect(self) -> None:
+        """Monta os Event das linhas novas. Chame com a trava: só há um leitor por vez."""
+        while True:
+            try:
+                row = self._rows.popleft()
+            except IndexError:
+                return
+            self._read += 1
+            self._last = max(self._last, row[0])
+            self._kept.append(_event(self._read, row))
+
+    def _pair(self, local: Any, peer: Any) -> int:
+        """O número da conexão entre duas pontas; a segunda a chegar recebe o da primeira."""
+        key = frozenset((local, peer))
+        with self._lock:
+            number, first = self._half_open.pop(key, (0, None))
+            if not number or first == local:  # par novo, ou as portas foram usadas de novo
+                number = next(self._connections)
+                self._half_open[key] = (number, local)
+            return number
+
+    def _forget(self, ends: Ends) -> None:
+        """Um socket fechado não espera mais pelo seu par."""
+        if ends.connection:
+            with self._lock:
+                key = frozenset((ends.local, ends.peer))
+                if self._half_open.get(key) == (ends.connection, ends.local):
+                    del self._half_open[key]
+
+
+class TracedSocket(socket.socket):
+    """Um socket que grava cada chamada num `Trace`.
+
+    Argumentos: os de socket.socket, e `trace` (o do `with` mais interno, se omitido). Só sockets
+    TCP são gravados; os demais funcionam como sempre.
+    """
+
+    __slots__ = ("_append", "_count", "_ends", "_trace")
+
+    def __init__(
+        self,
+        family: int = -1,
+        type: int = -1,
+        proto: int = -1,
+        fileno: int | None = None,
+        *,
+        trace: Trace | None = None,
+    ) -> None:
+        super().__init__(family, type, proto, fileno)
+        is_tcp = self.family in _TCP and self.type == socket.SOCK_STREAM
+        self._trace = ((trace and [trace]) or _active[-1:] or [_nowhere])[0] if is_tcp else _nowhere
+        self._ends = Ends(next(self._trace._sockets))
+        self._append = self._trace._rows.append
+        self._count = self._trace._recorded.__next__
+
+    def bind(self, address: Any) -> None:
+        self._change("bind", super().bind, address)
+
+    def listen(self, *backlog: int) -> None:
+        self._change("listen", super().listen, *backlog)
+
+    def connect(self, address: Any) -> None:
+        self._change("connect", super().connect, address)
+
+    def connect_ex(self, address: Any) -> int:
+        return int(self._change("connect_ex", super().connect_ex, address))
+
+    def shutdown(self, how: int) -> None:
+        self._change("shutdown", super().shutdown, how)
+
+    def accept(self) -> tuple[socket.socket, Any]:
+        start = monotonic()
+        try:
+            fileno, peer = self._accept()  # type: ignore[attr-defined]
+        except OSError as error:
+            self._note(start, "accept", error=error)
+            raise
+        conn = TracedSocket(self.family, self.type, self.proto, fileno, trace=self._trace)
+        if socket.getdefaulttimeout() is None and self.gettimeout():
+            conn.setblocking(True)  # como em socket.accept: a conexão não herda o prazo
+        conn._find_ends("server", peer)
+        # O evento é do socket de escuta, mas leva as pontas da conexão que nasceu.
+        self._note(start, "accept", ends=conn._ends._replace(socket=self._ends.socket))
+        return conn, peer
+
+    # recv e send são o caminho quente do servidor: a linha é montada ali mesmo, sem outra chamada.
+    def recv(self, buffer_size: int, flags: int = 0) -> bytes:
+        start = monotonic()
+        try:
+            data = _recv(self, buffer_size, flags)
+        except OSError as error:
+            self._note(start, "recv", buffer_size, error=error)
+            raise
+        size = len(data)
+        kept = data if size <= KEPT_BYTES else data[:KEPT_BYTES]
+        self._append(
+            (
+                self._count(),
+                start,
+                monotonic(),
+                "recv",
+                buffer_size,
+                size,
+                kept,
+                None,
+                get_ident(),
+                self._ends,
+            )
+        )
+        return data
+
+    def send(self, data: Any, flags: int = 0) -> int:
+        start = monotonic()
+        try:
+            size = _send(self, data, flags)
+        except OSError as error:
+            self._note(start, "send", data=data, error=error)
+            raise
+        kept = data if type(data) is bytes and size == len(data) <= KEPT_BYTES else _cut(data, size)
+        self._append(
+            (
+                self._count(),
+                start,
+                monotonic(),
+                "send",
+                None,
+                size,
+                kept,
+                None,
+                get_ident(),
+                self._ends,
+            )
+        )
+        return size
+
+    def sendall(self, data: Any, flags: int = 0) -> None:
+        self._transfer("sendall", None, data, super().sendall, data, flags)
+
+    def sendmsg(self, buffers: Any, *rest: Any) -> int:  # asyncio usa este a partir do Python 3.12
+        parts = list(buffers)
+        return int(self._transfer("sendmsg", None, b"".join(parts), super().sendmsg, parts, *rest))
+
+    def recv_into(self, buffer: Any, nbytes: int = 0, flags: int = 0) -> int:  # e makefile()
+        room = nbytes or len(buffer)
+        return int(
+            self._transfer("recv_into", room, buffer, super().recv_into, buffer, room, flags)
+        )
+
+    def _real_close(self) -> None:
+        # close() espera o fim de todo makefile(); aqui o fechamento é de verdade.
+        start = monotonic()
+        super()._real_close()  # type: ignore[misc]
+        self._note(start, "close")
+        self._trace._forget(self._ends)
+
+    def _transfer(
+        self, call: str, argument: Any, data: Any, method: Callable[..., Any], *given: Any
+    ) -> Any:
+        """Faz uma chamada que leva ou traz bytes e grava o resultado."""
+        start = monotonic()
+        try:
+            result = method(*given)
+        except OSError as error:
+            self._note(start, call, argument, data=data if argument is None else b"", error=error)
+            raise
+        size = memoryview(data).nbytes if result is None else result
+        self._note(start, call, argument, size, data)
+        return result
+
+    def _change(self, call: str, method: Callable[..., Any], *given: Any) -> Any:
+        """Faz uma chamada que muda o estado do socket e grava o resultado."""
+        start = monotonic()
+        argument = given[0] if given else None
+        result, failure = None, None
+        try:
+            result = method(*given)
+        except Exception as error:
+            failure = error
+            raise
+        finally:
+            if call.startswith("connect") and (not failure or isinstance(failure, BlockingIOError)):
+                self._find_ends("client", argument)
+            elif not failure and call in ("bind", "listen"):
+                role = "listener" if call == "listen" else self._ends.role
+                self._ends = self._ends._replace(role=role, local=self.getsockname())
+            self._note(start, call, argument, error=failure)
+        return result
+
+    def _find_ends(self, role: str, peer: Any) -> None:
+        """Descobre as pontas e o número da conexão."""
+        local = self.getsockname()
+        with suppress(OSError):  # a conexão ainda não se completou, ou já acabou
+            peer = self.getpeername()
+        self._ends = Ends(self._ends.socket, self._trace._pair(local, peer), role, local, peer)
+
+    def _note(
+        self,
+        start: float,
+        call: str,
+        argument: Any = None,
+        size: int = 0,
+        data: Any = b"",
+        error: BaseException | None = None,
+        ends: Ends | None = None,
+    ) -> None:
+        """Grava uma chamada fora do caminho quente. Do erro fica uma cópia sem traceback."""
+        self._append(
+            (
+                self._count(),
+                start,
+                monotonic(),
+                call,
+                argument,
+                size,
+                _cut(data, size),
+                _bare(error),
+                get_ident(),
+                ends or self._ends,
+            )
+        )
+
+
+def untraced_pair() -> tuple[socket.socket, socket.socket]:
+    """Um socketpair fora do rastro: no Windows ele é feito de sockets TCP comuns."""
+    with _patch_lock:
+        current, socket.socket = socket.socket, _plain_socket  # type: ignore[misc]
+        try:
+            return socket.socketpair()
+        finally:
+            socket.socket = current  # type: ignore[misc]
+
+
+def printable(data: bytes | bytearray | str) -> str:
+    """Texto que pode ir a um terminal ou a uma página: controles e marcas viram escapes.
+
+    Bytes que não são UTF-8 aparecem como \\xNN; controles, inversores de direção e demais
+    caracteres invisíveis, como \\x1b ou \\u202e. Fonte: docs.python.org/3/library/stdtypes.html
+    (str.isprintable).
+    """
+    text = data if isinstance(data, str) else data.decode(errors="backslashreplace")
+    return "".join(c if c.isprintable() or c == _JOINER else ascii(c)[1:-1] for c in text)
+
+
+def _cut(data: Any, size: int) -> bytes:
+    """Uma cópia do começo de `data`, limitada a KEPT_BYTES."""
+    return bytes(memoryview(data).cast("B")[: min(size, KEPT_BYTES)]) if size else b""
+
+
+def _bare(error: BaseException | None) -> BaseException | None:
+    """Uma cópia da exceção sem traceback, que seguraria variáveis e sockets vivos."""
+    return None if error is None else type(error)(*error.args)
+
+
+def _event(number: int, row: tuple[Any, ...]) -> Event:
+    """Monta o Event de uma linha gravada."""
+    _, start, end, call, argument, size, data, error, thread, ends = row
+    time = start if call in _ACTS else end
+    return Event(number, time, end - start, call, argument, size, data, error, thread, *ends)
+
+
+_JOINER = "\u200d"  # une emojis compostos; é invisível, mas inofensivo
+_plain_socket = socket.socket
+_recv = _plain_socket.recv
+_send = _plain_socket.send
+_patch_lock = threading.Lock()
+_active: list[Trace] = []
+_nowhere = Trace(limit=0)  # onde gravam os sockets que nenhum rastro observa
