@@ -35,10 +35,3 @@ def load_ipython_extension(ipython: Any) -> None:
     from echo_lib import magics
 
     magics.load(ipython)
-
-
-def unload_ipython_extension(ipython: Any) -> None:
-    """%unload_ext echo_lib: desfaz o que %load_ext fez."""
-    from echo_lib import magics
-
-    magics.unload(ipython)

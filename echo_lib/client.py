@@ -158,7 +158,7 @@ class EchoClient:
         received = 0
         while received < len(sent):
             sock.settimeout(_left(deadline))
-            echo = sock.recv(min(self.buffer_size, len(sent) - received))
+            echo = sock.recv(self.buffer_size)
             if not echo:
                 raise EchoError(
                     f"o servidor fechou a conexão depois de devolver {received} "

@@ -69,7 +69,7 @@ _SAME_MEANING = {
     "EINPROGRESS": "EAGAIN",
 }
 
-# {onde} vira « 127.0.0.1:61840», ou nada quando não se sabe o endereço.
+# {onde} vira « (127.0.0.1:61840)», ou nada quando não se sabe o endereço.
 _BY_NAME: dict[str, tuple[str, str, str]] = {
     "ECONNREFUSED": (
         "conexão recusada{onde}: a máquina respondeu, mas nenhum programa escuta nessa porta.",
@@ -199,6 +199,11 @@ _DECODE = (
     "bytes não são texto em UTF-8.",
     "junte todos os bytes antes do decode, ou use codecs.getincrementaldecoder('utf-8').",
 )
+_UNKNOWN_NAME = (
+    "esse nome ainda não existe neste kernel.",
+    "a célula que o cria não foi executada, ou o kernel foi reiniciado depois dela.",
+    "execute as células na ordem, de cima para baixo (menu Executar).",
+)
 _ENCODE = (
     "este texto não pode virar bytes.",
     "ele contém um caractere que a codificação não aceita; num nome de máquina, uma parte vazia "
@@ -229,7 +234,7 @@ def explain(exc: BaseException, address: Address | None = None) -> Explanation |
     texts = _texts(exc, name)
     if texts is None:
         return None
-    where = f" {address[0]}:{address[1]}" if address else ""
+    where = f" ({address[0]}:{address[1]})" if address else ""
     happened, cause, remedy = (text.replace("{onde}", where) for text in texts)
     return Explanation(happened, cause, remedy, _codes(name))
 
@@ -290,6 +295,8 @@ def _texts(exc: BaseException, name: str) -> tuple[str, str, str] | None:
     """Escolhe os três textos: o que houve, a causa, o remédio."""
     if isinstance(exc, socket.gaierror):
         return _NAME_NOT_FOUND
+    if isinstance(exc, NameError):
+        return _UNKNOWN_NAME
     if isinstance(exc, UnicodeDecodeError):
         return _DECODE
     if isinstance(exc, UnicodeError):

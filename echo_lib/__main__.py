@@ -1,0 +1,97 @@
+"""python -m echo_lib servidor | cliente: o servidor e o cliente de eco prontos, no terminal."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Sequence
+
+from echo_lib.client import EchoClient
+from echo_lib.errors import explain
+from echo_lib.network import lan_address
+from echo_lib.server import EchoServer
+from echo_lib.trace import Event, Trace, printable
+
+_REFRESH = 0.2  # segundos entre duas leituras do rastro; também o que Ctrl+C espera no Windows
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Executa o subcomando; devolve o código de saída do processo."""
+    sys.stdout.reconfigure(errors="replace", line_buffering=True)  # type: ignore[union-attr]
+    options = _parser().parse_args(arguments)
+    try:
+        options.run(options)
+    except KeyboardInterrupt:
+        print("\nEncerrado.")
+    except (OSError, UnicodeError, ValueError) as error:
+        address = (options.host, options.port)
+        print(explain(error, address) or error, file=sys.stderr)
+        for note in getattr(error, "__notes__", [])[1:]:
+            print(note, file=sys.stderr)
+        return 1
+    return 0
+
+
+def serve(options: argparse.Namespace) -> None:
+    """Atende até Ctrl+C, mostrando quem chega, o que envia e quem sai."""
+    with Trace() as trace:
+        server = EchoServer(options.host, options.port).start()
+    with server:
+        host, port = server.address
+        print(f"Escutando em {host}:{port}. Ctrl+C encerra.")
+        if host == "0.0.0.0":
+            print(f"Toda a rede alcança este servidor. Digite no cliente: {lan_address()} {port}")
+        while True:
+            for event in trace.drain():
+                if line := _line(event):
+                    print(line)
+            time.sleep(_REFRESH)
+
+
+def talk(options: argparse.Namespace) -> None:
+    """Conversa com um servidor de eco até "sair", fim da entrada ou Ctrl+C."""
+    with EchoClient(options.host, options.port) as client:
+        print(f"Conectado a {options.host}:{options.port}. Digite sair para encerrar.")
+        while (text := _ask()) != "sair":
+            if text:
+                print(f"Eco: {printable(client.send(text))}")
+    print("Conversa encerrada.")
+
+
+def _ask() -> str:
+    try:
+        return input("Mensagem: ").strip()
+    except EOFError:  # Ctrl+D, ou Ctrl+Z no Windows
+        return "sair"
+
+
+def _line(event: Event) -> str:
+    """O que o terminal mostra de um evento; "" se nada."""
+    if event.role != "server" or event.error is not None:
+        return ""
+    who = f"{event.peer[0]}:{event.peer[1]}"
+    if event.call == "accept":
+        return f"{who} conectou."
+    if event.call == "recv" and event.size:
+        unit = "byte" if event.size == 1 else "bytes"
+        return f"{who} enviou {event.size} {unit}: {printable(event.data[:200])}"
+    return f"{who} saiu." if event.call == "close" else ""
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m echo_lib", description=__doc__)
+    commands = parser.add_subparsers(required=True, metavar="servidor|cliente")
+    server = commands.add_parser("servidor", help="atende clientes até Ctrl+C")
+    server.add_argument("--host", default="127.0.0.1", help="endereço onde escutar (127.0.0.1)")
+    server.add_argument("--port", default=61840, type=int, help="porta (61840; 0: qualquer livre)")
+    server.set_defaults(run=serve)
+    client = commands.add_parser("cliente", help="conversa com um servidor de eco")
+    client.add_argument("host", nargs="?", default="127.0.0.1", help="servidor (127.0.0.1)")
+    client.add_argument("port", nargs="?", default=61840, type=int, help="porta (61840)")
+    client.set_defaults(run=talk)
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,100 @@
+// O painel do cliente: dois formulários e um histórico. Todo texto entra por textContent:
+// o que vem da rede é mostrado, nunca interpretado.
+
+let panels = 0;
+
+function element(tag, properties = {}, ...children) {
+  const node = Object.assign(document.createElement(tag), properties);
+  node.append(...children);
+  return node;
+}
+
+function field(id, label, properties) {
+  const input = element("input", { id, autocomplete: "off", spellcheck: false, ...properties });
+  return [element("label", { htmlFor: id, textContent: label }), input];
+}
+
+function entryNode({ title, steps, error }) {
+  const list = element("ul", {}, ...steps.map(({ call, result, time }) =>
+    element("li", {},
+      element("code", { textContent: call }),
+      element("span", { className: "echo-result", textContent: result ? ` → ${result}` : "" }),
+      element("span", { className: "echo-time", textContent: time ? ` (${time})` : "" }))));
+  const lines = (error ?? []).map((line) => element("p", { textContent: line }));
+  const box = lines.length ? [element("div", { className: "echo-error" }, ...lines)] : [];
+  return element("li", {}, element("strong", { textContent: title }), list, ...box);
+}
+
+function render({ model, el }) {
+  const id = `echo-client-${++panels}`;
+  const [hostLabel, host] = field(`${id}-host`, "Servidor", { type: "text", required: true });
+  const [portLabel, port] = field(`${id}-port`, "Porta", { type: "text", inputMode: "numeric" });
+  const [messageLabel, message] = field(`${id}-message`, "Mensagem", { type: "text" });
+  const connect = element("button", { type: "submit" });
+  const send = element("button", { type: "submit", textContent: "Enviar" });
+  const state = element("span", { className: "echo-state" });
+  const notice = element("p", { className: "echo-notice" });
+  notice.setAttribute("role", "status");
+  const history = element("ol", { className: "echo-history" });
+  history.setAttribute("role", "log");
+  history.setAttribute("aria-label", "Histórico da conversa");
+  history.tabIndex = 0;
+
+  const connection = element("form", { className: "echo-row" },
+    hostLabel, host, portLabel, port, connect, state);
+  const talk = element("form", { className: "echo-row" }, messageLabel, message, send);
+  const root = element("section", { className: "echo-client" }, connection, talk, notice, history);
+  root.setAttribute("aria-label", "Cliente de eco");
+  el.append(root);
+
+  const isOpen = () => ["conectado", "enviando"].includes(model.get("state"));
+
+  // O JupyterLab cancela o keypress do Enter, e com ele o envio que o navegador faria sozinho.
+  root.addEventListener("keydown", (event) => {
+    if (event.key !== "Enter" || event.isComposing || event.target.tagName !== "INPUT") return;
+    event.preventDefault();
+    event.target.form.requestSubmit();
+  });
+  connection.addEventListener("submit", (event) => {
+    event.preventDefault();
+    if (model.get("state") === "conectando") return;
+    model.send(isOpen()
+      ? { command: "disconnect" }
+      : { command: "connect", host: host.value, port: port.value });
+  });
+  talk.addEventListener("submit", (event) => {
+    event.preventDefault();
+    model.send({ command: "send", text: message.value });
+    if (isOpen()) message.value = "";
+    message.focus();
+  });
+
+  const showState = () => {
+    state.textContent = model.get("state");
+    state.dataset.state = model.get("state");
+    connect.textContent = isOpen() ? "Desconectar" : "Conectar";
+    host.readOnly = port.readOnly = model.get("state") !== "desconectado";
+  };
+  const showHistory = () => {
+    history.replaceChildren(...model.get("history").map(entryNode));
+    history.hidden = !history.childElementCount;
+    history.scrollTop = history.scrollHeight;
+  };
+  const watched = {
+    host: () => { host.value = model.get("host"); },
+    port: () => { port.value = model.get("port"); },
+    state: showState,
+    notice: () => { notice.textContent = model.get("notice"); },
+    history: showHistory,
+    unsent: () => { message.value ||= model.get("unsent"); },
+  };
+  for (const [name, show] of Object.entries(watched)) {
+    model.on(`change:${name}`, show);
+    if (name !== "unsent") show();
+  }
+  return () => {
+    for (const [name, show] of Object.entries(watched)) model.off(`change:${name}`, show);
+  };
+}
+
+export default { render };

@@ -1,0 +1,234 @@
+"""O cliente de eco numa célula: campos, botões e o passo a passo de cada mensagem."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import anywidget
+import traitlets
+
+from echo_lib.cell import close_on_rerun
+from echo_lib.client import EchoClient
+from echo_lib.errors import explain, valid_address
+from echo_lib.trace import Event, Trace, printable
+
+_KEPT = 100  # entradas do histórico
+_SHOWN_BYTES = 32  # bytes mostrados de cada chamada
+_SHOWN_STEPS = 12  # passos mostrados de cada mensagem
+
+
+class ClientPanel(anywidget.AnyWidget):
+    """Painel de um cliente de eco: conectar, enviar mensagens, ver os passos e os bytes.
+
+    Argumentos:
+        host, port: o que aparece nos campos; podem ser mudados ali.
+        timeout: segundos que cada operação pode levar.
+        trace: o Trace onde gravar a conversa; se omitido, o painel tem o seu, em `trace`.
+
+    Erros:
+        ValueError: host ou porta inválidos.
+
+    A rede é sempre usada fora da thread principal, por uma thread que só vive enquanto há o que
+    fazer: o kernel nunca espera. Rodar a célula de novo encerra o painel anterior.
+    """
+
+    _esm = Path(__file__).with_suffix(".js")
+    _css = Path(__file__).with_suffix(".css")
+
+    host = traitlets.Unicode().tag(sync=True)
+    port = traitlets.Int().tag(sync=True)
+    state = traitlets.Unicode("desconectado").tag(sync=True)
+    notice = traitlets.Unicode().tag(sync=True)
+    unsent = traitlets.Unicode().tag(sync=True)
+    history = traitlets.List(traitlets.Dict()).tag(sync=True)
+
+    def __init__(
+        self,
+        host: str = "127.0.0.1",
+        port: int = 61840,
+        *,
+        timeout: float = 5.0,
+        trace: Trace | None = None,
+    ) -> None:
+        host, port = valid_address(host, port)
+        super().__init__(host=host, port=port)
+        self.trace = trace or Trace()
+        self._timeout = timeout
+        self._client: EchoClient | None = None
+        self._work: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
+        self._worker: threading.Thread | None = None
+        self._lock = threading.Lock()
+        self._closed = False
+        self.on_msg(self._on_command)
+        close_on_rerun(self.close)
+
+    def __repr__(self) -> str:
+        return f"ClientPanel(host={self.host!r}, port={self.port})"
+
+    def connect(self, host: str | None = None, port: int | str | None = None) -> None:
+        """Conecta em segundo plano; `state` e `notice` dizem o resultado."""
+        self._submit(lambda: self._connect(host or self.host, self.port if port is None else port))
+
+    def send_message(self, text: str) -> None:
+        """Envia uma mensagem em segundo plano; "sair" encerra a conversa, como no tutorial."""
+        self._submit(lambda: self._exchange(text))
+
+    def disconnect(self) -> None:
+        """Encerra a conversa em segundo plano; o histórico fica."""
+        self._submit(self._disconnect)
+
+    def close(self) -> None:
+        """Encerra a conversa e o painel. Pode ser chamado mais de uma vez."""
+        self._closed = True
+        if self._client:
+            self._client.close()
+        super().close()
+
+    def _on_command(self, widget: Any, content: dict[str, Any], buffers: Any) -> None:
+        """Um clique ou um Enter na página."""
+        match content:
+            case {"command": "connect", "host": str(host), "port": str(port)}:
+                self._submit(lambda: self._connect(host, port))
+            case {"command": "send", "text": str(text)}:
+                self.send_message(text)
+            case {"command": "disconnect"}:
+                self.disconnect()
+
+    def _submit(self, work: Callable[[], None]) -> None:
+        """Põe o trabalho na fila e acorda a thread, se ela não está viva."""
+        self._work.put(work)
+        with self._lock:
+            if self._worker is None and not self._closed:
+                self._worker = threading.Thread(target=self._run, name="ClientPanel", daemon=True)
+                self._worker.start()
+
+    def _run(self) -> None:
+        """Faz o que está na fila e termina."""
+        while True:
+            with self._lock:
+                if self._closed or self._work.empty():
+                    self._worker = None
+                    return
+            self._work.get()()
+
+    # Daqui para baixo, tudo roda na thread do painel.
+
+    def _connect(self, host: str, port: int | str) -> None:
+        if self._client and self._client.connected:
+            return self._say(f"Você já está conectado a {self.host}:{self.port}.")
+        try:
+            self.host, self.port = valid_address(host, port)
+        except ValueError as error:
+            return self._say(_sentence(error))
+        self._say(f"Conectando a {self.host}:{self.port}…", "conectando")
+        self.trace.drain()
+        client = EchoClient(self.host, self.port, timeout=self._timeout, trace=self.trace)
+        try:
+            client.connect()
+        except (OSError, UnicodeError) as error:
+            return self._fail("Conectar", error)
+        self._client = client
+        if self._closed:  # o painel foi encerrado enquanto conectava
+            return client.close()
+        steps = [_step(event) for event in self.trace.drain()]
+        self._log("Conectar", steps, f"Conectado a {self.host}:{self.port}.", "conectado")
+
+    def _exchange(self, text: str) -> None:
+        client = self._client
+        if client is None or not client.connected:
+            self.unsent = text
+            return self._say("Você ainda não está conectado. Clique em Conectar e envie de novo.")
+        if text.strip().lower() == "sair":
+            return self._disconnect("sair")
+        if not text:
+            return self._say("Uma mensagem vazia não tem bytes: nada viajaria. Escreva algo.")
+        self._say("Enviando…", "enviando")
+        self.trace.drain()
+        try:
+            echo = client.send(text)
+        except (OSError, UnicodeError) as error:
+            self.unsent = text
+            return self._fail(text, error)
+        steps = [
+            {"call": "mensagem.encode()", "result": _bytes(text.encode())},
+            *(_step(event) for event in self.trace.drain()),
+            {"call": "dados.decode()", "result": printable(echo[:200])},
+        ]
+        self._log(text, steps, "O eco voltou inteiro.", "conectado")
+
+    def _disconnect(self, title: str = "Desconectar") -> None:
+        if self._client is None or not self._client.connected:
+            return self._say("Você já está desconectado.", "desconectado")
+        self.trace.drain()
+        self._client.close()
+        steps = [_step(event) for event in self.trace.drain()]
+        self._log(title, steps, "Conversa encerrada.", "desconectado")
+
+    def _fail(self, title: str, error: Exception) -> None:
+        """Põe no histórico até onde se chegou e por que parou."""
+        explanation = explain(error, (self.host, self.port))
+        connected = self._client is not None and self._client.connected
+        entry = {
+            "title": printable(title[:200]),
+            "steps": _shorten([_step(event) for event in self.trace.drain()]),
+            "error": str(explanation or error).splitlines(),
+        }
+        self._show(entry, _sentence(error), "conectado" if connected else "desconectado")
+
+    def _log(self, title: str, steps: list[dict[str, str]], notice: str, state: str) -> None:
+        self._show({"title": printable(title[:200]), "steps": _shorten(steps)}, notice, state)
+
+    def _show(self, entry: dict[str, Any], notice: str, state: str) -> None:
+        with self.hold_sync():  # uma só mensagem à página
+            self.history = [*self.history, entry][-_KEPT:]
+            self._say(notice, state)
+
+    def _say(self, notice: str, state: str | None = None) -> None:
+        with self.hold_sync():
+            self.notice = notice
+            self.state = state or self.state
+
+
+def _step(event: Event) -> dict[str, str]:
+    """Uma chamada de socket como linha do histórico."""
+    argument = "mensagem.encode()" if event.call == "sendall" else event.argument
+    call = f"s.{event.call}({'' if argument is None else argument})"
+    if event.error is not None:
+        result = f"{type(event.error).__name__}: {printable(str(event.error))}"
+    elif event.call in ("sendall", "recv"):
+        result = _bytes(event.data, event.size)
+    else:
+        result = "feito"
+    return {
+        "call": call,
+        "result": result,
+        "time": f"{event.duration * 1000:.2f} ms".replace(".", ","),
+    }
+
+
+def _bytes(data: bytes, size: int | None = None) -> str:
+    """Quantos bytes e quais, em hexadecimal."""
+    size = len(data) if size is None else size
+    unit = "byte" if size == 1 else "bytes"
+    more = " …" if size > _SHOWN_BYTES else ""
+    return f"{size} {unit}: {data[:_SHOWN_BYTES].hex(' ')}{more}" if size else "0 bytes: fim"
+
+
+def _shorten(steps: list[dict[str, str]]) -> list[dict[str, str]]:
+    """Corta o meio de um passo a passo comprido, dizendo quanto cortou."""
+    if len(steps) <= _SHOWN_STEPS:
+        return steps
+    half = _SHOWN_STEPS // 2
+    gap = {"call": f"… mais {len(steps) - 2 * half} passos …", "result": ""}
+    return [*steps[:half], gap, *steps[-half:]]
+
+
+def _sentence(error: Exception) -> str:
+    """A primeira frase da explicação, para a linha de aviso."""
+    explanation = explain(error)
+    text = explanation.happened if explanation else str(error)
+    return text[:1].upper() + text[1:]
