@@ -1,0 +1,255 @@
+"""Respostas automáticas: o ambiente está pronto? O código do aluno faz o que devia?
+
+Cada verificação roda o código do aluno com sockets de verdade, numa thread com prazo: um laço
+sem fim não trava o notebook. A resposta diz o que se tentou, o que se esperava e o que veio.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import queue
+import socket
+import sys
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+from echo_lib import network
+from echo_lib.errors import explain
+from echo_lib.server import EchoServer
+
+TIMEOUT = 3.0  # segundos que o código do aluno tem para cada mensagem
+_MESSAGES = ("oi", "olá, ção 🗣️", "linha comprida " * 200)
+_STUB = "Ainda estão ali as reticências: troque-as pela sua resposta."
+
+
+@dataclass(frozen=True)
+class Check:
+    """O resultado de uma verificação: passou ou não, e o que dizer."""
+
+    ok: bool
+    text: str
+
+    def __str__(self) -> str:
+        return f"{'✔' if self.ok else '✘'} {self.text}"
+
+    __repr__ = __str__
+
+
+def environment() -> list[Check]:
+    """Confere o que as lições precisam, um item por linha."""
+    packages = map(_package, ("jupyterlab", "ipywidgets", "anywidget"))
+    return [_python(), *packages, _loopback(), _port(), _lan()]
+
+
+def client(function: Callable[[str, int, str], str]) -> Check:
+    """Verifica um cliente de eco do aluno.
+
+    Argumentos:
+        function: recebe host, porta e mensagem; devolve o texto do eco.
+    """
+    for message in _MESSAGES:
+        with EchoServer(port=0, idle_timeout=TIMEOUT) as server:
+            try:
+                answer, error = _start(function, *server.address, message).get(timeout=TIMEOUT)
+            except queue.Empty:
+                answer, error = None, "Ele não terminou: esperava no recv mais bytes do que o eco?"
+        shown = _brief(message)
+        if error:
+            return Check(False, f"Enviei {shown} ao seu cliente. {error}")
+        if isinstance(answer, bytes):
+            return Check(False, f"Com {shown}, esperava texto e recebi bytes. Faltou o decode?")
+        if answer != message:
+            hint = f"Com {shown}, esperava o mesmo texto de volta e recebi {_brief(answer)}."
+            if isinstance(answer, str) and answer and message.startswith(answer):
+                hint += " Veio só o começo: um recv(1024) pode não trazer tudo."
+            elif answer is None:
+                hint += " Faltou o return?"
+            return Check(False, hint)
+    return Check(True, "Seu cliente passou: texto curto, acentos, emoji e uma mensagem comprida.")
+
+
+def server(
+    function: Callable[[socket.socket], Any], answer: Callable[[bytes], bytes] = bytes
+) -> Check:
+    """Verifica a parte do servidor que atende um cliente.
+
+    Argumentos:
+        function: recebe `conn`, já conectado; deve responder até o cliente fechar, e voltar.
+        answer: o que se espera de volta dos bytes enviados (padrão: os mesmos).
+    """
+    with (
+        socket.create_server(("127.0.0.1", 0)) as listener,
+        socket.create_connection(listener.getsockname(), TIMEOUT) as peer,
+        listener.accept()[0] as conn,
+    ):
+        outcome = _start(function, conn)
+        try:
+            for message in _MESSAGES:
+                data = message.encode()
+                received = _send_and_receive(peer, data)
+                if received != answer(data):
+                    return _wrong_answer(data, answer(data), received, outcome)
+            peer.shutdown(socket.SHUT_WR)
+            _, error = outcome.get(timeout=TIMEOUT)
+        except queue.Empty:
+            return Check(
+                False, "O cliente fechou e o seu laço continua: recv devolve b'' para sempre."
+            )
+        finally:
+            _hang_up(conn)
+    return Check(not error, error or "Seu servidor passou: três mensagens, uma comprida, e o fim.")
+
+
+def gives_up(function: Callable[[socket.socket], Any], seconds: float) -> Check:
+    """Verifica se o servidor do aluno desiste de um cliente calado, sem erro.
+
+    Argumentos:
+        function: recebe `conn`, já conectado.
+        seconds: depois de quantos segundos de silêncio deve voltar.
+    """
+    with (
+        socket.create_server(("127.0.0.1", 0)) as listener,
+        socket.create_connection(listener.getsockname(), TIMEOUT),
+        listener.accept()[0] as conn,
+    ):
+        try:
+            _, error = _start(function, conn).get(timeout=seconds + 1)
+        except queue.Empty:
+            return Check(
+                False, f"O cliente ficou calado e, você continuou esperando."
+            )
+        finally:
+            _hang_up(conn)
+    return Check(not error, error or "Seu servidor desiste de quem se cala.")
+
+
+def address(host: object) -> Check:
+    """Verifica se `host` é o endereço que um colega da rede local deve usar."""
+    if host is ...:
+        return Check(False, _STUB)
+    right = network.lan_address()
+    if host == right:
+        return Check(True, f"É esse: {right}." if right else "Isso: sem rede, não há endereço.")
+    hints = {
+        "127.0.0.1": "esse é o loopback: na máquina do colega, ele leva à máquina do colega.",
+        "0.0.0.0": "esse serve para escutar, e não como destino.",
+        "192.168.0.12": "esse é o do tutorial, e não o seu.",
+    }
+    hint = hints.get(str(host), "que função diz o endereço que a rede local vê?")
+    return Check(False, f"Recebi {host!r}: {hint}")
+
+
+def listening(port: object) -> Check:
+    """Verifica se há um servidor escutando nesta porta, nesta máquina."""
+    if port is ...:
+        return Check(False, _STUB)
+    if not isinstance(port, int) or isinstance(port, bool):
+        return Check(False, f"Esperava o número de uma porta, sem aspas; recebi {port!r}.")
+    if any(row.state == "LISTEN" and row.local[1] == port for row in network.ports(port)):
+        return Check(True, f"Há um socket escutando na porta {port}.")
+    return Check(False, f"Ninguém escuta na porta {port}. Você chamou bind e listen?")
+
+
+def _start(function: Callable[..., Any], *arguments: Any) -> queue.SimpleQueue[tuple[Any, str]]:
+    """Roda o código do aluno numa thread; a fila recebe (resultado, erro explicado)."""
+    outcome: queue.SimpleQueue[tuple[Any, str]] = queue.SimpleQueue()
+
+    def run() -> None:
+        try:
+            outcome.put((function(*arguments), ""))
+        except Exception as error:  # é o código do aluno: qualquer erro vira resposta
+            explanation = explain(error)
+            reason = f"\n{explanation}" if explanation else ""
+            outcome.put((None, f"Seu código parou com {type(error).__name__}: {error}.{reason}"))
+
+    threading.Thread(target=run, name="checks", daemon=True).start()
+    return outcome
+
+
+def _send_and_receive(peer: socket.socket, data: bytes) -> bytes:
+    """Envia e recebe até voltarem tantos bytes, ou até o prazo, o fim ou a queda."""
+    received = b""
+    try:
+        peer.sendall(data)
+        while len(received) < len(data) and (piece := peer.recv(65536)):
+            received += piece
+    except OSError:  # o que faltou chegar aparece na comparação
+        pass
+    return received
+
+
+def _wrong_answer(
+    sent: bytes, expected: bytes, received: bytes, outcome: queue.SimpleQueue[tuple[Any, str]]
+) -> Check:
+    """Diz o que veio no lugar do esperado, e uma pista do porquê."""
+    text = f"Enviei {_brief(sent)}, esperava {_brief(expected)} e recebi {_brief(received)}."
+    error = outcome.get()[1] if not outcome.empty() else ""
+    if error:
+        text += f" {error}"
+    elif not received and sent == _MESSAGES[0].encode():
+        text += " Nada voltou: você chamou recv e depois sendall?"
+    elif not received:
+        text += " A primeira mensagem voltou, esta não: falta um laço que volte ao recv?"
+    return Check(False, text)
+
+
+def _hang_up(conn: socket.socket) -> None:
+    """Acorda o código do aluno que ainda espere neste socket."""
+    with suppress(OSError):
+        conn.shutdown(socket.SHUT_RDWR)
+
+
+def _brief(value: object) -> str:
+    """O valor, encurtado para caber numa linha."""
+    if not isinstance(value, (bytes, str)) or len(value) <= 20:
+        return repr(value)
+    unit = "bytes" if isinstance(value, bytes) else "caracteres"
+    return f"{value[:20]!r} … ({len(value)} {unit})"
+
+
+def _python() -> Check:
+    return Check(sys.version_info >= (3, 11), "Python 3.11 ou mais novo")
+
+
+def _package(name: str) -> Check:
+    try:
+        importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return Check(False, f"{name} não está instalado: abra o kit com python kit.py aula")
+    return Check(True, f"{name} instalado")
+
+
+def _loopback() -> Check:
+    """Envia um byte desta máquina para ela mesma."""
+    try:
+        with (
+            socket.create_server(("127.0.0.1", 0)) as listener,
+            socket.create_connection(listener.getsockname(), TIMEOUT) as peer,
+        ):
+            peer.sendall(b"!")
+            with listener.accept()[0] as conn:
+                return Check(
+                    conn.recv(1) == b"!", "Esta máquina conversa consigo mesma (127.0.0.1)"
+                )
+    except OSError as error:
+        return Check(
+            False, f"127.0.0.1 não responde: um antivírus ou firewall o bloqueia? ({error})"
+        )
+
+
+def _port() -> Check:
+    port = network.next_free_port()
+    if port == 61840:
+        return Check(True, "A porta 61840 do tutorial está livre")
+    holder = network.port_holder(61840) or "outro programa"
+    return Check(True, f"A porta 61840 está com {holder}: as lições usarão a {port}, sem problema")
+
+
+def _lan() -> Check:
+    address = network.lan_address()
+    if address:
+        return Check(True, f"Endereço desta máquina na rede local: {address}")
+    return Check(True, "Sem rede: as lições 00 a 05 funcionam assim mesmo, só nesta máquina")

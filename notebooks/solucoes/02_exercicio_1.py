@@ -1,0 +1,1 @@
+meu_endereco = lan_address()

@@ -1,0 +1,6 @@
+def atender(conn):
+    while True:
+        dados = conn.recv(1024)
+        if not dados:
+            break
+        conn.sendall(dados)

@@ -1,0 +1,3 @@
+def gritar(conn):
+    while dados := conn.recv(1024):
+        conn.sendall(dados.upper())

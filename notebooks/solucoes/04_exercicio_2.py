@@ -1,0 +1,2 @@
+def medir(mensagem):
+    return len(mensagem.encode())

@@ -1,0 +1,294 @@
+"""As lições: executam, repetem, seguem o tutorial e a forma combinada."""
+
+import json
+import os
+import re
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+from jupyter_client.manager import start_new_kernel
+
+from tests.conftest import TIMEOUT, need
+
+ROOT = Path(__file__).parent.parent
+LESSONS = sorted((ROOT / "notebooks").glob("[0-9]*.ipynb"))
+LESSON = pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
+CELL_TIMEOUT = 30  # segundos por célula
+
+# Cada passo do tutorial, em ordem: a lição e o que nela o mostra.
+STEPS = [
+    ("01", r"TCP\*\*.*orientado à conexão; garante entrega, ordem e integridade"),
+    ("01", r"Socket:\*\* interface de comunicação entre processos"),
+    ("01", r"Servidor:\*\* espera conexões, recebe mensagens, envia respostas"),
+    ("01", r"Cliente:\*\* inicia a conexão com o servidor, envia mensagens, recebe respostas"),
+    ("01", r"dois processos distintos.*mesma máquina ou em máquinas diferentes"),
+    ("02", r"> `ipconfig`"),
+    ("02", r"> `netstat -an`"),
+    ("03", r"> `import socket`"),
+    ("03", r"> `socket\.socket\(socket\.AF_INET, socket\.SOCK_STREAM\)`"),
+    ("03", r"> `s\.bind\(\('192\.168\.0\.12', 61840\)\)`"),
+    ("03", r"> `s\.listen\(\)`"),
+    ("03", r"> `conn, addr = s\.accept\(\)`"),
+    ("03", r"> `data = conn\.recv\(1024\)`"),
+    ("03", r"> `conn\.sendall\(data\)`"),
+    ("03", r"> Crie o servidor em um arquivo `\.py`"),
+    ("04", r"> `socket\.socket\(socket\.AF_INET, socket\.SOCK_STREAM\)`"),
+    ("04", r"> `s\.connect\(\('192\.168\.0\.12', 61840\)\)`"),
+    ("04", r"> `s\.sendall\(mensagem\.encode\(\)\)`"),
+    ("04", r"> `dados = s\.recv\(1024\)`"),
+    ("04", r"> `dados\.decode\(\)`"),
+    ("04", r"> Crie o cliente em um arquivo `\.py`"),
+    ("05", r"olá, ção"),
+    ("05", r"> Digite `sair` no prompt do cliente para encerrar o loop e fechar a conexão"),
+    ("05", r"`python servidor\.py`.*`python cliente\.py`"),
+]
+# E as mesmas chamadas em células de código, na ordem em que a lição as executa.
+CALLS = {
+    "02": [r"ipconfig", r"!netstat -an"],
+    "03": [
+        r"import socket",
+        r"socket\.socket\(socket\.AF_INET, socket\.SOCK_STREAM\)",
+        r"s\.bind\(",
+        r"s\.listen\(\)",
+        r"conn, addr = s\.accept\(\)",
+        r"conn\.recv\(1024\)",
+        r"conn\.sendall\(dados\)",
+    ],
+    "04": [
+        r"import socket",
+        r"socket\.socket\(socket\.AF_INET, socket\.SOCK_STREAM\)",
+        r"s\.connect\(",
+        r"s\.sendall\(mensagem\.encode\(\)\)",
+        r"dados = s\.recv\(1024\)",
+        r"dados\.decode\(\)",
+    ],
+    "05": [r"threading\.Thread\(target=servir", r"EchoServer\(", r"ClientPanel\("],
+}
+
+
+def read(path):
+    return nbformat.read(path, as_version=4)
+
+
+def lesson(number):
+    return next(path for path in LESSONS if path.name.startswith(number))
+
+
+def text(path, kind):
+    return "\n\n".join(c.source for c in read(path).cells if c.cell_type == kind)
+
+
+def in_order(patterns, content):
+    """Diz quais padrões faltam em `content`, procurando cada um depois do anterior."""
+    position, missing = 0, []
+    for pattern in patterns:
+        if found := re.compile(pattern, re.DOTALL).search(content, position):
+            position = found.end()
+        else:
+            missing.append(pattern)
+    return missing
+
+
+def run_nbval():
+    command = [sys.executable, "-m", "pytest", "--nbval", "-p", "no:cacheprovider", "-q"]
+    command += [f"--nbval-cell-timeout={CELL_TIMEOUT}", "--nbval-sanitize-with=tests/nbval.cfg"]
+    done = subprocess.run(
+        [*command, "-W", "ignore", "-o", "timeout=0", *map(str, LESSONS)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stdout[-5000:] + done.stderr[-2000:]
+    cells = sum(c.cell_type == "code" for path in LESSONS for c in read(path).cells)
+    assert f"{cells} passed" in done.stdout
+
+
+@pytest.mark.timeout(300)
+def test_every_notebook_passes_nbval_twice_in_a_row():
+    run_nbval()
+    run_nbval()
+
+
+@pytest.mark.timeout(300)
+def test_every_notebook_passes_while_another_program_holds_the_port():
+    holder = "import socket, sys; s = socket.create_server(('127.0.0.1', 61840)); print(flush=True)"
+    command = [sys.executable, "-c", holder + "; sys.stdin.read()"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout.readline().strip() == b"", "a porta 61840 já estava ocupada"
+        with socket.create_connection(("127.0.0.1", 61840), TIMEOUT):
+            run_nbval()
+        process.stdin.close()
+
+
+class Kernel:
+    """Um kernel que executa células como o JupyterLab: com a identidade de cada uma."""
+
+    def __init__(self):
+        self.manager, self.client = start_new_kernel(cwd=str(ROOT / "notebooks"))
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        self.client.stop_channels()
+        self.manager.shutdown_kernel(now=True)
+
+    def run(self, cell):
+        """Executa a célula; devolve o nome do erro (ou "") e o traceback."""
+        content = {"code": cell.source, "silent": False, "store_history": True}
+        content |= {"user_expressions": {}, "allow_stdin": False, "stop_on_error": False}
+        message = self.client.session.msg("execute_request", content)
+        message["metadata"]["cellId"] = cell.id
+        self.client.shell_channel.send(message)
+        while True:
+            reply = self.client.get_shell_msg(timeout=CELL_TIMEOUT)
+            if reply["parent_header"].get("msg_id") == message["header"]["msg_id"]:
+                error = reply["content"]
+                return error.get("ename", ""), "\n".join(error.get("traceback", []))
+
+
+def explained(trace):
+    return "O que aconteceu" in trace and "O que fazer" in trace
+
+
+@LESSON
+def test_each_cell_runs_twice(path):
+    """A segunda vez dá certo, ou para com um erro explicado; nunca trava."""
+    with Kernel() as kernel:
+        for cell in read(path).cells:
+            if cell.cell_type != "code":
+                continue
+            expected = "raises-exception" in cell.metadata.get("tags", [])
+            name, trace = kernel.run(cell)
+            assert not name or expected, trace
+            name, trace = kernel.run(cell)
+            assert not name or explained(trace), trace
+
+
+@LESSON
+def test_cells_in_reverse_order_never_hang_and_errors_are_explained(path):
+    with Kernel() as kernel:
+        kernel.run(nbformat.v4.new_code_cell("%load_ext echo_lib"))
+        for cell in reversed(read(path).cells):
+            if cell.cell_type == "code":
+                name, trace = kernel.run(cell)
+                assert not name or explained(trace), f"{cell.source}\n{trace}"
+
+
+def test_every_step_of_the_tutorial_is_in_the_lessons_in_its_order():
+    for number in ("01", "02", "03", "04", "05"):
+        patterns = [pattern for step, pattern in STEPS if step == number]
+        assert in_order(patterns, text(lesson(number), "markdown")) == []
+
+
+@pytest.mark.parametrize("number", CALLS)
+def test_every_call_of_the_tutorial_is_executed_in_its_order(number):
+    assert in_order(CALLS[number], text(lesson(number), "code")) == []
+
+
+@LESSON
+def test_lesson_has_the_agreed_shape(path):
+    content = text(path, "markdown")
+    for part in ("Ao final desta lição", "Tempo:", "Precisa de:", "Preveja", "<details>"):
+        assert part in content, part
+    for part in ("Quebre", "Conserte", "Observe", "Depuração", "Para lembrar", "Glossário"):
+        assert part.lower() in content.lower(), part
+    words = len(re.sub(r"<[^>]+>|[|#>*`-]+", " ", content).split())
+    assert 850 <= words <= 1600, words
+    exercises = content.count("## Exercício")
+    assert exercises >= 2 or path.name[:2] in ("00", "01")
+
+
+@LESSON
+def test_cells_are_short_and_come_after_a_short_text(path):
+    before = ""
+    for cell in read(path).cells:
+        words = len(re.sub(r"<[^>]+>|[|#>*`-]+", " ", cell.source).split())
+        if cell.cell_type == "markdown":
+            assert words <= 95, (cell.id, words)
+        else:
+            assert len(cell.source.splitlines()) <= 10, cell.id
+            assert before, f"{cell.id}: falta o texto antes"
+        before = cell.source
+
+
+@LESSON
+def test_notebook_is_executed_and_clean(path):
+    raw = json.loads(path.read_text(encoding="utf-8"))
+    assert set(raw["metadata"]) == {"kernelspec", "language_info"}
+    assert raw["metadata"]["language_info"] == {"name": "python"}
+    cells = raw["cells"]
+    assert len({cell["id"] for cell in cells}) == len(cells)
+    counts = [cell["execution_count"] for cell in cells if cell["cell_type"] == "code"]
+    assert counts == list(range(1, len(counts) + 1))
+    for cell in cells:
+        assert set(cell["metadata"]) <= {"tags"}
+        tags = set(cell["metadata"].get("tags", []))
+        assert tags <= {"raises-exception", "nbval-ignore-output"}
+        errors = [o for o in cell.get("outputs", []) if o["output_type"] == "error"]
+        assert bool(errors) == ("raises-exception" in tags), cell["id"]
+
+
+@LESSON
+def test_links_lead_somewhere(path):
+    for target in re.findall(r"\]\(([^)]+)\)", text(path, "markdown")):
+        assert (path.parent / target).exists(), target
+    for target in re.findall(r"%load (\S+?\.py)", text(path, "markdown")):
+        assert (path.parent / target).exists(), target
+
+
+SOLUTIONS = sorted((ROOT / "notebooks" / "solucoes").glob("*.py"))
+
+
+@pytest.mark.parametrize("solution", SOLUTIONS, ids=lambda path: path.stem)
+def test_exercise_stub_fails_with_a_hint_and_solution_passes(solution):
+    """Na lição, a célula do exercício e a da verificação vêm logo depois do enunciado."""
+    cells = read(lesson(solution.name[:2])).cells
+    number = re.search(r"exercicio_(\d)", solution.stem)[1]
+    start = next(i for i, c in enumerate(cells) if f"## Exercício {number}" in c.source)
+    stub, check = [c for c in cells[start:] if c.cell_type == "code"][:2]
+    setup = [c for c in cells[:start] if c.cell_type == "code" and "import" in c.source]
+    with Kernel() as kernel:
+        for cell in setup:
+            kernel.run(cell)
+        answers = [feedback(kernel, cell, check) for cell in (stub, solution_cell(solution))]
+    assert "✘" in answers[0] and len(answers[0]) > 30, answers
+    assert "✔" in answers[1] and "✘" not in answers[1], answers
+
+
+def solution_cell(solution):
+    return nbformat.v4.new_code_cell(solution.read_text(encoding="utf-8"))
+
+
+def feedback(kernel, answer, check):
+    """O que a verificação imprime depois desta resposta."""
+    assert kernel.run(answer)[0] == ""
+    captured = nbformat.v4.new_code_cell(
+        "import contextlib, io\nwith contextlib.redirect_stdout(io.StringIO()) as _saída:\n"
+        + "".join(f"    {line}\n" for line in check.source.splitlines())
+        + "raise SystemExit(_saída.getvalue())"
+    )
+    return kernel.run(captured)[1]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="hunspell é do Linux e do macOS")
+def test_spelling():
+    need("hunspell")
+    accepted = set((ROOT / "tests" / "palavras.txt").read_text(encoding="utf-8").split())
+    content = "\n".join(text(path, "markdown") for path in LESSONS)
+    content += "\n" + (ROOT / "README.md").read_text(encoding="utf-8")
+    prose = re.sub(r"```.*?```|`[^`]*`|<[^>]*>|\]\([^)]*\)|https?://\S+", " ", content, flags=re.DOTALL)
+    done = subprocess.run(
+        ["hunspell", "-d", "pt_BR", "-i", "utf-8", "-l"],
+        input=prose,
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT,
+        check=True,
+    )
+    assert set(done.stdout.split()) - accepted == set()
