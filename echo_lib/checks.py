@@ -85,7 +85,7 @@ def server(
         socket.create_connection(listener.getsockname(), TIMEOUT) as peer,
         listener.accept()[0] as conn,
     ):
-        outcome = _start(function, conn)
+        outcome = _start(_until_done, function, conn)
         try:
             for message in _MESSAGES:
                 data = message.encode()
@@ -167,6 +167,14 @@ def _start(function: Callable[..., Any], *arguments: Any) -> queue.SimpleQueue[t
 
     threading.Thread(target=run, name="checks", daemon=True).start()
     return outcome
+
+
+def _until_done(function: Callable[[socket.socket], Any], conn: socket.socket) -> None:
+    """Quando o código do aluno volta, a conexão acaba, e quem o verifica não espera à toa."""
+    try:
+        function(conn)
+    finally:
+        _hang_up(conn)
 
 
 def _send_and_receive(peer: socket.socket, data: bytes) -> bytes:
