@@ -1,0 +1,180 @@
+"""A lição 05 como o aluno a vê: cliques, teclas e o texto que aparece na tela."""
+
+import re
+
+import nbformat
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.conftest import ROOT, new_page
+from tests.conftest import TIMEOUT
+
+MESSAGE = "olá, ção 🗣️"
+PANEL = "painel = ClientPanel"
+
+
+class Lesson:
+    """Uma lição aberta no JupyterLab."""
+
+    def __init__(self, page, url, name):
+        self.page = page
+        self.cells = nbformat.read(ROOT / "notebooks" / f"{name}.ipynb", as_version=4).cells
+        page.goto(url)
+        page.get_by_role("listitem", name=re.compile(name)).dblclick()
+        self.view = page.get_by_role("tabpanel", name=re.compile(name))
+        self.view.get_by_role("heading", level=1).click()
+        expect(page.get_by_text("| Idle")).to_be_attached()
+
+    def run_until(self, source):
+        """Shift+Enter desde a primeira célula até a que contém `source`."""
+        last = next(i for i, c in enumerate(self.cells) if source in c.source)
+        self.view.get_by_role("heading", level=1).click()
+        for key in ["Escape"] + ["Shift+Enter"] * (last + 1):
+            self.page.keyboard.press(key)
+
+    def run(self, code):
+        """Executa de novo a célula do painel, ou uma célula nova embaixo da ativa."""
+        if code == PANEL:
+            self.view.get_by_text(PANEL).click()
+        else:
+            for key in ("Escape", "b", "Enter"):
+                self.page.keyboard.press(key)
+            self.page.keyboard.insert_text(code)
+        self.page.keyboard.press("Control+Enter")
+
+    def expect_output(self, text):
+        expect(self.view.get_by_text(text, exact=True).last).to_be_visible()
+
+
+@pytest.fixture(scope="module")
+def lesson(chromium, lab):
+    page = new_page(chromium)
+    opened = Lesson(page, lab, "05_conversa")
+    opened.run_until(PANEL)
+    expect(page.get_by_role("region", name="Cliente de eco")).to_be_visible()
+    yield opened
+    page.close()
+
+
+@pytest.fixture
+def panel(lesson):
+    """O painel recém-executado, com o servidor de pé."""
+    lesson.run(PANEL)
+    panel = lesson.page.get_by_role("region", name="Cliente de eco")
+    expect(panel.get_by_text("desconectado")).to_be_visible()
+    expect(panel.get_by_role("log")).to_be_hidden()
+    return panel
+
+
+def connect(panel):
+    panel.get_by_role("button", name="Conectar").click()
+    expect(panel.get_by_role("status")).to_contain_text("Conectado a 127.0.0.1")
+
+
+def send(panel, text, key="Enter"):
+    panel.get_by_label("Mensagem").fill(text)
+    panel.get_by_label("Mensagem").press(key)
+
+
+def test_kit_opens_in_portuguese_without_pop_ups(page, lab):
+    page.goto(lab)
+    expect(page.get_by_role("heading", name="00 · Comece aqui")).to_be_visible()
+    for menu in ("Arquivo", "Editar", "Executar", "Ajuda"):
+        expect(page.get_by_role("menuitem", name=menu)).to_be_visible()
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    expect(page.get_by_role("alert")).to_have_count(0)
+
+
+def test_student_talks_in_the_panel_and_leaves_with_sair(lesson, panel):
+    connect(panel)
+    send(panel, MESSAGE)
+    history = panel.get_by_role("log", name="Histórico da conversa")
+    size = len(MESSAGE.encode())
+    for step in ("mensagem.encode()", "s.sendall(mensagem.encode())", "s.recv(1024)"):
+        expect(history).to_contain_text(f"{step} → {size} bytes: {MESSAGE.encode().hex(' ')}")
+    expect(history).to_contain_text(f"dados.decode() → {MESSAGE}")
+    expect(history).to_contain_text(re.compile(r"\(\d+,\d\d ms\)"))
+    expect(panel.get_by_label("Mensagem")).to_have_value("")
+    expect(panel.get_by_label("Mensagem")).to_be_focused()
+    send(panel, "sair")
+    expect(panel.get_by_role("status")).to_contain_text("Conversa encerrada")
+    expect(history).to_contain_text("s.close()")
+    expect(panel.get_by_role("button", name="Conectar")).to_be_visible()
+
+
+def test_panel_works_by_keyboard_alone(lesson, panel):
+    keyboard = lesson.page.keyboard
+    cells = lesson.page.get_by_text(re.compile(r"^Cell \d+/\d+$")).inner_text()
+    panel.get_by_label("Servidor").focus()
+    for name in ("Porta", "Conectar", "Mensagem", "Enviar"):
+        keyboard.press("Tab")
+        expect(panel.get_by_label(name).or_(panel.get_by_role("button", name=name))).to_be_focused()
+    panel.get_by_role("button", name="Conectar").press("Enter")
+    expect(panel.get_by_role("status")).to_contain_text("Conectado a")
+    keyboard.press("Tab")
+    keyboard.type("add bb xx")  # atalhos do JupyterLab: aqui são só letras
+    keyboard.press("Tab")
+    expect(panel.get_by_label("Mensagem")).to_have_value("add bb xx")
+    expect(panel.get_by_role("log")).not_to_contain_text("add")  # sair do campo não envia
+    keyboard.press("Space")
+    expect(panel.get_by_role("log")).to_contain_text("dados.decode() → add bb xx")
+    expect(lesson.page.get_by_text(cells)).to_be_attached()
+
+
+def test_server_off_says_so_keeps_the_message_and_connects_again(lesson, panel):
+    connect(panel)
+    lesson.run("servidor.stop(); print('parado')")
+    lesson.expect_output("parado")
+    send(panel, "você está aí?")
+    expect(panel.get_by_role("status")).to_contain_text("O servidor fechou a conexão")
+    expect(panel.get_by_label("Mensagem")).to_have_value("você está aí?")
+    panel.get_by_role("button", name="Conectar").click()
+    expect(panel.get_by_role("status")).to_contain_text("Conexão recusada")
+    expect(panel.get_by_role("log")).to_contain_text("O que fazer: inicie o servidor")
+    lesson.run("servidor.start(); print('de pé')")
+    lesson.expect_output("de pé")
+    connect(panel)
+    send(panel, "voltei")
+    expect(panel.get_by_role("log")).to_contain_text("dados.decode() → voltei")
+
+
+def test_bad_port_and_empty_message_get_a_clear_answer(lesson, panel):
+    port = panel.get_by_label("Porta").input_value()
+    panel.get_by_label("Porta").fill("abc")
+    panel.get_by_role("button", name="Conectar").click()
+    expect(panel.get_by_role("status")).to_contain_text("Esperava uma porta")
+    panel.get_by_label("Porta").fill(port)
+    send(panel, "cedo demais")
+    expect(panel.get_by_role("status")).to_contain_text("ainda não está conectado")
+    expect(panel.get_by_label("Mensagem")).to_have_value("cedo demais")
+    connect(panel)
+    send(panel, "")
+    expect(panel.get_by_role("status")).to_contain_text("mensagem vazia")
+
+
+def test_running_the_cell_again_closes_the_old_conversation(lesson, panel):
+    connect(panel)
+    lesson.run("print(len(servidor.clients), 'cliente')")
+    lesson.expect_output("1 cliente")
+    lesson.run(PANEL)
+    expect(panel.get_by_text("desconectado")).to_be_visible()
+    lesson.run("print(len(servidor.clients), 'clientes')")
+    lesson.expect_output("0 clientes")
+
+
+def test_panel_answers_while_a_cell_runs(lesson, panel):
+    connect(panel)
+    lesson.run(f"import threading; print(threading.Event().wait({TIMEOUT * 3}))")
+    send(panel, MESSAGE)
+    expect(panel.get_by_role("log")).to_contain_text(f"dados.decode() → {MESSAGE}")
+    expect(lesson.view.get_by_text("[*]:")).to_be_visible()  # a célula ainda está rodando
+    lesson.page.get_by_role("button", name="Interromper kernel").click()
+    expect(lesson.view.get_by_text("[*]:")).to_have_count(0)
+
+
+def test_network_text_is_never_markup(lesson, panel):
+    attack = "<img src=x onerror=alert(1)>\u202e"
+    connect(panel)
+    send(panel, attack)
+    expect(panel.get_by_role("log")).to_contain_text("dados.decode() → <img src=x onerror=alert(1)>\\u202e")
+    expect(panel.get_by_role("img")).to_have_count(0)
