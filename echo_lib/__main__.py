@@ -41,7 +41,8 @@ def serve(options: argparse.Namespace) -> None:
         host, port = server.address
         print(f"Escutando em {host}:{port}. Ctrl+C encerra.")
         if host == "0.0.0.0":
-            print(f"Toda a rede alcança este servidor. Digite no cliente: {lan_address()} {port}")
+            mine = lan_address() or "127.0.0.1"
+            print(f"Toda a rede alcança este servidor. Digite no cliente: {mine} {port}")
         while True:
             for event in trace.drain():
                 if line := _line(event):
@@ -84,11 +85,11 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="servidor|cliente")
     server = commands.add_parser("servidor", help="atende clientes até Ctrl+C")
     server.add_argument("--host", default="127.0.0.1", help="endereço onde escutar (127.0.0.1)")
-    server.add_argument("--port", default=61840, type=int, help="porta (61840; 0: qualquer livre)")
+    server.add_argument("--port", default=61840, help="porta (61840; 0: qualquer livre)")
     server.set_defaults(run=serve)
     client = commands.add_parser("cliente", help="conversa com um servidor de eco")
     client.add_argument("host", nargs="?", default="127.0.0.1", help="servidor (127.0.0.1)")
-    client.add_argument("port", nargs="?", default=61840, type=int, help="porta (61840)")
+    client.add_argument("port", nargs="?", default=61840, help="porta (61840)")
     client.set_defaults(run=talk)
     return parser
 

@@ -118,9 +118,7 @@ def gives_up(function: Callable[[socket.socket], Any], seconds: float) -> Check:
         try:
             _, error = _start(function, conn).get(timeout=seconds + 1)
         except queue.Empty:
-            return Check(
-                False, f"O cliente ficou calado e, você continuou esperando."
-            )
+            return Check(False, "O cliente ficou calado e você continuou esperando.")
         finally:
             _hang_up(conn)
     return Check(not error, error or "Seu servidor desiste de quem se cala.")

@@ -13,7 +13,7 @@ from time import monotonic
 from types import TracebackType
 from typing import Self
 
-from echo_lib.errors import Address, EchoError, annotate, valid_address
+from echo_lib.errors import Address, EchoError, annotate, positive, valid_address
 from echo_lib.trace import Trace, TracedSocket
 
 _CHUNK = 16 * 1024  # bytes em viagem por vez: cabem nos buffers de qualquer sistema
@@ -47,7 +47,7 @@ class EchoClient:
         if not isinstance(timeout, (int, float)) or not 0 < timeout < threading.TIMEOUT_MAX:
             raise ValueError(f"esperava timeout em segundos, maior que zero; recebi {timeout!r}.")
         self.timeout = timeout
-        self.buffer_size = buffer_size
+        self.buffer_size = positive("buffer_size", buffer_size)
         self._trace = trace
         self._sock: socket.socket | None = None
         self._exchanging = False
@@ -114,7 +114,7 @@ class EchoClient:
         try:
             if sock is None:
                 raise OSError(errno.ENOTCONN, "a conversa não está aberta")
-            return self._exchange(sock, text.encode())
+            echo = self._exchange(sock, text.encode())
         except UnicodeEncodeError as error:  # nada foi enviado: a conversa continua
             annotate(error)
             raise
@@ -124,6 +124,9 @@ class EchoClient:
                 sock.close()
             annotate(error, self.address)
             raise
+        if self._sock is not sock:  # close() chegou no fim da troca e deixou o socket conosco
+            sock.close()
+        return echo
 
     def close(self) -> None:
         """Encerra a conversa. Pode ser chamado quantas vezes for preciso, de qualquer thread."""

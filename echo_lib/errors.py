@@ -7,6 +7,7 @@ import socket
 import traceback
 from dataclasses import dataclass
 from errno import errorcode
+from typing import Any
 
 Address = tuple[str, int]
 
@@ -214,6 +215,9 @@ _ENCODE = (
 _SOCKET_CALL = re.compile(
     r"\.(bind|connect|connect_ex|send|sendall)\(|create_(server|connection)\("
 )
+_ADDRESS_TYPE = re.compile(
+    r"(bind|connect|connect_ex)\(\) takes|AF_INET|interpreted as an integer|bytearray expected"
+)
 
 
 def explain(exc: BaseException, address: Address | None = None) -> Explanation | None:
@@ -267,16 +271,28 @@ def valid_address(host: object, port: object) -> Address:
         raise ValueError(
             f"esperava o nome ou o endereço de uma máquina, como '127.0.0.1'; recebi {host!r}."
         )
-    if set(host.strip()) & set("/: \t"):
+    if set(host.strip()) & set("/: \t") or not host.strip().isprintable():
         raise ValueError(
             f"esperava só o endereço, sem http:// e sem a porta junto; recebi {host!r}."
         )
-    number = int(port) if isinstance(port, str) and port.strip().isdecimal() else port
+    number = int(port) if isinstance(port, str) and re.fullmatch(r"\s*\d{1,9}\s*", port) else port
     if not isinstance(number, int) or isinstance(number, bool) or not 0 <= number <= 65535:
         raise ValueError(
             f"esperava uma porta, número inteiro de 0 a 65535; recebi {port!r}. Tente 61840."
         )
     return host.strip(), number
+
+
+def positive(name: str, value: Any, kind: type[int] | type[float] = int) -> Any:
+    """Confere um limite inteiro ou, com kind=float, um prazo em segundos.
+
+    Erros:
+        ValueError: não é um número desse tipo, maior que zero.
+    """
+    if isinstance(value, bool) or not isinstance(value, (int, kind)) or not value > 0:
+        unit = "inteiro" if kind is int else "em segundos"
+        raise ValueError(f"esperava {name} {unit}, maior que zero; recebi {value!r}.")
+    return value
 
 
 def _error_name(exc: BaseException) -> str:
@@ -294,8 +310,8 @@ def _error_name(exc: BaseException) -> str:
 def _texts(exc: BaseException, name: str) -> tuple[str, str, str] | None:
     """Escolhe os três textos: o que houve, a causa, o remédio."""
     if isinstance(exc, socket.gaierror):
-        return _NAME_NOT_FOUND
-    if isinstance(exc, NameError):
+        return _BAD_PORT if exc.errno == socket.EAI_SERVICE else _NAME_NOT_FOUND
+    if isinstance(exc, NameError) and not isinstance(exc, UnboundLocalError):
         return _UNKNOWN_NAME
     if isinstance(exc, UnicodeDecodeError):
         return _DECODE
@@ -304,14 +320,17 @@ def _texts(exc: BaseException, name: str) -> tuple[str, str, str] | None:
     if isinstance(exc, OverflowError) and "port" in str(exc):
         return _BAD_PORT
     if isinstance(exc, TypeError) and _from_socket_call(exc):
-        return _NOT_BYTES if "bytes-like object" in str(exc) else _BAD_ADDRESS
+        if _ADDRESS_TYPE.search(str(exc)):
+            return _BAD_ADDRESS
+        return _NOT_BYTES if "bytes-like object" in str(exc) else None
     return _BY_NAME.get(name)
 
 
 def _from_socket_call(exc: BaseException) -> bool:
     """Diz se a linha que falhou chama um método de socket."""
     frames = traceback.extract_tb(exc.__traceback__)
-    return any(_SOCKET_CALL.search(frame.line or "") for frame in frames[-2:])
+    # Um socket rastreado põe dois quadros seus depois da linha do aluno.
+    return any(_SOCKET_CALL.search(frame.line or "") for frame in frames[-3:])
 
 
 def _codes(name: str) -> str:

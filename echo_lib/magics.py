@@ -17,7 +17,8 @@ def load(ipython: Any) -> None:
     """
     ipython.set_custom_exc(_EXPLAINED, _show)
 
-    def forget(result: object) -> None:  # rodar de novo a célula do %load_ext não deve imprimir um aviso
+    # Rodar de novo a célula do %load_ext não deve imprimir um aviso.
+    def forget(result: object) -> None:
         ipython.extension_manager.loaded.discard("echo_lib")
         ipython.events.unregister("post_run_cell", forget)
 

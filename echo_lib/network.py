@@ -129,7 +129,7 @@ def next_free_port(host: str = "127.0.0.1", start: int = 61840) -> int:
 
     Argumentos:
         host: endereço onde se vai escutar.
-        start: primeira porta a tentar, de 1 a 65535.
+        start: primeira porta a tentar, de 1 a 65535; com 0, o sistema escolhe.
 
     Erros:
         ValueError: host ou porta inválidos.
@@ -143,7 +143,7 @@ def next_free_port(host: str = "127.0.0.1", start: int = 61840) -> int:
                 if hasattr(socket, "SO_EXCLUSIVEADDRUSE"):  # Windows: sem dividir a porta
                     probe.setsockopt(socket.SOL_SOCKET, socket.SO_EXCLUSIVEADDRUSE, 1)
                 probe.bind((host, port))
-                return port
+                return int(probe.getsockname()[1])
         except OSError as failure:
             error = failure
     assert error is not None

@@ -8,6 +8,7 @@ sem mudar uma linha. Fora dele, os sockets são os de sempre e nada custam.
 from __future__ import annotations
 
 import itertools
+import os
 import socket
 import threading
 from collections import deque
@@ -20,6 +21,7 @@ from types import TracebackType
 from typing import Any, NamedTuple, Self
 
 KEPT_BYTES = 4096  # de cada chamada o rastro guarda no máximo estes bytes: a memória tem limite
+_HALF_OPEN = 1024  # conexões à espera da outra ponta; a de fora deste kernel nunca chega
 _ACTS = frozenset({"connect", "connect_ex", "send", "sendall", "sendmsg", "shutdown", "close"})
 _TCP = (socket.AF_INET, socket.AF_INET6)
 
@@ -149,15 +151,9 @@ class Trace:
             if not number or first == local:  # par novo, ou as portas foram usadas de novo
                 number = next(self._connections)
                 self._half_open[key] = (number, local)
+                if len(self._half_open) > _HALF_OPEN:  # o par do mais antigo não está neste kernel
+                    del self._half_open[next(iter(self._half_open))]
             return number
-
-    def _forget(self, ends: Ends) -> None:
-        """Um socket fechado não espera mais pelo seu par."""
-        if ends.connection:
-            with self._lock:
-                key = frozenset((ends.local, ends.peer))
-                if self._half_open.get(key) == (ends.connection, ends.local):
-                    del self._half_open[key]
 
 
 class TracedSocket(socket.socket):
@@ -273,17 +269,17 @@ class TracedSocket(socket.socket):
         return int(self._transfer("sendmsg", None, b"".join(parts), super().sendmsg, parts, *rest))
 
     def recv_into(self, buffer: Any, nbytes: int = 0, flags: int = 0) -> int:  # e makefile()
-        room = nbytes or len(buffer)
+        room = nbytes or memoryview(buffer).nbytes
         return int(
             self._transfer("recv_into", room, buffer, super().recv_into, buffer, room, flags)
         )
 
     def _real_close(self) -> None:
         # close() espera o fim de todo makefile(); aqui o fechamento é de verdade.
-        start = monotonic()
+        start, is_open = monotonic(), self.fileno() >= 0
         super()._real_close()  # type: ignore[misc]
-        self._note(start, "close")
-        self._trace._forget(self._ends)
+        if is_open:  # fechar de novo não é nada
+            self._note(start, "close")
 
     def _transfer(
         self, call: str, argument: Any, data: Any, method: Callable[..., Any], *given: Any
@@ -303,15 +299,19 @@ class TracedSocket(socket.socket):
         """Faz uma chamada que muda o estado do socket e grava o resultado."""
         start = monotonic()
         argument = given[0] if given else None
-        result, failure = None, None
+        result: Any = None
+        failure: Exception | None = None
         try:
             result = method(*given)
+            if call == "connect_ex" and result:  # aqui o erro vem como número
+                failure = OSError(result, os.strerror(result))
         except Exception as error:
             failure = error
             raise
         finally:
             if call.startswith("connect") and (not failure or isinstance(failure, BlockingIOError)):
-                self._find_ends("client", argument)
+                if not self._ends.connection:  # chamado de novo, a conexão é a mesma
+                    self._find_ends("client", argument)
             elif not failure and call in ("bind", "listen"):
                 role = "listener" if call == "listen" else self._ends.role
                 self._ends = self._ends._replace(role=role, local=self.getsockname())

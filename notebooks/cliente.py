@@ -32,6 +32,8 @@ def conversar(s):
             continue
         s.sendall(mensagem.encode())
         dados = receber(s, len(mensagem.encode()))
+        if dados != mensagem.encode():  # quem escuta nessa porta é outro programa
+            raise ConnectionError("o que voltou não é um eco")
         print("Eco:", dados.decode())
 
 
@@ -48,10 +50,10 @@ if __name__ == "__main__":
         main()
     except (KeyboardInterrupt, EOFError):
         print()
-    except (ValueError, OverflowError) as erro:
-        sys.exit(f"Valor inválido ({erro}). A porta deve ser um número de 0 a 65535: {PORTA!r}.")
     except ConnectionRefusedError:
         sys.exit(f"Ninguém escuta em {HOST}:{PORTA}. Inicie antes o servidor: python servidor.py")
-    except OSError as erro:
+    except (OSError, UnicodeError) as erro:  # UnicodeError: o que se digitou não é texto
         sys.exit(f"A conversa com {HOST}:{PORTA} acabou: {erro}.")
+    except (ValueError, OverflowError):
+        sys.exit(f"A porta deve ser um número de 0 a 65535; recebi {PORTA!r}.")
     print("Conexão encerrada.")

@@ -58,7 +58,7 @@ if __name__ == "__main__":
         main()
     except KeyboardInterrupt:
         print("\nServidor encerrado.")
+    except (OSError, UnicodeError) as erro:
+        sys.exit(f"Não foi possível escutar em {HOST}:{PORTA}: {erro}. Tente outra porta.")
     except (ValueError, OverflowError):
         sys.exit(f"A porta deve ser um número de 0 a 65535; recebi {PORTA!r}.")
-    except OSError as erro:
-        sys.exit(f"Não foi possível escutar em {HOST}:{PORTA}: {erro}. Tente outra porta.")

@@ -30,7 +30,7 @@ class ClientPanel(anywidget.AnyWidget):
         trace: o Trace onde gravar a conversa; se omitido, o painel tem o seu, em `trace`.
 
     Erros:
-        ValueError: host ou porta inválidos.
+        ValueError: host, porta ou prazo inválido.
 
     A rede é sempre usada fora da thread principal, por uma thread que só vive enquanto há o que
     fazer: o kernel nunca espera. Rodar a célula de novo encerra o painel anterior.
@@ -38,6 +38,7 @@ class ClientPanel(anywidget.AnyWidget):
 
     _esm = Path(__file__).with_suffix(".js")
     _css = Path(__file__).with_suffix(".css")
+    _client: EchoClient | None = None
 
     host = traitlets.Unicode().tag(sync=True)
     port = traitlets.Int().tag(sync=True)
@@ -54,11 +55,10 @@ class ClientPanel(anywidget.AnyWidget):
         timeout: float = 5.0,
         trace: Trace | None = None,
     ) -> None:
-        host, port = valid_address(host, port)
+        host, port = EchoClient(host, port, timeout=timeout).address  # confere os três
         super().__init__(host=host, port=port)
         self.trace = trace or Trace()
         self._timeout = timeout
-        self._client: EchoClient | None = None
         self._work: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._worker: threading.Thread | None = None
         self._lock = threading.Lock()
@@ -140,7 +140,7 @@ class ClientPanel(anywidget.AnyWidget):
     def _exchange(self, text: str) -> None:
         client = self._client
         if client is None or not client.connected:
-            self.unsent = text
+            self._keep(text)
             return self._say("Você ainda não está conectado. Clique em Conectar e envie de novo.")
         if text.strip().lower() == "sair":
             return self._disconnect("sair")
@@ -151,7 +151,7 @@ class ClientPanel(anywidget.AnyWidget):
         try:
             echo = client.send(text)
         except (OSError, UnicodeError) as error:
-            self.unsent = text
+            self._keep(text)
             return self._fail(text, error)
         steps = [
             {"call": "mensagem.encode()", "result": _bytes(text.encode())},
@@ -159,6 +159,7 @@ class ClientPanel(anywidget.AnyWidget):
             {"call": "dados.decode()", "result": printable(echo[:200])},
         ]
         self._log(text, steps, "O eco voltou inteiro.", "conectado")
+        self.unsent = ""
 
     def _disconnect(self, title: str = "Desconectar") -> None:
         if self._client is None or not self._client.connected:
@@ -167,6 +168,10 @@ class ClientPanel(anywidget.AnyWidget):
         self._client.close()
         steps = [_step(event) for event in self.trace.drain()]
         self._log(title, steps, "Conversa encerrada.", "desconectado")
+
+    def _keep(self, text: str) -> None:
+        """Guarda a mensagem que não foi; meio emoji não cabe no JSON que vai à página."""
+        self.unsent = text.encode(errors="replace").decode()
 
     def _fail(self, title: str, error: Exception) -> None:
         """Põe no histórico até onde se chegou e por que parou."""
@@ -206,7 +211,7 @@ def _step(event: Event) -> dict[str, str]:
     return {
         "call": call,
         "result": result,
-        "time": f"{event.duration * 1000:.2f} ms".replace(".", ","),
+        "time": f"{event.duration * 1000:.3f} ms".replace(".", ","),
     }
 
 

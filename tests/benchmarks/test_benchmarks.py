@@ -1,0 +1,65 @@
+"""O benchmark funciona: uma medida minúscula de cada seção, sem cobrar tempo nenhum."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+TIMEOUT = 60.0
+TINY = ["--pares", "threads", "C", "--clientes", "10", "--bytes", "64", "--rodadas", "1"]
+TINY += ["--segundos", "0.1", "--ociosas", "20", "--mib", "1"]
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="o benchmark usa epoll")
+
+
+@pytest.fixture(scope="module")
+def printed() -> str:
+    """O que o benchmark imprime na menor configuração."""
+    if shutil.which("gcc") is None:
+        (pytest.fail if os.environ.get("CI") else pytest.skip)("o benchmark precisa do gcc")
+    command = [sys.executable, str(Path(__file__).with_name("run.py")), *TINY]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def rows(printed: str, title: str) -> list[list[str]]:
+    """As linhas da tabela que tem esse título, já separadas em células."""
+    body = printed.split(title, 1)[1].split("\n\n")[1]
+    return [re.split(r"  +", line.strip()) for line in body.splitlines()[2:]]
+
+
+def value(cell: str) -> float:
+    """O número escrito em português numa célula."""
+    return float(cell.rstrip("%").replace(".", "").replace(",", "."))
+
+
+@pytest.mark.parametrize("title", ["Idas e voltas por segundo", "Latência p99", "CPU do servidor"])
+def test_every_ratio_is_positive(printed: str, title: str) -> None:
+    found = rows(printed, title)
+    assert [row[:2] for row in found] == [["10", "64"]]
+    assert all(len(row) == 4 and value(cell) > 0 for row in found for cell in row[2:])
+
+
+def test_absolute_figures_cover_every_server_and_are_positive(printed: str) -> None:
+    found = rows(printed, "Números absolutos")
+    assert [row[2] for row in found] == ["EchoServer", "threads", "C"]
+    assert all(value(cell) > 0 for row in found for cell in row[3:7])
+
+
+def test_idle_connections_and_the_deaf_client_are_reported_beside_their_aims(printed: str) -> None:
+    idle = rows(printed, "Conexões ociosas")
+    assert [row[:2] for row in idle] == [["EchoServer", "20"], ["threads", "2"], ["C", "20"]]
+    ((name, sent, _growth, rate, aim),) = rows(printed, "Um cliente que envia e nunca lê")
+    assert name == "EchoServer" and value(sent) > 0 and value(rate) > 0
+    assert aim == "< 1 MiB a mais; ritmo ≥ 0,90"
+
+
+def test_aims_are_printed_with_the_worst_ratio(printed: str) -> None:
+    assert re.search(r"meta EchoServer / C ≥ 0,85: (não )?alcançada \(mediana \d", printed)

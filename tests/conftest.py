@@ -1,0 +1,108 @@
+"""O que os testes têm em comum: o prazo de toda espera e o que fazer sem um programa."""
+
+import io
+import os
+import re
+import shutil
+import socket
+import struct
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+HERE = "127.0.0.1"
+TIMEOUT = 20.0  # segundos: nenhuma espera dos testes passa disto
+
+
+def need(tool: str) -> str:
+    """O caminho de um programa; sem ele, o teste é pulado, ou reprovado onde nada pode faltar."""
+    path = shutil.which(tool)
+    if path is None:
+        missing = pytest.fail if os.environ.get("CI") else pytest.skip
+        missing(f"falta o programa {tool}")
+    return path
+
+
+def reset(sock: socket.socket) -> None:
+    """Derruba a conexão: com SO_LINGER de 0 segundos, close() manda RST."""
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    sock.close()
+
+
+def receive(sock: socket.socket, size: int = 1 << 30) -> bytes:
+    """Até `size` bytes, ou tudo o que vier até o fim; um RST também é fim."""
+    data = b""
+    with suppress(ConnectionError):
+        while len(data) < size and (piece := sock.recv(65536)):
+            data += piece
+    return data
+
+
+@pytest.fixture
+def terminal() -> Iterator[Callable[..., Any]]:
+    """Roda programas Python num pseudoterminal, como os de quem digita os comandos."""
+    pexpect = pytest.importorskip("pexpect")
+    children = []
+
+    def run(*arguments: object, program: str = sys.executable) -> Any:
+        child = pexpect.spawn(
+            program, [*map(str, arguments)], timeout=TIMEOUT, encoding="utf-8", cwd=ROOT
+        )
+        child.logfile_read = io.StringIO()  # tudo o que chegou ao terminal
+        children.append(child)
+        return child
+
+    yield run
+    for child in children:
+        child.close(force=True)
+
+
+def finish(child: Any, *texts: str) -> int:
+    """Espera os textos, o fim do programa, e devolve o código de saída."""
+    for text in texts:
+        child.expect_exact(text)
+    child.expect(r"\Z")
+    child.read()
+    child.wait()
+    shown = child.logfile_read.getvalue()
+    assert "Traceback" not in shown
+    assert all(c.isprintable() or c in "\r\n\b" for c in shown)  # nenhum controle escapou
+    return int(child.exitstatus)
+
+
+class Kernel:
+    """Um kernel de verdade, que roda células como o JupyterLab."""
+
+    def __init__(self, client: Any) -> None:
+        self.client = client
+
+    def run(self, code: str, cell: str = "") -> str:
+        """Roda uma célula; devolve o que ela mostra, sem cores."""
+        content = {"code": code, "silent": False, "store_history": True, "stop_on_error": False}
+        metadata = {"cellId": cell} if cell else {}
+        request = self.client.session.msg("execute_request", content, metadata=metadata)
+        self.client.shell_channel.send(request)
+        shown = ""
+        while True:
+            message = self.client.get_iopub_msg(timeout=TIMEOUT)
+            if message["parent_header"].get("msg_id") != request["header"]["msg_id"]:
+                continue
+            if message["content"].get("execution_state") == "idle":
+                return re.sub(r"\x1b\[[\d;]*m", "", shown)
+            shown += message["content"].get("text", "")
+            shown += "\n".join(message["content"].get("traceback", []))
+
+
+@pytest.fixture(scope="module")
+def kernel() -> Iterator[Kernel]:
+    from jupyter_client.manager import start_new_kernel
+
+    manager, client = start_new_kernel(startup_timeout=60, kernel_name="python3", cwd=str(ROOT))
+    yield Kernel(client)
+    client.stop_channels()
+    manager.shutdown_kernel(now=True)

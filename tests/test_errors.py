@@ -1,0 +1,276 @@
+"""explain(): cada erro de socket, provocado de verdade, ganha a sua explicação em português."""
+
+import errno
+import socket
+import subprocess
+import sys
+from contextlib import nullcontext
+from types import SimpleNamespace
+
+import pytest
+
+from echo_lib import EchoError, Trace, errors, explain
+from echo_lib.errors import CODES, annotate, valid_address
+from tests.conftest import HERE, TIMEOUT, reset
+
+SYSTEMS = ("Windows", "macOS", "Linux")
+ADDRESS_FORM = "o endereço não tem a forma que o socket espera"
+
+
+@pytest.fixture
+def net():
+    """Um socket novo `s`, uma escuta e as duas pontas de uma conexão."""
+    with (
+        socket.socket(socket.AF_INET, socket.SOCK_STREAM) as s,
+        socket.create_server((HERE, 0)) as listener,
+        socket.create_connection(listener.getsockname()) as client,
+        listener.accept()[0] as conn,
+    ):
+        client.settimeout(TIMEOUT)
+        address = listener.getsockname()
+        yield SimpleNamespace(s=s, listener=listener, client=client, conn=conn, address=address)
+
+
+def explained(call, *given):
+    """O texto da explicação do erro que a chamada provoca."""
+    with pytest.raises((OSError, OverflowError, TypeError, UnicodeError, NameError)) as caught:
+        call(*given)
+    return str(explain(caught.value))
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+@pytest.mark.parametrize("name", CODES)
+def test_every_code_is_explained_with_its_number_in_each_system(name, system, monkeypatch):
+    column = SYSTEMS.index(system)
+    prefix = "WSA" if system == "Windows" else ""
+    table = {numbers[column]: prefix + known for known, numbers in CODES.items()}
+    monkeypatch.setattr(errors, "errorcode", table)  # a tabela de errno daquele sistema
+    windows, macos, linux = CODES[name]
+    happened, cause, remedy, codes = str(explain(OSError(CODES[name][column], "…"))).splitlines()
+    assert happened.startswith("O que aconteceu: ") and "{onde}" not in happened
+    assert cause.startswith("Causa provável: ") and remedy.startswith("O que fazer: ")
+    assert codes == f"Código: {name} (Windows {windows}, macOS {macos}, Linux {linux})"
+
+
+def test_codes_agree_with_this_system():
+    column = {"win32": 0, "darwin": 1}.get(sys.platform, 2)
+    own = {name: getattr(errno, "WSA" + name, getattr(errno, name)) for name in CODES}
+    own["EPIPE"] = CODES["EPIPE"][column]  # no Windows chama-se WSAESHUTDOWN
+    assert {name: numbers[column] for name, numbers in CODES.items()} == own
+
+
+@pytest.mark.parametrize(
+    "pair", [("EPERM", "EACCES"), ("ENFILE", "EMFILE"), ("EINPROGRESS", "EAGAIN")], ids="→".join
+)
+def test_similar_codes_have_the_same_explanation(pair):
+    one, other = (explain(OSError(getattr(errno, name), "…")) for name in pair)
+    assert one == other is not None
+
+
+# Erros do sistema, cada um provocado por chamadas de socket comuns.
+
+
+def forbidden(net):
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.connect(("255.255.255.255", 9))  # falta SO_BROADCAST
+
+
+def too_many(net):
+    resource = pytest.importorskip("resource")
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (net.s.fileno(), hard))
+    try:
+        socket.socket()
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+@pytest.mark.parametrize(
+    ("provoke", "happened", "hint"),
+    [
+        (
+            lambda net: (net.listener.close(), net.s.connect(net.address)),
+            "conexão recusada: a máquina respondeu",
+            "127.0.0.1 é sempre a própria máquina de quem conecta",
+        ),
+        (lambda net: net.s.bind(net.address), "já está em uso", "com a porta 0 o sistema escolhe"),
+        (
+            lambda net: net.s.bind(("192.168.0.12", 0)),
+            "o endereço não pode ser usado nesta máquina",
+            "O 192.168.0.12 do tutorial é o da máquina de quem o escreveu",
+        ),
+        (forbidden, "não deu permissão", "portas abaixo de 1024 pedem privilégios"),
+        (
+            lambda net: (net.client.settimeout(0.01), net.client.recv(1)),
+            "o tempo acabou sem resposta",
+            "o outro lado ainda não enviou nada",
+        ),
+        (lambda net: net.s.connect(("255.255.255.255", 80)), "inalcançável", "use 127.0.0.1"),
+        (
+            lambda net: (reset(net.conn), net.client.recv(1)),
+            "cortada pelo outro lado (RST)",
+            "esta conexão não volta",
+        ),
+        (
+            lambda net: (net.client.shutdown(socket.SHUT_WR), net.client.send(b"x")),
+            "não tem conexão aberta para escrita",
+            "você mesmo chamou shutdown()",
+        ),
+        (lambda net: net.listener.recv(1), "não está conectado", "conn, addr = s.accept()"),
+        (lambda net: net.client.connect(net.address), "já está conectado", "connect foi chamado"),
+        (
+            lambda net: (net.s.bind((HERE, 0)), net.s.bind((HERE, 0))),
+            "o sistema recusou a chamada",
+            "bind chamado duas vezes",
+        ),
+        (
+            lambda net: (net.s.bind((HERE, 0)), net.s.accept()),
+            "o sistema recusou a chamada",
+            "siga a ordem: socket, bind, listen, accept",
+        ),
+        (
+            lambda net: (net.s.close(), net.s.send(b"x")),
+            "este socket já foi fechado",
+            "crie um socket novo",
+        ),
+        (
+            lambda net: (net.listener.setblocking(False), net.listener.accept()),
+            "modo não bloqueante",
+            "use settimeout(segundos)",
+        ),
+        (too_many, "abertos demais neste programa", "feche cada socket"),
+        (lambda net: net.s.connect(("a..b", 1)), "o nome da máquina não foi encontrado", "DNS"),
+        (lambda net: net.s.connect((HERE, 70000)), "a porta não é válida", "de 0 a 65535"),
+        (lambda net: socket.create_connection((HERE, "porta")), "a porta não é", "sem aspas"),
+    ],
+)
+def test_error_of_a_real_call_is_explained(net, provoke, happened, hint):
+    text = explained(provoke, net)
+    assert happened in text and hint in text
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="lê a configuração do Linux")
+def test_port_80_is_forbidden_to_an_ordinary_user():
+    program = (
+        "import os, socket; from echo_lib import explain\n"
+        "if os.geteuid() == 0: os.setuid(65534)\n"
+        "try: socket.create_server(('127.0.0.1', 80)).close(); print('livre')\n"
+        "except OSError as error: print(explain(error).codes)"
+    )
+    with open("/proc/sys/net/ipv4/ip_unprivileged_port_start", encoding="ascii") as start:
+        expected = "EACCES (Windows 10013" if int(start.read()) > 80 else "livre"
+    command = [sys.executable, "-c", program]
+    assert subprocess.check_output(command, text=True, timeout=TIMEOUT).startswith(expected)
+
+
+# Valores e textos errados: o sistema nem chega a ser chamado.
+
+
+@pytest.mark.parametrize("scope", [nullcontext, Trace])  # rastreado ou não, o texto é o mesmo
+@pytest.mark.parametrize(
+    ("call", "expected"),
+    [
+        (lambda s: s.connect((HERE, -1)), "a porta não é válida"),
+        (lambda s: s.connect((HERE, "61840")), ADDRESS_FORM),
+        (lambda s: s.connect((HERE, None)), ADDRESS_FORM),
+        (lambda s: s.bind((HERE,)), ADDRESS_FORM),
+        (lambda s: s.bind((127, 61840)), ADDRESS_FORM),
+        (lambda s: s.connect(HERE), ADDRESS_FORM),
+        (lambda s: s.bind(HERE, 61840), ADDRESS_FORM),
+        (lambda s: s.connect(HERE, 61840), ADDRESS_FORM),
+        (lambda s: s.send("olá"), "escreva s.sendall(mensagem.encode())"),
+        (lambda s: s.sendall("olá"), "escreva s.sendall(mensagem.encode())"),
+    ],
+)
+def test_wrong_argument_is_explained(scope, call, expected):
+    with scope():
+        s = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    with s:
+        assert expected in explained(call, s)
+
+
+@pytest.mark.parametrize(
+    ("make", "expected"),
+    [
+        (lambda: "ção".encode()[:1].decode(), "junte todos os bytes antes do decode"),
+        (lambda: "\udcff".encode(), "este texto não pode virar bytes"),
+        (lambda: "olá".encode("ascii"), "use mensagem.encode(), que é UTF-8"),
+        (lambda: conn.recv(1024), "execute as células na ordem"),  # noqa: F821
+    ],
+)
+def test_text_and_names_are_explained(make, expected):
+    assert expected in explained(make)
+
+
+def forbidden_file():
+    raise PermissionError(errno.EACCES, "Permission denied", "notas.txt")
+
+
+def number_glued_to_text():
+    with socket.socket() as s:
+        s.sendall(("idade: " + 15).encode())
+
+
+def name_before_its_value():
+    print(value)  # noqa: F821
+    value = 1  # noqa: F841
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: open("arquivo que não existe.txt"),  # noqa: SIM115
+        lambda: (i for i in "").send(),
+        lambda: len(5),
+        lambda: int("x"),
+        lambda: 2.0**10_000,
+        forbidden_file,
+        number_glued_to_text,
+        name_before_its_value,
+    ],
+)
+def test_errors_of_other_subjects_are_left_alone(make):
+    with pytest.raises(Exception) as caught:
+        make()
+    annotate(caught.value)
+    assert explain(caught.value) is None and not hasattr(caught.value, "__notes__")
+
+
+def test_annotate_adds_its_note_once_with_the_address():
+    error = socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+    annotate(error, ("eco.casa", 61840), "Porta livre: 61841.")
+    annotate(error, ("outro", 1), "outra")
+    note, extra = error.__notes__
+    assert "o nome da máquina (eco.casa:61840) não foi encontrado" in note
+    assert extra == "Porta livre: 61841."
+
+
+def test_error_of_the_echo_explains_itself():
+    error = EchoError("fechou.", "ele parou.", "conecte de novo.")
+    assert isinstance(error, ConnectionError) and str(error) == "fechou."
+    expected = "O que aconteceu: fechou.\nCausa provável: ele parou.\nO que fazer: conecte de novo."
+    assert str(explain(error)) == expected
+
+
+@pytest.mark.parametrize("host", [" 127.0.0.1 ", "ção.local", "localhost"])
+@pytest.mark.parametrize("port", [0, 65535, "61840", " 7 "])
+def test_valid_address_is_returned_clean(host, port):
+    assert valid_address(host, port) == (host.strip(), int(port))
+
+
+@pytest.mark.parametrize(
+    ("host", "message"),
+    [(host, "o nome ou o endereço de uma máquina") for host in ("", " ", None, 127, b"eu")]
+    + [
+        (h, "só o endereço, sem http://") for h in ("http://eu", "eu:80", "a b", "a\0b", "a\u202eb")
+    ],
+)
+def test_bad_host_is_refused(host, message):
+    with pytest.raises(ValueError, match=f"esperava {message}.*; recebi "):
+        valid_address(host, 1)
+
+
+@pytest.mark.parametrize("port", [-1, 65536, "65536", "-1", "", "²", 1.5, None, True, "9" * 5000])
+def test_bad_port_is_refused(port):
+    with pytest.raises(ValueError, match=r"esperava uma porta, .* de 0 a 65535; recebi .* 61840"):
+        valid_address(HERE, port)

@@ -1,0 +1,133 @@
+"""python -m echo_lib servidor | cliente, como processos de verdade num pseudoterminal."""
+
+import socket
+import sys
+
+import pytest
+
+from echo_lib.network import lan_address
+from tests.conftest import HERE, TIMEOUT, finish, need
+
+pytestmark = [
+    pytest.mark.skipif(sys.platform == "win32", reason="precisa de pseudoterminais"),
+    # O pexpect usa forkpty, e há threads de outros testes: o Python ≥ 3.12 avisa.
+    pytest.mark.filterwarnings("ignore:This process:DeprecationWarning"),
+]
+
+
+class Session:
+    """O servidor no seu terminal, e um terminal para cada cliente."""
+
+    def __init__(self, terminal):
+        self.terminal = terminal
+        self.server = self.run("servidor", "--port", 0)
+        self.server.expect(r"Escutando em 127\.0\.0\.1:(\d+)\. Ctrl\+C encerra\.")
+        self.port = int(self.server.match[1])
+
+    def run(self, *arguments):
+        return self.terminal("-m", "echo_lib", *arguments)
+
+    def join(self):
+        client = self.run("cliente", HERE, self.port)
+        client.expect_exact(f"Conectado a 127.0.0.1:{self.port}. Digite sair para encerrar.")
+        client.expect_exact("Mensagem: ")
+        return client
+
+    def stop(self):
+        self.server.sendintr()
+        assert finish(self.server, "Encerrado.") == 0
+
+
+@pytest.fixture
+def session(terminal):
+    return Session(terminal)
+
+
+def test_conversation_from_beginning_to_end(session):
+    client = session.join()
+    session.server.expect(r"127\.0\.0\.1:\d+ conectou\.")
+    client.sendline("olá, ção 🗣️")
+    client.expect_exact("Eco: olá, ção 🗣️")
+    session.server.expect_exact(" enviou 19 bytes: olá, ção 🗣️")
+    client.sendline("")
+    client.sendline("a")
+    client.expect_exact("Eco: a")
+    session.server.expect_exact(" enviou 1 byte: a")
+    client.sendline("sair")
+    assert finish(client, "Conversa encerrada.") == 0
+    session.server.expect(r"127\.0\.0\.1:\d+ saiu\.")
+    session.stop()
+
+
+@pytest.mark.parametrize(("key", "goodbye"), [("sendeof", "Conversa"), ("sendintr", "Encerrado")])
+def test_client_leaves_by_the_keyboard(session, key, goodbye):
+    client = session.join()
+    getattr(client, key)()
+    assert finish(client, goodbye) == 0
+    session.server.expect_exact(" saiu.")
+
+
+def test_control_characters_reach_the_terminal_escaped(session):
+    with socket.create_connection((HERE, session.port), TIMEOUT) as client:
+        client.sendall(b"\x1b[2J\x07\xff\r\x9b\xe2\x80\xae")
+        session.server.expect_exact(r" enviou 11 bytes: \x1b[2J\x07\xff\r\x9b\u202e")
+        assert client.recv(1024)
+        client.sendall(b"x" * 1024)
+        session.server.expect_exact(" enviou 1024 bytes: " + "x" * 200 + "\r\n")
+    session.stop()
+
+
+def test_answer_that_is_not_an_echo_is_explained_and_escaped(session):
+    with socket.create_server((HERE, 0)) as hostile:
+        client = session.run("cliente", *hostile.getsockname())
+        with hostile.accept()[0] as conn:
+            client.sendline("olá")
+            conn.recv(1024)
+            conn.sendall(b"\x1b]0;")
+            assert finish(client, r"recebi b'\x1b]0;'", "não é um servidor de eco") == 1
+
+
+def test_server_that_stops_is_explained_to_the_client(session):
+    client = session.join()
+    session.stop()
+    client.sendline("olá")
+    client.expect(["fechou a conexão", "foi cortada pelo outro lado"])
+    assert finish(client, "conecte de novo") == 1
+    texts = f"conexão recusada (127.0.0.1:{session.port})", "inicie o servidor"
+    assert finish(session.run("cliente", HERE, session.port), *texts) == 1
+
+
+def test_port_taken_names_the_process_and_a_way_out(session):
+    second = session.run("servidor", "--port", session.port)
+    second.expect_exact(f"o endereço (127.0.0.1:{session.port}) já está em uso")
+    if sys.platform != "darwin":
+        second.expect_exact(f"(PID {session.server.pid})")
+    assert finish(second, "Porta livre mais próxima: ", "port=0") == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (["servidor", "--port", "99999"], "esperava uma porta, número inteiro de 0 a 65535"),
+        (["servidor", "--port", "abc"], "esperava uma porta, número inteiro de 0 a 65535"),
+        (["servidor", "--host", "http://x"], "esperava só o endereço, sem http://"),
+        (["servidor", "--host", "192.168.0.12"], "O 192.168.0.12 do tutorial"),
+        (["cliente", HERE, "oitenta"], "recebi 'oitenta'"),
+        (["cliente", "eu..eu"], "num nome de máquina, uma parte vazia"),
+    ],
+)
+def test_bad_argument_is_explained(terminal, arguments, text):
+    assert finish(terminal("-m", "echo_lib", *arguments), text) == 1
+
+
+def test_server_open_to_the_network_says_what_to_type(terminal):
+    server = terminal("-m", "echo_lib", "servidor", "--host", "0.0.0.0", "--port", 0)
+    server.expect(r"Escutando em 0\.0\.0\.0:(\d+)\.")
+    server.expect_exact(f"Digite no cliente: {lan_address() or HERE} {server.match[1]}\r\n")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="usa espaços de rede do Linux")
+def test_server_without_network_offers_this_machine(terminal):
+    command = ["-rn", sys.executable, "-m", "echo_lib", "servidor", "--host", "0.0.0.0"]
+    server = terminal(*command, program=need("unshare"))
+    server.expect_exact("Digite no cliente: 127.0.0.1 61840\r\n")

@@ -1,0 +1,174 @@
+"""Esta máquina na rede: endereços, portas em uso e a próxima livre, como o sistema os mostra."""
+
+import os
+import socket
+import subprocess
+import sys
+
+import psutil
+import pytest
+
+from echo_lib import network
+from echo_lib.network import (
+    Interface,
+    PortUse,
+    addresses,
+    lan_address,
+    next_free_port,
+    parse_netstat,
+    port_holder,
+    ports,
+)
+from tests.conftest import HERE, TIMEOUT, need
+
+WINDOWS = """
+Conexões ativas
+
+  Proto  Endereço local         Endereço externo       Estado
+  TCP    0.0.0.0:135            0.0.0.0:0              LISTENING
+  TCP    127.0.0.1:61840        127.0.0.1:50123        ESTABLISHED
+  TCP    [::]:135               [::]:0                 LISTENING
+  UDP    0.0.0.0:5353           *:*
+"""
+MACOS = """
+Active Internet connections (including servers)
+Proto Recv-Q Send-Q  Local Address          Foreign Address        (state)
+tcp46      0      0  *.135                  *.*                    LISTEN
+tcp4       0      0  127.0.0.1.61840        127.0.0.1.50123        ESTABLISHED
+tcp6       0      0  fe80::1%lo0.61842      *.*                    LISTEN
+udp4       0      0  *.5353                 *.*
+Active LOCAL (UNIX) domain sockets
+"""
+LINUX = """
+Active Internet connections (servers and established)
+Proto Recv-Q Send-Q Local Address           Foreign Address         State
+tcp        0      0 0.0.0.0:135             0.0.0.0:*               LISTEN
+tcp        3    120 127.0.0.1:61840         127.0.0.1:50123         ESTABLISHED
+tcp6       0      0 :::22                   :::*                    LISTEN
+udp        0      0 127.0.0.1:323           0.0.0.0:*
+unix  2      [ ACC ]     STREAM     LISTENING     17021    /run/user/1000/bus
+"""
+
+
+@pytest.fixture
+def listener():
+    with socket.create_server((HERE, 0)) as listener:
+        yield listener
+
+
+@pytest.mark.parametrize("text", [WINDOWS, MACOS, LINUX], ids=["Windows", "macOS", "Linux"])
+def test_netstat_of_each_system_is_read(text):
+    listening = PortUse(("0.0.0.0", 135), None, "LISTEN")
+    conversation = PortUse((HERE, 61840), (HERE, 50123), "ESTABLISHED")
+    assert parse_netstat(text) == [listening, conversation]
+
+
+def test_netstat_agrees_with_psutil(listener, monkeypatch):
+    def denied(kind):
+        raise psutil.AccessDenied
+
+    need("netstat")
+    port = listener.getsockname()[1]
+    with socket.create_connection(listener.getsockname()), listener.accept()[0]:
+        mine = [(row.local, row.peer, row.state) for row in ports(port)]
+        monkeypatch.setattr(psutil, "net_connections", denied)  # o macOS sem administrador
+        assert [(row.local, row.peer, row.state) for row in ports(port)] == mine
+    assert len(mine) == 3 and port_holder(port) == ""
+
+
+def test_port_shows_who_listens_first_and_both_ends(listener):
+    address = listener.getsockname()
+    with socket.create_connection(address) as client, listener.accept()[0]:
+        listening, *ends = ports(address[1])
+        assert (listening.local, listening.peer) == (address, None)
+        ours = (client.getsockname(), address)
+        assert {(row.local, row.peer) for row in ends} == {ours, ours[::-1]}
+        assert {str(row) for row in ends} <= {str(row) for row in ports()}
+        assert port_holder(client.getsockname()[1]) == ""  # usada, mas ninguém escuta
+
+
+@pytest.mark.skipif(sys.platform == "darwin", reason="lá, sem administrador, não se vê de quem é")
+def test_holder_of_a_port_is_named(listener):
+    port, name = listener.getsockname()[1], psutil.Process().name()
+    assert port_holder(port) == f"{name} (PID {os.getpid()}, este mesmo programa)"
+    (row,) = ports(port)
+    assert str(row).split() == [f"{HERE}:{port}", "*", "LISTEN", name, "(PID", f"{os.getpid()})"]
+
+
+def test_process_that_ended_or_is_hidden_has_no_name():
+    with subprocess.Popen([sys.executable, "-c", ""]) as done:
+        done.wait(TIMEOUT)
+    assert PortUse((HERE, 1), None, "LISTEN", done.pid).process == ""
+    assert PortUse((HERE, 1), None, "LISTEN").process == ""
+
+
+def test_next_free_port_skips_the_ones_in_use(listener):
+    start = listener.getsockname()[1]
+    free = next_free_port(start=start)
+    assert free > start and port_holder(free) == ""
+    with socket.create_server((HERE, free)):
+        assert next_free_port(start=start) > free
+    assert next_free_port(start=0) > 0
+
+
+def test_next_free_port_says_why_there_is_none(listener, monkeypatch):
+    monkeypatch.setattr(network, "_TRIES", 1)
+    address = listener.getsockname()
+    for host, port, cause in [
+        (*address, f"o endereço (127.0.0.1:{address[1]}) já está em uso"),
+        ("192.168.0.12", 61840, "o bind só aceita endereços desta máquina"),
+    ]:
+        with pytest.raises(OSError) as caught:
+            next_free_port(host, port)
+        assert cause in caught.value.__notes__[0]
+    with pytest.raises(ValueError, match="esperava uma porta"):
+        next_free_port(start=65536)
+
+
+def test_addresses_of_this_machine_can_be_bound_and_the_lan_one_comes_first():
+    found = addresses()
+    assert [i.address for i in found if i.lan] == [a for a in [lan_address()] if a]
+    assert found == sorted(found, key=lambda i: not i.lan)
+    assert HERE in [interface.address for interface in found]
+    for interface in found:
+        with socket.create_server((interface.address, 0)):
+            pass
+
+
+@pytest.mark.parametrize(
+    ("interface", "text"),
+    [
+        (Interface("lo", HERE, False), "127.0.0.1        lo (só esta máquina)"),
+        (Interface("Wi-Fi", "10.0.0.7", True), "10.0.0.7         Wi-Fi (o da rede local)"),
+        (Interface("v0", "172.17.0.1", False), "172.17.0.1       v0 (outra rede ou adaptador "),
+    ],
+)
+def test_address_tells_what_it_is_for(interface, text):
+    assert str(interface).startswith(text)
+
+
+CABLE = """
+ip link add cabo type veth peer name tomada
+ip link set tomada up; ip link set cabo up
+ip addr add 192.168.7.5/24 dev cabo
+"""
+PROGRAM = """'
+from echo_lib.network import addresses, lan_address
+print(lan_address(), [i.address for i in addresses()])
+'"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="usa espaços de rede do Linux")
+@pytest.mark.parametrize(
+    ("setup", "expected"),
+    [
+        ("", "None ['127.0.0.1']\n"),
+        (CABLE, "192.168.7.5 ['192.168.7.5', '127.0.0.1']\n"),  # um laboratório isolado
+    ],
+)
+def test_machine_without_route_to_the_world(setup, expected):
+    need("ip")
+    shell = f"ip link set lo up\n{setup}\nexec {sys.executable} -c {PROGRAM}"
+    command = [need("unshare"), "--map-root-user", "--net", "sh", "-ec", shell]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT)
+    assert (done.stdout, done.stderr) == (expected, "")

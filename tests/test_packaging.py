@@ -1,0 +1,125 @@
+"""O que se instala: o pacote construído, as versões fixadas e os ambientes que as repetem."""
+
+import json
+import re
+import subprocess
+import sys
+import tomllib
+import zipfile
+from importlib.metadata import distribution
+from pathlib import Path
+
+import pytest
+import yaml
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
+from packaging.utils import canonicalize_name
+
+ROOT = Path(__file__).parents[1]
+PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+OVERRIDES = ROOT / "share/jupyter/lab/settings/overrides.d/echo_lib.json"
+
+
+def requirements(*names: str) -> dict[str, Requirement]:
+    """As exigências de pyproject.toml pelos nomes de suas listas; sem nomes, todas."""
+    lists = {
+        "build": PYPROJECT["build-system"]["requires"],
+        "kit": PYPROJECT["project"]["dependencies"],
+        **PYPROJECT["project"]["optional-dependencies"],
+    }
+    parsed = [Requirement(text) for name in names or lists for text in lists[name]]
+    return {canonicalize_name(requirement.name): requirement for requirement in parsed}
+
+
+def pins() -> dict[str, str]:
+    """As versões de constraints.txt, pelo nome do pacote."""
+    lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
+    pairs = [line.split("==") for line in lines if not line.startswith("#")]
+    return {canonicalize_name(name): version for name, version in pairs}
+
+
+def installed_closure() -> set[str]:
+    """Tudo o que as exigências do kit trazem para este ambiente."""
+    found: set[str] = set()
+    waiting = [r for r in requirements().values() if not r.marker or r.marker.evaluate()]
+    while waiting:
+        requirement = waiting.pop()
+        name = canonicalize_name(requirement.name)
+        if name in found:
+            continue
+        found.add(name)
+        for text in distribution(name).requires or []:
+            child = Requirement(text)
+            extras = requirement.extras or {""}
+            if not child.marker or any(child.marker.evaluate({"extra": e}) for e in extras):
+                waiting.append(child)
+    return found
+
+
+@pytest.fixture(scope="module")
+def wheel_names(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("wheel")
+    command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)]
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+    with zipfile.ZipFile(next(folder.glob("*.whl"))) as wheel:
+        return wheel.namelist()
+
+
+def test_the_wheel_has_every_file_of_the_package(wheel_names):
+    files = [p for p in (ROOT / "echo_lib").rglob("*") if p.suffix in {".py", ".js", ".css"}]
+    assert {p.relative_to(ROOT).as_posix() for p in files} <= set(wheel_names)
+
+
+def test_the_wheel_brings_the_jupyterlab_settings(wheel_names):
+    data = "echo_lib-0.1.0.data/data/"
+    assert data + OVERRIDES.relative_to(ROOT).as_posix() in wheel_names
+
+
+def test_the_wheel_has_nothing_else(wheel_names):
+    roots = {re.split(r"[/-]", name)[0] for name in wheel_names}
+    assert roots == {"echo_lib"}
+
+
+def test_every_requirement_is_pinned_to_a_version_it_accepts():
+    pinned = pins()
+    for name, requirement in requirements().items():
+        assert name in pinned, f"{name} não está em constraints.txt"
+        assert requirement.specifier.contains(pinned[name]), requirement
+
+
+def test_what_runs_here_is_what_was_pinned():
+    found = {name: distribution(name).version for name in installed_closure()}
+    wrong = {name: version for name, version in found.items() if pins().get(name) != version}
+    assert not wrong, "rode por `python3 kit.py testes`, ou renove constraints.txt"
+
+
+def test_every_pinned_version_runs_on_the_first_release_of_the_oldest_python():
+    oldest = re.search(r"\d+\.\d+", PYPROJECT["project"]["requires-python"])[0] + ".0"
+    for name in installed_closure():
+        accepted = SpecifierSet(distribution(name).metadata.get("Requires-Python", ""))
+        assert oldest in accepted, f"{name} {accepted}: fixe uma versão anterior"
+
+
+def test_conda_gets_the_same_packages_and_minimums():
+    listed = yaml.safe_load((ROOT / "environment.yml").read_text(encoding="utf-8"))["dependencies"]
+    ours = {canonicalize_name(r.name): r for r in map(Requirement, listed[2:-1])}
+    wanted = requirements("kit") | {n: requirements()[n] for n in ours if n in requirements()}
+    assert {n: r.specifier for n, r in ours.items()} == {n: r.specifier for n, r in wanted.items()}
+    assert listed[1:2] + listed[-1:] == ["pip", {"pip": ["."]}]
+
+
+def test_conda_gets_a_python_the_kit_accepts():
+    text = (ROOT / "environment.yml").read_text(encoding="utf-8")
+    python = re.search(r"python=([\d.]+)", text)[1]
+    assert python in SpecifierSet(PYPROJECT["project"]["requires-python"])
+
+
+@pytest.mark.parametrize("plugin", json.loads(OVERRIDES.read_text(encoding="utf-8")))
+def test_jupyterlab_knows_every_setting_we_change(plugin):
+    package, name = plugin.split(":")
+    schemas = Path(sys.prefix, "share/jupyter/lab/schemas")
+    schema = json.loads((schemas / package / f"{name}.json").read_text(encoding="utf-8"))
+    settings = json.loads(OVERRIDES.read_text(encoding="utf-8"))[plugin]
+    assert settings.keys() <= schema["properties"].keys()
+    known = re.findall(r'"id": "([^"]+)"', json.dumps(schema))
+    assert set(re.findall(r'"id": "([^"]+)"', json.dumps(settings))) <= set(known)

@@ -1,0 +1,148 @@
+"""servidor.py e cliente.py, os dois programas do tutorial, cada um no seu terminal."""
+
+import os
+import socket
+import sys
+
+import pytest
+
+from tests.conftest import HERE, ROOT, TIMEOUT, finish, receive, reset
+
+pytestmark = [
+    pytest.mark.skipif(sys.platform == "win32", reason="precisa de pseudoterminais"),
+    # O pexpect usa forkpty, e há threads de outros testes: o Python ≥ 3.12 avisa.
+    pytest.mark.filterwarnings("ignore:This process:DeprecationWarning"),
+]
+
+
+class Desk:
+    """servidor.py no seu terminal, e um terminal para cada cliente.py."""
+
+    def __init__(self, terminal):
+        self.terminal = terminal
+        self.server = self.run("servidor", HERE, 0)
+        self.server.expect(r"Servidor em (127\.0\.0\.1:(\d+))\. Ctrl\+C encerra\.")
+        self.address = HERE, int(self.server.match[2])
+        self.name = self.server.match[1]
+
+    def run(self, name, *arguments):
+        return self.terminal(ROOT / "notebooks" / f"{name}.py", *arguments)
+
+    def join(self):
+        client = self.run("cliente", *self.address)
+        client.expect_exact(f"Conectado a {self.name}. Digite sair para encerrar.")
+        client.expect_exact("Mensagem: ")
+        return client
+
+    def stop(self):
+        self.server.sendintr()
+        assert finish(self.server, "Servidor encerrado.") == 0
+
+
+@pytest.fixture
+def desk(terminal):
+    return Desk(terminal)
+
+
+def test_tutorial_from_beginning_to_end(desk):
+    client = desk.join()
+    desk.server.expect(r"127\.0\.0\.1:\d+ conectou\.")
+    for mensagem in ("oi", "olá, ção 🗣️", " espaços ", "x" * 3000):
+        client.sendline(mensagem)
+        client.expect_exact(f"Eco: {mensagem}\r\n")
+        desk.server.expect_exact(f" enviou {mensagem.encode()[:1024]!r}")
+        client.expect_exact("Mensagem: ")
+    client.sendline("")
+    client.expect_exact("Mensagem: ")
+    client.sendline("sair")
+    assert finish(client, "Conexão encerrada.") == 0
+    desk.server.expect(r"127\.0\.0\.1:\d+ saiu\. Esperando o próximo cliente\.")
+    desk.stop()
+
+
+def test_next_client_is_served_when_the_first_leaves(desk):
+    first, second = desk.join(), desk.join()  # o segundo já está na fila do sistema
+    second.sendline("esperei")
+    for client, echo in [(first, "primeiro"), (second, "esperei")]:
+        if client is first:
+            first.sendline(echo)
+        client.expect_exact(f"Eco: {echo}")
+        client.sendline("sair")
+        assert finish(client, "Conexão encerrada.") == 0
+
+
+def test_client_that_drops_does_not_stop_the_server(desk):
+    for _ in range(3):
+        client = socket.create_connection(desk.address, TIMEOUT)
+        client.sendall(b"\x1b[2J")
+        assert receive(client, 4) == b"\x1b[2J"
+        reset(client)
+        desk.server.expect(r"enviou b'\\x1b\[2J'\r\n127\.0\.0\.1:\d+ caiu: ")
+    client = desk.join()
+    client.sendline("ainda aí?")
+    client.expect_exact("Eco: ainda aí?")
+    desk.stop()
+
+
+@pytest.mark.parametrize(
+    ("pieces", "shown"),
+    [
+        ([b"\xc3", b"\xa7\xc3", b"\xa3o"], "Eco: ção"),  # cortado no meio dos acentos
+        ([b"\x1b[2Jx"], "acabou: o que voltou não é um eco"),
+        ([b"\xff\xff\xff\xff\xff"], "acabou: o que voltou não é um eco"),
+        ([b"\xc3"], "acabou: o servidor fechou a conexão"),
+    ],
+)
+def test_answer_in_pieces_is_put_together_and_only_an_echo_is_shown(terminal, pieces, shown):
+    with socket.create_server((HERE, 0)) as listener:
+        client = terminal(ROOT / "notebooks" / "cliente.py", *listener.getsockname())
+        with listener.accept()[0] as conn:
+            conn.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            client.sendline("ção")
+            conn.recv(1024)
+            for piece in pieces:
+                conn.sendall(piece)
+        client.expect_exact(shown)
+    client.sendline("sair")
+    assert finish(client) == (0 if shown.startswith("Eco") else 1)
+
+
+@pytest.mark.parametrize("key", ["sendintr", "sendeof"])
+def test_client_ends_by_the_keyboard(desk, key):
+    client = desk.join()
+    getattr(client, key)()
+    assert finish(client, "Conexão encerrada.") == 0
+    desk.server.expect_exact(" saiu. Esperando o próximo cliente.")
+
+
+def test_ctrl_c_ends_the_server_in_the_middle_of_a_conversation(desk):
+    client = desk.join()
+    client.sendline("oi")
+    client.expect_exact("Eco: oi")
+    desk.stop()
+    client.sendline("olá")
+    assert finish(client, f"A conversa com {desk.name} acabou: ") == 1
+    texts = f"Ninguém escuta em {desk.name}.", "python servidor.py"
+    assert finish(desk.run("cliente", *desk.address), *texts) == 1
+    again = desk.run("servidor", *desk.address)  # a mesma porta, logo em seguida
+    again.expect_exact(f"Servidor em {desk.name}.")
+    texts = f"Não foi possível escutar em {desk.name}", "Tente outra porta."
+    assert finish(desk.run("servidor", *desk.address), *texts) == 1
+
+
+def test_bytes_that_are_not_text_are_not_blamed_on_the_port(desk):
+    client = desk.join()
+    client.setecho(False)
+    os.write(client.child_fd, b"\xff\n")
+    assert finish(client, f"A conversa com {desk.name} acabou: 'utf-8' codec can't") == 1
+    assert "porta" not in client.logfile_read.getvalue()
+
+
+@pytest.mark.parametrize("name", ["servidor", "cliente"])
+@pytest.mark.parametrize(
+    ("host", "port", "text"),
+    [(HERE, port, "A porta deve ser um número de 0 a 65535") for port in ("abc", "70000", "-1")]
+    + [(host, "1", f"{host}:1") for host in ("eco.invalid", "eu..eu")],
+)
+def test_bad_host_or_port_is_said(terminal, name, host, port, text):
+    assert finish(terminal(ROOT / "notebooks" / f"{name}.py", host, port), text) == 1

@@ -1,0 +1,367 @@
+"""EchoServer: cada cliente recebe os seus bytes, e nenhum atrapalha os outros nem o kernel."""
+
+import select
+import socket
+import subprocess
+import sys
+import threading
+
+import psutil
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from echo_lib import EchoServer, Trace, network
+from tests.conftest import HERE, TIMEOUT, receive, reset
+
+PATTERN = bytes(range(251))  # comprimento primo: um pedaço fora do lugar aparece
+posix = pytest.mark.skipif(sys.platform == "win32", reason="usa chamadas de Unix")
+
+
+@pytest.fixture
+def server():
+    with EchoServer(port=0) as server:
+        yield server
+
+
+@pytest.fixture
+def good(server):
+    """Um cliente que só quer conversar."""
+    with join(server) as good:
+        yield good
+
+
+def join(server, source=HERE):
+    return socket.create_connection(server.address, TIMEOUT, (source, 0))
+
+
+def echo(sock, data=b"eco"):
+    sock.sendall(data)
+    return receive(sock, len(data))
+
+
+def settle(sock):
+    """Duas voltas: na segunda, o servidor já tratou tudo o que chegou antes da primeira."""
+    assert echo(sock) == echo(sock) == b"eco"
+
+
+@settings(deadline=None, derandomize=True, max_examples=60)
+@given(st.lists(st.binary(max_size=3000), max_size=8), st.integers(1, 5000))
+def test_client_gets_back_its_own_bytes_until_it_half_closes(chunks, buffer_size):
+    with EchoServer(port=0, buffer_size=buffer_size) as server, join(server) as client:
+        for chunk in chunks:
+            client.sendall(chunk)
+        client.shutdown(socket.SHUT_WR)
+        assert receive(client) == b"".join(chunks)
+
+
+STEP = st.tuples(st.integers(0, 3), st.sampled_from(["envia", "cai", "termina"]), st.binary())
+
+
+@settings(deadline=None, derandomize=True, max_examples=60)
+@given(st.lists(STEP, max_size=25))
+def test_whatever_some_clients_do_each_gets_only_its_own_bytes(steps):
+    with EchoServer(port=0) as server, join(server) as good:
+        clients, owed = {}, {}
+        for who, action, data in steps:
+            client = clients.get(who) or clients.setdefault(who, join(server))
+            client.sendall(data)
+            owed[who] = owed.get(who, b"") + data
+            if action == "cai":
+                reset(clients.pop(who))
+                del owed[who]
+            elif action == "termina":
+                client.shutdown(socket.SHUT_WR)
+                assert receive(client) == owed.pop(who)
+                clients.pop(who).close()
+            assert echo(good, b"bom" + data) == b"bom" + data  # ninguém espera pelos outros
+        for who, client in clients.items():
+            assert receive(client, len(owed[who])) == owed[who]
+            client.close()
+        settle(good)
+        assert [client.address for client in server.clients] == [good.getsockname()]
+
+
+@posix
+def test_thousand_clients_at_once_and_not_one_more(server):
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(4096, hard)), hard))
+    clients = [join(server) for _ in range(1000)]
+    for number, client in enumerate(clients):
+        client.sendall(b"%d" % number)
+    for number, client in enumerate(clients):
+        assert receive(client, len(str(number))) == b"%d" % number
+    assert len(server.clients) == 1000
+    with join(server) as late:
+        assert receive(late) == b""
+    for client in clients:
+        client.close()
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+@pytest.mark.parametrize("ending", ["lê tudo", "cai", "stop"])
+def test_client_that_never_reads_is_paused_and_slows_nobody(server, good, ending):
+    with join(server) as deaf:
+        deaf.setblocking(False)
+        memory = psutil.Process().memory_info
+        sent, stuck, before = 0, 0, memory().rss
+        while stuck < 100:  # cem ecos de outro cliente sem que este conseguisse enviar
+            try:
+                start = sent % len(PATTERN)
+                sent += deaf.send((PATTERN * 300)[start : start + 65536])
+                stuck = 0
+            except BlockingIOError:
+                stuck += 1
+            assert echo(good) == b"eco"
+        assert max(len(connection.owed) for connection in server._connections.values()) <= 1024
+        assert sent > 1 << 17 and memory().rss - before < 8 << 20
+        if ending == "lê tudo":
+            deaf.settimeout(TIMEOUT)
+            deaf.shutdown(socket.SHUT_WR)
+            assert receive(deaf) == (PATTERN * (sent // len(PATTERN) + 1))[:sent]
+        elif ending == "cai":
+            reset(deaf)
+            settle(good)
+            assert len(server.clients) == 1
+        else:
+            server.stop()
+            assert not server.running
+
+
+@pytest.mark.parametrize("before", [b"", b"x" * 50_000])
+def test_abrupt_reset_disturbs_nobody(server, good, before):
+    for _ in range(50):
+        bad = join(server)
+        bad.sendall(before)
+        reset(bad)
+        assert echo(good) == b"eco"
+    settle(good)
+    assert [client.address for client in server.clients] == [good.getsockname()]
+
+
+def test_silent_client_is_closed_and_the_others_stay():
+    server = EchoServer(port=0, idle_timeout=0.5)
+    with server, join(server) as silent, join(server) as active:
+        while not select.select([silent], [], [], 0)[0]:
+            assert echo(active) == b"eco"
+        assert receive(silent) == b"" and echo(active) == b"eco"
+
+
+def test_client_over_the_limit_is_closed_until_there_is_room():
+    with EchoServer(port=0, max_clients=2) as server, join(server) as one, join(server) as two:
+        assert echo(one) == echo(two) == b"eco"
+        with join(server) as third:
+            assert receive(third) == b""
+        one.close()
+        settle(two)
+        with join(server) as fourth:
+            assert echo(fourth) == b"eco"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="só no Linux todo 127.x.x.x é desta máquina")
+def test_one_machine_does_not_take_the_whole_server():
+    server = EchoServer(port=0, max_clients_per_address=2)
+    with server, join(server) as one, join(server) as two:
+        assert echo(one) == echo(two) == b"eco"
+        with join(server) as third, join(server, "127.0.0.2") as neighbour:
+            assert receive(third) == b"" and echo(neighbour) == b"eco"
+
+
+def test_default_limit_per_address_protects_a_server_the_network_sees():
+    assert EchoServer("0.0.0.0").max_clients_per_address == 32
+    assert EchoServer("localhost", max_clients=7).max_clients_per_address == 7
+
+
+@pytest.mark.parametrize(("old", "new"), [(HERE, HERE), (HERE, "localhost"), ("0.0.0.0", HERE)])
+def test_starting_on_the_same_address_replaces_the_older_server(old, new):
+    with EchoServer(old, 0) as older, socket.create_connection((HERE, older.address[1])) as client:
+        assert echo(client) == b"eco"
+        with EchoServer(new, older.address[1]) as newer, join(newer) as other:
+            assert not older.running and newer.running
+            older.stop()
+            assert receive(client) == b"" and echo(other) == b"eco"
+
+
+HOLDER = """
+import socket
+with socket.create_server(("127.0.0.1", 0)) as s:
+    print(s.getsockname()[1], flush=True)
+    input()
+"""
+
+
+def child(program):
+    """Outro processo Python, que espera um Enter para terminar."""
+    pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
+    return subprocess.Popen([sys.executable, "-c", program], text=True, **pipes)
+
+
+@pytest.mark.parametrize("tries", [200, 1])
+def test_port_of_another_process_gives_an_error_that_names_it(tries, monkeypatch):
+    monkeypatch.setattr(network, "_TRIES", tries)  # 1: como se nenhuma outra estivesse livre
+    with child(HOLDER) as holder:
+        taken = int(holder.stdout.readline())
+        with pytest.raises(OSError) as caught:
+            EchoServer(port=taken).start()
+        happened, way_out = caught.value.__notes__
+        assert f"o endereço (127.0.0.1:{taken}) já está em uso" in happened
+        if sys.platform != "darwin":  # lá, sem administrador, o sistema não diz quem é
+            assert f"Quem usa a porta {taken}: python" in way_out
+            assert f" (PID {holder.pid}). " in way_out
+        if tries == 1:
+            assert way_out.endswith("Deixe o sistema escolher uma porta livre: port=0.")
+        else:
+            assert way_out.endswith(". Ou deixe o sistema: port=0.")
+            free = int(way_out.split("EchoServer(port=")[1].split(")")[0])
+            with EchoServer(port=free) as server:
+                assert server.address == (HERE, free)
+        holder.communicate("\n", TIMEOUT)
+
+
+def test_port_held_by_a_socket_of_this_same_program():
+    with socket.create_server((HERE, 0)) as s, pytest.raises(OSError) as caught:
+        EchoServer(port=s.getsockname()[1]).start()
+    assert "este mesmo programa" in caught.value.__notes__[1] or sys.platform == "darwin"
+
+
+@pytest.mark.parametrize(
+    ("host", "happened"),
+    [
+        ("192.168.0.12", "o endereço (192.168.0.12:61840) não pode ser usado nesta máquina"),
+        ("eco.invalid", "o nome da máquina (eco.invalid:61840) não foi encontrado"),
+        ("eu..eu", "este texto não pode virar bytes"),
+    ],
+)
+def test_address_that_is_not_of_this_machine_is_explained(host, happened):
+    with pytest.raises((OSError, UnicodeError)) as caught:
+        EchoServer(host).start()
+    assert happened in caught.value.__notes__[0]
+
+
+@posix
+def test_hundred_cycles_leave_no_thread_descriptor_or_port():
+    server, process = EchoServer(port=0), psutil.Process()
+    before = threading.active_count(), process.num_fds()
+    for _ in range(100):
+        with server, join(server) as client:
+            assert echo(client) == b"eco"
+    assert (threading.active_count(), process.num_fds()) == before
+    assert server.clients == [] and not server.running
+    with pytest.raises(ConnectionRefusedError):
+        join(server)
+    with socket.create_server(server.address):
+        pass
+
+
+def test_stop_from_several_threads_while_clients_talk(server):
+    def talk():
+        with join(server) as client:
+            started.wait(TIMEOUT)
+            try:
+                while echo(client, PATTERN):
+                    pass
+            except ConnectionError:
+                pass
+
+    started = threading.Barrier(9)
+    talkers = [threading.Thread(target=talk) for _ in range(8)]
+    stoppers = [threading.Thread(target=server.stop) for _ in range(8)]
+    for thread in talkers:
+        thread.start()
+    started.wait(TIMEOUT)
+    for thread in stoppers:
+        thread.start()
+    for thread in talkers + stoppers:
+        thread.join(TIMEOUT)
+        assert not thread.is_alive()
+    assert not server.running
+
+
+FEW_DESCRIPTORS = """
+import resource
+from echo_lib import EchoServer
+resource.setrlimit(resource.RLIMIT_NOFILE, (30, 30))
+with EchoServer(port=0) as server:
+    print(server.address[1], flush=True)
+    input()
+print("parado", server.running)
+"""
+
+
+@posix
+def test_server_without_descriptors_goes_on_recovers_and_stops():
+    with child(FEW_DESCRIPTORS) as process:
+        address = HERE, int(process.stdout.readline())
+        user_time = psutil.Process(process.pid).cpu_times
+        with socket.create_connection(address, TIMEOUT) as first:
+            crowd = [socket.create_connection(address, TIMEOUT) for _ in range(50)]
+            settle(first)
+            before = user_time().user
+            for client in crowd[:45]:
+                client.close()
+            assert echo(crowd[-1]) == b"eco"  # só é aceito depois da pausa
+            assert user_time().user - before < 0.4  # sem girar em falso
+            crowd += [socket.create_connection(address, TIMEOUT) for _ in range(50)]
+            settle(first)
+            assert process.communicate("\n", TIMEOUT) == ("parado False\n", "")
+        for client in crowd:
+            client.close()
+
+
+def test_no_recv_asks_for_more_than_buffer_size_and_no_call_fails():
+    with Trace() as trace, EchoServer(port=0, buffer_size=4) as server, join(server) as client:
+        assert echo(client, b"0123456789") == b"0123456789"
+    events = trace.events()
+    received = [event for event in events if (event.role, event.call) == ("server", "recv")]
+    assert {event.argument for event in received} == {4}
+    assert b"".join(event.data for event in received) == b"0123456789"
+    assert [event for event in events if event.error] == []
+
+
+@pytest.mark.parametrize("value", [0, -1, "10", True, float("nan"), 1.5])
+@pytest.mark.parametrize(
+    "name", ["buffer_size", "max_clients", "max_clients_per_address", "idle_timeout"]
+)
+def test_limit_that_makes_no_sense_is_refused(name, value):
+    if name == "idle_timeout" and value == 1.5:
+        return
+    with pytest.raises(ValueError, match=rf"esperava {name} .*, maior que zero; recebi "):
+        EchoServer(**{name: value})
+
+
+@pytest.mark.parametrize(("host", "port"), [("", 1), (HERE, 65536), (HERE, "x"), ("a/b", 1)])
+def test_bad_address_is_refused_before_anything_starts(host, port):
+    with pytest.raises(ValueError, match=r"esperava .*; recebi "):
+        EchoServer(host, port)
+
+
+def test_clients_tell_who_is_connected_since_when_and_how_much(server, good):
+    with join(server) as other:
+        echo(good, b"a")
+        settle(other)
+        first, second = server.clients
+    assert (first.address, first.messages, first.bytes) == (good.getsockname(), 1, 1)
+    assert (second.messages, second.bytes) == (2, 6) and first.since <= second.since
+
+
+def test_life_of_a_server():
+    server = EchoServer(port=0)
+    assert not server.running and repr(server) == "<EchoServer parado, 127.0.0.1:0>"
+    server.stop()
+    with server.start() as same:
+        address, thread = server.address, server._thread
+        assert same is server.start() is server and server._thread is thread and thread.daemon
+        assert repr(server) == f"<EchoServer escutando em 127.0.0.1:{address[1]}>"
+    server.stop()
+    assert server.address == address and not server.running
+    with server, join(server) as client:
+        assert server.address == address and echo(client) == b"eco"
+
+
+def test_import_is_light():
+    heavy = {"ipywidgets", "anywidget", "traitlets", "psutil", "zeroconf", "IPython", "asyncio"}
+    program = f"import sys, echo_lib; print(sorted({heavy} & set(sys.modules)))"
+    output = subprocess.check_output([sys.executable, "-c", program], text=True, timeout=TIMEOUT)
+    assert output == "[]\n"

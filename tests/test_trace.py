@@ -1,0 +1,413 @@
+"""Trace e TracedSocket: cada chamada de socket gravada, sem mudar o programa observado."""
+
+import array
+import asyncio
+import errno
+import socket
+import socketserver
+import sys
+import threading
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from echo_lib import EchoClient, EchoServer, Trace, TracedSocket
+from echo_lib.trace import KEPT_BYTES, printable
+from tests.conftest import HERE, TIMEOUT, reset
+
+DATA = "olá, ção 🗣️".encode()
+
+
+def connected():
+    """As duas pontas de uma conexão: o cliente e a conexão aceita."""
+    with socket.create_server((HERE, 0)) as listener:
+        client = socket.create_connection(listener.getsockname(), TIMEOUT)
+        conn = listener.accept()[0]
+        conn.settimeout(TIMEOUT)
+        return client, conn
+
+
+@pytest.fixture
+def trace():
+    with Trace() as trace:
+        yield trace
+
+
+@pytest.fixture
+def pair(trace):
+    """Uma conexão já rastreada; o teste só vê os eventos que vierem depois."""
+    client, conn = connected()
+    trace.drain()
+    with client, conn:
+        yield client, conn
+
+
+def run(*threads):
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(TIMEOUT)
+        assert not thread.is_alive()
+
+
+# Cinco programas diferentes que ecoam DATA uma vez; nenhum sabe que é observado.
+
+
+def raw():
+    def serve():
+        conn, _ = s.accept()
+        with conn:
+            conn.sendall(conn.recv(1024))
+
+    def talk():
+        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as client:
+            client.connect(s.getsockname())
+            client.sendall(DATA)
+            assert client.recv(1024) == DATA
+
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as s:
+        s.bind((HERE, 0))
+        s.listen()
+        run(threading.Thread(target=serve), threading.Thread(target=talk))
+
+
+def make_file():
+    client, conn = connected()
+    with client, conn, client.makefile("rwb") as mine, conn.makefile("rb") as theirs:
+        mine.write(DATA + b"\n")
+        mine.flush()
+        conn.sendall(theirs.readline())
+        assert mine.readline() == DATA + b"\n"
+
+
+def threading_tcp_server():
+    class Handler(socketserver.StreamRequestHandler):
+        def handle(self):
+            self.wfile.write(self.rfile.read(len(DATA)))
+
+    with (
+        socketserver.ThreadingTCPServer((HERE, 0), Handler) as server,
+        socket.create_connection(server.server_address, TIMEOUT) as client,
+    ):
+        client.sendall(DATA)
+        server.handle_request()
+        assert client.recv(1024) == DATA
+
+
+def asyncio_streams():
+    async def echo(reader, writer):
+        writer.write(await reader.read(1024))
+        writer.close()
+        await writer.wait_closed()
+        done.set()
+
+    async def main():
+        server = await asyncio.start_server(echo, HERE, 0)
+        reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
+        writer.write(DATA)
+        assert await reader.read() == DATA
+        writer.close()
+        await writer.wait_closed()
+        await asyncio.wait_for(done.wait(), TIMEOUT)
+        server.close()
+        await server.wait_closed()
+
+    done = asyncio.Event()
+    asyncio.run(main())
+
+
+def library():
+    with EchoServer(port=0) as server, EchoClient(*server.address) as client:
+        assert client.send(DATA.decode()) == DATA.decode()
+
+
+@pytest.mark.parametrize(
+    ("program", "threads"),
+    [(raw, 3), (make_file, 1), (threading_tcp_server, 2), (asyncio_streams, 1), (library, 2)],
+)
+def test_program_is_traced_without_a_line_changed(trace, program, threads):
+    program()
+    events = trace.events()
+    assert [event.call for event in events][:2] == ["bind", "listen"]
+    assert {event.call for event in events} >= {"connect", "accept", "close"}
+    assert len({event.thread for event in events}) == threads
+    for role in ("client", "server"):
+        mine = [event for event in events if event.role == role]
+        sent = b"".join(event.data for event in mine if event.call.startswith("send"))
+        assert sent.strip() == DATA and {event.connection for event in mine} == {1}
+    (accept,) = [event for event in events if event.call == "accept" and not event.error]
+    client = next(event for event in events if event.role == "client" and event.data)
+    assert (accept.local, accept.peer) == (client.peer, client.local)
+
+
+def test_cause_comes_before_effect(trace):
+    def talk():
+        with EchoClient(*server.address) as client:
+            for size in (1, 1024, 5000):
+                client.send("x" * size)
+
+    with EchoServer(port=0) as server:
+        run(*(threading.Thread(target=talk) for _ in range(8)))
+    connecting, closed, travelling = set(), set(), {}
+    for event in trace.events():
+        here, there = (event.connection, event.local), (event.connection, event.peer)
+        if event.call == "connect":
+            connecting.add(here)
+        elif event.call == "accept":
+            assert there in connecting
+        elif event.call.startswith("send"):
+            travelling[here] = travelling.get(here, 0) + event.size
+        elif event.call == "recv":
+            travelling[there] = travelling.get(there, 0) - event.size
+            assert travelling[there] >= 0 and (event.size or there in closed)
+        elif event.call == "close":
+            closed.add(here)
+    assert len(connecting) == 8 and set(travelling.values()) == {0}
+
+
+def test_same_ports_used_again_are_another_connection(trace):
+    with socket.create_server((HERE, 0)) as listener:
+        port = 0
+        for _ in range(3):
+            client = socket.socket()
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            client.bind((HERE, port))
+            port = client.getsockname()[1]
+            client.connect(listener.getsockname())
+            conn = listener.accept()[0]
+            reset(client)
+            conn.close()
+    for role in ("client", "server"):
+        closed = [e for e in trace.events() if (e.role, e.call) == (role, "close")]
+        assert [event.connection for event in closed] == [1, 2, 3]
+
+
+def test_client_that_leaves_before_accept_is_the_same_connection(trace):
+    with socket.create_server((HERE, 0)) as listener:
+        with socket.create_connection(listener.getsockname()) as client:
+            client.sendall(DATA)
+        with listener.accept()[0] as conn:
+            assert conn.recv(1024) == DATA
+    assert {event.connection for event in trace.events() if event.data} == {1}
+
+
+def test_connections_never_accepted_do_not_pile_up(trace):
+    with socket.create_server((HERE, 0), backlog=2000) as listener:
+        for _ in range(1500):
+            reset(socket.create_connection(listener.getsockname()))
+    assert len(trace._half_open) <= 1024
+
+
+def test_errors_are_recorded_and_hold_nothing(trace, pair):
+    client, conn = pair
+    address = client.getpeername()
+    with socket.socket() as other:
+        with pytest.raises(ConnectionRefusedError):
+            other.connect(address)
+        assert other.connect_ex(address) == errno.ECONNREFUSED
+    client.settimeout(0.01)
+    with pytest.raises(TimeoutError):
+        client.recv(7)
+    reset(conn)
+    client.settimeout(TIMEOUT)
+    with pytest.raises(ConnectionResetError):
+        client.recv(7)
+    with pytest.raises(BrokenPipeError):
+        client.sendall(DATA)
+    failed = [event for event in trace.events() if event.error]
+    assert [(event.call, type(event.error)) for event in failed] == [
+        ("connect", ConnectionRefusedError),
+        ("connect_ex", ConnectionRefusedError),
+        ("recv", TimeoutError),
+        ("recv", ConnectionResetError),
+        ("sendall", BrokenPipeError),
+    ]
+    assert [event.connection for event in failed] == [None, None, 1, 1, 1]
+    assert all(event.error.__traceback__ is None for event in failed)
+    assert f"connect({address}) → ConnectionRefusedError: [Errno " in str(failed[0])
+
+
+def test_sockets_from_outside_the_block_are_plain():
+    before = socket.socket()
+    with before, Trace() as trace:
+        with Trace():
+            pass
+        inside = socket.socket()
+    with inside, socket.socket() as after:
+        assert type(before) is type(after) is socket.socket
+        assert type(inside) is TracedSocket and trace.events() == []
+
+
+def test_listener_of_the_block_keeps_tracing_after_it():
+    with Trace() as trace:
+        listener = socket.create_server((HERE, 0))
+    with listener, socket.create_connection(listener.getsockname()) as client:
+        assert type(client) is socket.socket
+        with listener.accept()[0] as conn:
+            conn.sendall(DATA)
+    assert [e.call for e in trace.events() if e.connection] == ["accept", "sendall", "close"]
+
+
+def test_innermost_trace_records_unless_one_is_given(trace):
+    mine = Trace()
+    with Trace() as inner, TracedSocket(trace=mine) as given, socket.socket() as other:
+        given.bind((HERE, 0))
+        other.bind((HERE, 0))
+    assert [e.call for e in mine.events()] == [e.call for e in inner.events()] == ["bind", "close"]
+    assert trace.events() == []
+
+
+def test_memory_is_bounded_and_what_was_dropped_is_counted():
+    with Trace(limit=10) as trace:
+        client, conn = connected()  # cinco eventos: bind, listen, connect, accept, close
+    with client, conn:
+        for size in range(20):
+            client.sendall(bytes(size))
+        client.sendall(bytes(3 * KEPT_BYTES))
+    events = trace.events()
+    assert [event.number for event in events] == list(range(1, 11)) and trace.dropped == 28 - 10
+    assert (events[7].size, len(events[7].data)) == (3 * KEPT_BYTES, KEPT_BYTES)
+
+
+def test_drain_hands_each_event_over_once_and_keeps_it(trace):
+    assert trace.drain() == []
+    client, conn = connected()
+    first = trace.drain()
+    with client, conn:
+        client.sendall(DATA)
+        conn.recv(1024)
+        second = trace.drain()
+    assert [event.call for event in first] == ["bind", "listen", "connect", "accept", "close"]
+    assert [event.call for event in second] == ["sendall", "recv"]
+    assert trace.events(after=first[-1].number)[:2] == second
+    assert len(trace.drain()) == 2 and len(trace.events()) == 9 and trace.dropped == 0
+
+
+def test_nothing_is_lost_or_seen_twice_while_threads_record():
+    def work(client, conn):
+        for i in range(rounds):
+            client.sendall(str(i).encode())
+            conn.recv(1024)
+
+    rounds, workers = 300, 6
+    with Trace() as trace:
+        pairs = [connected() for _ in range(workers)]
+    threads = [threading.Thread(target=work, args=pair) for pair in pairs]
+    seen = []
+    for thread in threads:
+        thread.start()
+    while any(thread.is_alive() for thread in threads):
+        seen += trace.drain()
+    for client, conn in pairs:
+        client.close()
+        conn.close()
+    seen += trace.drain()
+    assert sorted(event.number for event in seen) == list(range(1, len(seen) + 1))
+    assert len(seen) == workers * (5 + 2 * rounds + 2) and trace.dropped == 0
+    for number in range(1, workers + 1):
+        for call in ("sendall", "recv"):
+            mine = [e.data for e in seen if (e.connection, e.call) == (number, call)]
+            assert mine == [str(i).encode() for i in range(rounds)]
+
+
+@pytest.mark.skipif(sys.implementation.name != "cpython", reason="conta referências")
+def test_unclosed_socket_is_collected_at_once(trace):
+    client, conn = connected()
+    client.settimeout(0.01)
+    with pytest.raises(TimeoutError):
+        client.recv(1)
+    with conn, pytest.warns(ResourceWarning, match=r"unclosed <echo_lib\.trace\.TracedSocket"):
+        del client
+        assert conn.recv(1024) == b""
+
+
+def test_sockets_that_are_not_tcp_work_and_are_not_recorded(trace):
+    with socket.socket(type=socket.SOCK_DGRAM) as udp:
+        udp.bind((HERE, 0))
+        udp.connect(udp.getsockname())
+        udp.send(DATA)
+        assert udp.recv(1024) == DATA
+    if sys.platform != "win32":
+        one, other = socket.socketpair()
+        with one, other:
+            one.sendall(DATA)
+            assert other.recv(1024) == DATA
+    assert trace.events() == []
+
+
+@pytest.mark.parametrize("wrap", [bytes, bytearray, memoryview, lambda b: array.array("H", b)])
+@pytest.mark.parametrize("call", ["send", "sendall", "sendmsg"])
+def test_any_kind_of_buffer_can_be_sent(trace, pair, wrap, call):
+    data = wrap(b"abcd")
+    getattr(pair[0], call)([data, data] if call == "sendmsg" else data)
+    sent = pair[1].recv(100)
+    if wrap is bytearray:
+        data[:] = b"mudo"  # o rastro guardou uma cópia
+    event, _ = trace.drain()
+    assert event.data == sent == b"abcdabcd"[: event.size] and event.size >= 4
+
+
+@pytest.mark.parametrize("room", [0, 3])
+@pytest.mark.parametrize("make", [bytearray, lambda n: array.array("H", bytes(n))])
+def test_recv_into_fills_as_much_as_on_a_plain_socket(trace, pair, make, room):
+    buffer = make(8)
+    pair[0].sendall(b"abcdefgh")
+    assert pair[1].recv_into(buffer, room) == (room or 8)
+    event = trace.drain()[-1]
+    assert (
+        event.data == bytes(memoryview(buffer).cast("B")[: room or 8]) and event.data[:3] == b"abc"
+    )
+
+
+@pytest.mark.parametrize("call", ["connect", "connect_ex"])
+def test_connect_that_does_not_wait_is_matched_to_its_accept(trace, call):
+    with socket.create_server((HERE, 0)) as listener, socket.socket() as client:
+        client.setblocking(False)
+        try:
+            assert getattr(client, call)(listener.getsockname()) == errno.EINPROGRESS
+        except BlockingIOError:
+            assert call == "connect"
+        with listener.accept()[0] as conn:
+            conn.shutdown(socket.SHUT_WR)
+    events = trace.events()
+    (connect,) = [event for event in events if event.call == call]
+    (shutdown,) = [event for event in events if event.call == "shutdown"]
+    assert isinstance(connect.error, BlockingIOError) and connect.role == "client"
+    assert connect.connection == shutdown.connection == 1
+    assert (connect.local, connect.peer) == (shutdown.peer, shutdown.local)
+
+
+def test_event_reads_like_the_call(trace, pair):
+    client, conn = pair
+    client.sendall(b"ol\xc3\xa1" * 20)
+    conn.recv(1024)
+    client.close()
+    client.close()  # fechar de novo não é nada
+    bind, listen, _, accept, _, send, recv, *rest = map(str, trace.events())
+    assert bind == f"bind({(HERE, 0)})" and listen.startswith("listen(")
+    assert accept == f"accept() → {conn.getpeername()}"
+    assert send.startswith("sendall() → 80 bytes b'ol\\xc3\\xa1ol") and send.endswith("'…")
+    assert recv.startswith("recv(1024) → 80 bytes b'ol") and rest == ["close()"]
+
+
+def test_accepted_connection_does_not_inherit_the_timeout(pair):
+    with socket.create_server((HERE, 0)) as listener:
+        listener.settimeout(TIMEOUT)
+        with socket.create_connection(listener.getsockname()), listener.accept()[0] as conn:
+            assert conn.gettimeout() is None
+
+
+@given(st.text() | st.binary())
+@example("\x1b[2J\x07\r\n\t\x9b\u202e\u2066\u200f\u2028\ufeff\U000e0041\ud83d")
+@example(b"\xff\x1b]0;t\xc3")
+def test_printable_never_lets_a_control_through(data):
+    text = printable(data)
+    assert all(c.isprintable() or c == "\u200d" for c in text)
+    text.encode()
+
+
+@pytest.mark.parametrize("text", ["olá, ção 🗣️", "👩\u200d💻", "'\"\\", "日本"])
+def test_printable_keeps_what_can_be_read(text):
+    assert printable(text) == printable(text.encode()) == text
+    assert printable(text.encode() + b"\xc3\x1b") == text + "\\xc3\\x1b"
