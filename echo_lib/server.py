@@ -88,7 +88,7 @@ class EchoServer:
         self.buffer_size = positive("buffer_size", buffer_size)
         self.max_clients = positive("max_clients", max_clients)
         if max_clients_per_address is None:
-            max_clients_per_address = max_clients if _is_loopback(host) else _LAN_PER_ADDRESS
+            max_clients_per_address = max_clients if _is_loopback(self._host) else _LAN_PER_ADDRESS
         self.max_clients_per_address = positive("max_clients_per_address", max_clients_per_address)
         self.idle_timeout = idle_timeout
         if idle_timeout is not None:

@@ -300,13 +300,13 @@ class TracedSocket(socket.socket):
         start = monotonic()
         argument = given[0] if given else None
         result: Any = None
-        failure: Exception | None = None
+        failure: BaseException | None = None
         try:
             result = method(*given)
             if call == "connect_ex" and result:  # aqui o erro vem como número
                 failure = OSError(result, os.strerror(result))
-        except Exception as error:
-            failure = error
+        except BaseException as error:  # inclui a interrupção do kernel
+            failure = _bare(error)  # o original, guardado aqui, seguraria esta mesma chamada
             raise
         finally:
             if call.startswith("connect") and (not failure or isinstance(failure, BlockingIOError)):

@@ -223,13 +223,13 @@ def test_close_just_as_the_echo_arrives_leaves_nothing_open(server):
 @pytest.mark.skipif(sys.platform == "win32", reason="conta descritores de Unix")
 def test_no_fault_leaves_a_descriptor_or_a_thread():
     process = psutil.Process()
-    before = process.num_fds(), threading.active_count()
+    descriptors, threads = process.num_fds(), threading.active_count()
     for behave in (cut, answer(b""), answer(b"outra coisa")) * 20:
         with peer(behave) as client, pytest.raises(OSError):
             client.connect().send("olá")
         with pytest.raises(OSError):
             client.connect()  # agora recusado
-    assert (process.num_fds(), threading.active_count()) == before
+    assert process.num_fds() <= descriptors and threading.active_count() <= threads
 
 
 @pytest.mark.parametrize(

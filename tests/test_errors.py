@@ -139,7 +139,11 @@ def too_many(net):
             "use settimeout(segundos)",
         ),
         (too_many, "abertos demais neste programa", "feche cada socket"),
-        (lambda net: net.s.connect(("a..b", 1)), "o nome da máquina não foi encontrado", "DNS"),
+        (
+            lambda net: net.s.connect(("eco.invalid", 1)),
+            "o nome da máquina não foi encontrado",
+            "DNS",
+        ),
         (lambda net: net.s.connect((HERE, 70000)), "a porta não é válida", "de 0 a 65535"),
         (lambda net: socket.create_connection((HERE, "porta")), "a porta não é", "sem aspas"),
     ],

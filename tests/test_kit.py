@@ -17,7 +17,8 @@ from pathlib import Path
 
 import psutil
 import pytest
-from conftest import TIMEOUT
+
+from tests.conftest import TIMEOUT
 
 ROOT = Path(__file__).parents[1]
 INSTALL = 400  # segundos: o prazo da única instalação completa

@@ -63,35 +63,35 @@ def test_netstat_of_each_system_is_read(text):
     assert parse_netstat(text) == [listening, conversation]
 
 
-def test_netstat_agrees_with_psutil(listener, monkeypatch):
+def alive(port):
+    """As linhas da porta, sem o que restou (TIME_WAIT) de quem a usou antes."""
+    rows = ports(port)
+    assert {str(row) for row in rows if row.state == "LISTEN"} <= {str(row) for row in ports()}
+    return [(row.local, row.peer, row.state) for row in rows if row.state != "TIME_WAIT"]
+
+
+def test_port_shows_who_listens_first_and_both_ends_and_netstat_agrees(listener, monkeypatch):
     def denied(kind):
         raise psutil.AccessDenied
 
     need("netstat")
-    port = listener.getsockname()[1]
-    with socket.create_connection(listener.getsockname()), listener.accept()[0]:
-        mine = [(row.local, row.peer, row.state) for row in ports(port)]
+    server = listener.getsockname()
+    with socket.create_connection(server) as connection, listener.accept()[0]:
+        client = connection.getsockname()
+        listening, *ends = mine = alive(server[1])
+        assert listening == (server, None, "LISTEN")
+        both = [(server, client, "ESTABLISHED"), (client, server, "ESTABLISHED")]
+        assert sorted(ends) == sorted(both)
+        assert port_holder(client[1]) == ""  # usada, mas ninguém escuta
         monkeypatch.setattr(psutil, "net_connections", denied)  # o macOS sem administrador
-        assert [(row.local, row.peer, row.state) for row in ports(port)] == mine
-    assert len(mine) == 3 and port_holder(port) == ""
-
-
-def test_port_shows_who_listens_first_and_both_ends(listener):
-    address = listener.getsockname()
-    with socket.create_connection(address) as client, listener.accept()[0]:
-        listening, *ends = ports(address[1])
-        assert (listening.local, listening.peer) == (address, None)
-        ours = (client.getsockname(), address)
-        assert {(row.local, row.peer) for row in ends} == {ours, ours[::-1]}
-        assert {str(row) for row in ends} <= {str(row) for row in ports()}
-        assert port_holder(client.getsockname()[1]) == ""  # usada, mas ninguém escuta
+        assert alive(server[1]) == mine and port_holder(server[1]) == ""
 
 
 @pytest.mark.skipif(sys.platform == "darwin", reason="lá, sem administrador, não se vê de quem é")
 def test_holder_of_a_port_is_named(listener):
     port, name = listener.getsockname()[1], psutil.Process().name()
     assert port_holder(port) == f"{name} (PID {os.getpid()}, este mesmo programa)"
-    (row,) = ports(port)
+    row = ports(port)[0]
     assert str(row).split() == [f"{HERE}:{port}", "*", "LISTEN", name, "(PID", f"{os.getpid()})"]
 
 

@@ -171,7 +171,7 @@ def test_one_machine_does_not_take_the_whole_server():
 
 def test_default_limit_per_address_protects_a_server_the_network_sees():
     assert EchoServer("0.0.0.0").max_clients_per_address == 32
-    assert EchoServer("localhost", max_clients=7).max_clients_per_address == 7
+    assert EchoServer(" localhost ", max_clients=7).max_clients_per_address == 7
 
 
 @pytest.mark.parametrize(("old", "new"), [(HERE, HERE), (HERE, "localhost"), ("0.0.0.0", HERE)])
@@ -243,11 +243,11 @@ def test_address_that_is_not_of_this_machine_is_explained(host, happened):
 @posix
 def test_hundred_cycles_leave_no_thread_descriptor_or_port():
     server, process = EchoServer(port=0), psutil.Process()
-    before = threading.active_count(), process.num_fds()
+    descriptors, threads = process.num_fds(), threading.active_count()
     for _ in range(100):
         with server, join(server) as client:
             assert echo(client) == b"eco"
-    assert (threading.active_count(), process.num_fds()) == before
+    assert process.num_fds() <= descriptors and threading.active_count() <= threads
     assert server.clients == [] and not server.running
     with pytest.raises(ConnectionRefusedError):
         join(server)
