@@ -1,4 +1,11 @@
-"""python -m echo_lib servidor | cliente: o servidor e o cliente de eco prontos, no terminal."""
+"""O servidor e o cliente de eco prontos, no terminal.
+
+    python -m echo_lib servidor [--host HOST] [--port PORTA]
+    python -m echo_lib cliente [HOST] [PORTA]
+
+Sem argumentos, host 127.0.0.1 e porta 61840. Com --host 0.0.0.0, a rede local alcança o servidor;
+com --port 0, o sistema escolhe a porta. Ctrl+C encerra.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +13,7 @@ import argparse
 import sys
 import time
 from collections.abc import Sequence
+from typing import NoReturn
 
 from echo_lib.client import EchoClient
 from echo_lib.errors import explain
@@ -80,16 +88,26 @@ def _line(event: Event) -> str:
     return f"{who} saiu." if event.call == "close" else ""
 
 
+class _Parser(argparse.ArgumentParser):
+    """Um analisador de argumentos que responde em português."""
+
+    def format_help(self) -> str:
+        return __doc__ or ""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"Não entendi o comando.\n\n{__doc__}")
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m echo_lib", description=__doc__)
-    commands = parser.add_subparsers(required=True, metavar="servidor|cliente")
-    server = commands.add_parser("servidor", help="atende clientes até Ctrl+C")
-    server.add_argument("--host", default="127.0.0.1", help="endereço onde escutar (127.0.0.1)")
-    server.add_argument("--port", default=61840, help="porta (61840; 0: qualquer livre)")
+    parser = _Parser()
+    commands = parser.add_subparsers(required=True)
+    server = commands.add_parser("servidor")
+    server.add_argument("--host", default="127.0.0.1")
+    server.add_argument("--port", default=61840)
     server.set_defaults(run=serve)
-    client = commands.add_parser("cliente", help="conversa com um servidor de eco")
-    client.add_argument("host", nargs="?", default="127.0.0.1", help="servidor (127.0.0.1)")
-    client.add_argument("port", nargs="?", default=61840, help="porta (61840)")
+    client = commands.add_parser("cliente")
+    client.add_argument("host", nargs="?", default="127.0.0.1")
+    client.add_argument("port", nargs="?", default=61840)
     client.set_defaults(run=talk)
     return parser
 

@@ -19,9 +19,10 @@ from typing import Any
 from echo_lib import network
 from echo_lib.errors import explain
 from echo_lib.server import EchoServer
+from echo_lib.trace import Trace
 
 TIMEOUT = 3.0  # segundos que o código do aluno tem para cada mensagem
-_MESSAGES = ("oi", "olá, ção 🗣️", "linha comprida " * 200)
+_MESSAGES = ("oi", "olá, ção 🗣️", "ação " * 400)  # esta, cortada em 1024, parte um ç
 _STUB = "Ainda estão ali as reticências: troque-as pela sua resposta."
 
 
@@ -51,7 +52,7 @@ def client(function: Callable[[str, int, str], str]) -> Check:
         function: recebe host, porta e mensagem; devolve o texto do eco.
     """
     for message in _MESSAGES:
-        with EchoServer(port=0, idle_timeout=TIMEOUT) as server:
+        with Trace() as trace, EchoServer(port=0, idle_timeout=TIMEOUT) as server:
             try:
                 answer, error = _start(function, *server.address, message).get(timeout=TIMEOUT)
             except queue.Empty:
@@ -68,6 +69,9 @@ def client(function: Callable[[str, int, str], str]) -> Check:
             elif answer is None:
                 hint += " Faltou o return?"
             return Check(False, hint)
+        arrived = sum(e.size for e in trace.events() if e.role == "server" and e.call == "recv")
+        if arrived < len(message.encode()):  # o texto certo, mas sem passar pela rede
+            return Check(False, f"Com {shown}, nada chegou ao servidor: conecte e envie.")
     return Check(True, "Seu cliente passou: texto curto, acentos, emoji e uma mensagem comprida.")
 
 
@@ -131,6 +135,10 @@ def address(host: object) -> Check:
     right = network.lan_address()
     if host == right:
         return Check(True, f"É esse: {right}." if right else "Isso: sem rede, não há endereço.")
+    if callable(host):
+        return Check(False, "Essa é a função. Faltaram os parênteses, para chamá-la.")
+    if isinstance(host, network.Interface):
+        return Check(False, "Quase: esse é o adaptador inteiro; pegue só o .address.")
     hints = {
         "127.0.0.1": "esse é o loopback: na máquina do colega, ele leva à máquina do colega.",
         "0.0.0.0": "esse serve para escutar, e não como destino.",
@@ -140,15 +148,47 @@ def address(host: object) -> Check:
     return Check(False, f"Recebi {host!r}: {hint}")
 
 
-def listening(port: object) -> Check:
-    """Verifica se há um servidor escutando nesta porta, nesta máquina."""
+def one_conversation(function: Callable[[str, int, str, str], list[str]]) -> Check:
+    """Verifica um cliente que envia duas mensagens numa só conexão.
+
+    Argumentos:
+        function: recebe host, porta e duas mensagens; devolve a lista dos dois ecos.
+    """
+    expected = ["um", "ção"]
+    with Trace() as trace, EchoServer(port=0, idle_timeout=TIMEOUT) as server:
+        try:
+            answer, error = _start(function, *server.address, *expected).get(timeout=TIMEOUT)
+        except queue.Empty:
+            answer, error = None, "Seu código não terminou."
+    events = [event for event in trace.events() if event.role == "server"]
+    connections = sum(event.call == "accept" for event in events)
+    arrived = b"".join(event.data for event in events if event.call == "recv")
+    if error or answer != expected:
+        reason = error or "Devolva uma lista com os dois textos."
+        return Check(False, f"Esperava {expected}, recebi {answer!r}. {reason}")
+    if connections != 1:
+        return Check(False, f"Os ecos estão certos, mas esperava uma conexão e vi {connections}.")
+    if arrived != "".join(expected).encode():
+        return Check(False, f"Os textos estão certos, mas ao servidor chegou {arrived!r}.")
+    return Check(True, "Certo: dois ecos, uma conexão.")
+
+
+def listening(port: object, sock: object) -> Check:
+    """Verifica se há um servidor escutando nesta porta, nesta máquina, com este socket."""
     if port is ...:
         return Check(False, _STUB)
+    if isinstance(port, tuple):
+        return Check(False, f"Veio o par {port}: a porta é o segundo, [1].")
+    if port == 0:
+        return Check(False, "O 0 só pede uma porta; getsockname() conta a que veio.")
     if not isinstance(port, int) or isinstance(port, bool):
         return Check(False, f"Esperava o número de uma porta, sem aspas; recebi {port!r}.")
-    if any(row.state == "LISTEN" and row.local[1] == port for row in network.ports(port)):
+    if not isinstance(sock, socket.socket):
+        return Check(False, f"Guarde o seu socket em meu_socket; nele está {sock!r}.")
+    mine = sock.fileno() >= 0 and sock.getsockname()[1] == port
+    if mine and any(r.state == "LISTEN" and r.local[1] == port for r in network.ports(port)):
         return Check(True, f"Há um socket escutando na porta {port}.")
-    return Check(False, f"Ninguém escuta na porta {port}. Você chamou bind e listen?")
+    return Check(False, f"O seu socket não escuta na porta {port}. Você chamou bind e listen?")
 
 
 def _start(function: Callable[..., Any], *arguments: Any) -> queue.SimpleQueue[tuple[Any, str]]:
@@ -192,7 +232,9 @@ def _wrong_answer(
 ) -> Check:
     """Diz o que veio no lugar do esperado, e uma pista do porquê."""
     text = f"Enviei {_brief(sent)}, esperava {_brief(expected)} e recebi {_brief(received)}."
-    error = outcome.get()[1] if not outcome.empty() else ""
+    error = ""
+    with suppress(queue.Empty):  # o código pode estar acabando de falhar
+        error = outcome.get(timeout=0.5)[1]
     if error:
         text += f" {error}"
     elif not received and sent == _MESSAGES[0].encode():

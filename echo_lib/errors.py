@@ -82,7 +82,7 @@ _BY_NAME: dict[str, tuple[str, str, str]] = {
     "EADDRINUSE": (
         "o endereço{onde} já está em uso.",
         "outro programa escuta nessa porta, muitas vezes o seu próprio servidor, iniciado antes "
-        "e ainda vivo; ou uma conexão recém-fechada ainda está em TIME_WAIT.",
+        "e ainda vivo; ou uma conexão recém-fechada ainda segura a porta (TIME_WAIT).",
         "pare o servidor antigo (stop() ou close()), espere um ou dois minutos, ou use outra "
         "porta: com a porta 0 o sistema escolhe uma livre.",
     ),
@@ -98,7 +98,7 @@ _BY_NAME: dict[str, tuple[str, str, str]] = {
         "o sistema não deu permissão para usar o endereço{onde}.",
         "portas abaixo de 1024 pedem privilégios de administrador em muitos sistemas; no Windows, "
         "a porta também pode estar reservada, ou tomada com exclusividade por outro programa.",
-        "use uma porta de 1024 a 65535, como a 61840 do tutorial.",
+        "use outra porta acima de 1023, ou a porta 0: o sistema escolhe uma livre.",
     ),
     "ETIMEDOUT": (
         "o tempo acabou sem resposta{onde}.",
@@ -178,6 +178,11 @@ _NAME_NOT_FOUND = (
     "erro de digitação, ou a rede não tem quem traduza esse nome em endereço (DNS).",
     "confira o nome, ou use o endereço em números, como 127.0.0.1: quatro números de 0 a 255.",
 )
+_NOTHING_CAME = (
+    "o tempo acabou, e o que se esperava não chegou{onde}.",
+    "o outro lado ainda não enviou (recv), ou ninguém se conectou (accept).",
+    "envie, ou conecte, do outro lado e execute de novo.",
+)
 _BAD_PORT = (
     "a porta{onde} não é válida.",
     "uma porta é um número inteiro de 0 a 65535, sem aspas.",
@@ -215,6 +220,7 @@ _ENCODE = (
 _SOCKET_CALL = re.compile(
     r"\.(bind|connect|connect_ex|send|sendall)\(|create_(server|connection)\("
 )
+_WAITING = re.compile(r"\.(recv|accept)\(")
 _ADDRESS_TYPE = re.compile(
     r"(bind|connect|connect_ex)\(\) takes|AF_INET|interpreted as an integer|bytearray expected"
 )
@@ -240,7 +246,7 @@ def explain(exc: BaseException, address: Address | None = None) -> Explanation |
         return None
     where = f" ({address[0]}:{address[1]})" if address else ""
     happened, cause, remedy = (text.replace("{onde}", where) for text in texts)
-    return Explanation(happened, cause, remedy, _codes(name))
+    return Explanation(happened, cause, remedy, "" if texts is _NOTHING_CAME else _codes(name))
 
 
 def annotate(exc: BaseException, address: Address | None = None, extra: str = "") -> None:
@@ -319,18 +325,18 @@ def _texts(exc: BaseException, name: str) -> tuple[str, str, str] | None:
         return _ENCODE
     if isinstance(exc, OverflowError) and "port" in str(exc):
         return _BAD_PORT
-    if isinstance(exc, TypeError) and _from_socket_call(exc):
+    if isinstance(exc, TimeoutError) and exc.errno is None and _WAITING.search(_last_lines(exc)):
+        return _NOTHING_CAME
+    if isinstance(exc, TypeError) and _SOCKET_CALL.search(_last_lines(exc)):
         if _ADDRESS_TYPE.search(str(exc)):
             return _BAD_ADDRESS
         return _NOT_BYTES if "bytes-like object" in str(exc) else None
     return _BY_NAME.get(name)
 
 
-def _from_socket_call(exc: BaseException) -> bool:
-    """Diz se a linha que falhou chama um método de socket."""
-    frames = traceback.extract_tb(exc.__traceback__)
-    # Um socket rastreado põe dois quadros seus depois da linha do aluno.
-    return any(_SOCKET_CALL.search(frame.line or "") for frame in frames[-3:])
+def _last_lines(exc: BaseException) -> str:
+    """As linhas de código onde a exceção nasceu; de um socket rastreado, duas não são do aluno."""
+    return "\n".join(frame.line or "" for frame in traceback.extract_tb(exc.__traceback__)[-3:])
 
 
 def _codes(name: str) -> str:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import socket
+import textwrap
 from types import TracebackType
 from typing import Any
 
 from echo_lib.errors import annotate
 
+_WIDTH = 90  # colunas
+_LIBRARY = os.path.dirname(__file__)
 _EXPLAINED = (OSError, UnicodeError, OverflowError, TypeError, NameError)
 
 
@@ -34,4 +39,24 @@ def _show(
 ) -> None:
     """Mostra o traceback de sempre, com a explicação como nota no fim."""
     annotate(error)
+    if notes := getattr(error, "__notes__", None):
+        notes[:] = [_wrap(note) for note in notes]
+        _cut_library(traceback)
     shell.showtraceback((kind, error, traceback), tb_offset=tb_offset)
+
+
+def _wrap(note: str) -> str:
+    """Quebra as linhas entre as palavras; o notebook as quebraria em qualquer lugar."""
+    return "\n".join(textwrap.fill(line, _WIDTH) for line in note.splitlines())
+
+
+def _cut_library(traceback: TracebackType | None) -> None:
+    """Corta o fim do traceback que está dentro da biblioteca: a última seta é a do aluno."""
+    last = traceback
+    while traceback is not None:
+        file = traceback.tb_frame.f_code.co_filename
+        if not file.startswith(_LIBRARY) and file != socket.__file__:
+            last = traceback
+        traceback = traceback.tb_next
+    if last is not None:
+        last.tb_next = None

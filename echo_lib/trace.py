@@ -16,7 +16,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from threading import get_ident
-from time import monotonic
+from time import perf_counter
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 
@@ -40,9 +40,9 @@ class Ends(NamedTuple):
 class Event:
     """Uma chamada de socket, depois de terminada.
 
-    `time` e `duration` são segundos (time.monotonic). `time` é o começo do que age sobre o outro
-    lado (connect, send, shutdown, close) e o fim do que espera por ele (accept, recv): ordenar
-    por `time` põe a causa antes do efeito.
+    `time` e `duration` são segundos (perf_counter, no Windows mais fino que monotonic). `time` é
+    o começo do que age sobre o outro lado (connect, send, shutdown, close) e o fim do que espera
+    por ele (accept, recv): ordenar por `time` põe a causa antes do efeito.
     """
 
     number: int
@@ -197,7 +197,7 @@ class TracedSocket(socket.socket):
         self._change("shutdown", super().shutdown, how)
 
     def accept(self) -> tuple[socket.socket, Any]:
-        start = monotonic()
+        start = perf_counter()
         try:
             fileno, peer = self._accept()  # type: ignore[attr-defined]
         except OSError as error:
@@ -213,7 +213,7 @@ class TracedSocket(socket.socket):
 
     # recv e send são o caminho quente do servidor: a linha é montada ali mesmo, sem outra chamada.
     def recv(self, buffer_size: int, flags: int = 0) -> bytes:
-        start = monotonic()
+        start = perf_counter()
         try:
             data = _recv(self, buffer_size, flags)
         except OSError as error:
@@ -225,7 +225,7 @@ class TracedSocket(socket.socket):
             (
                 self._count(),
                 start,
-                monotonic(),
+                perf_counter(),
                 "recv",
                 buffer_size,
                 size,
@@ -238,7 +238,7 @@ class TracedSocket(socket.socket):
         return data
 
     def send(self, data: Any, flags: int = 0) -> int:
-        start = monotonic()
+        start = perf_counter()
         try:
             size = _send(self, data, flags)
         except OSError as error:
@@ -249,7 +249,7 @@ class TracedSocket(socket.socket):
             (
                 self._count(),
                 start,
-                monotonic(),
+                perf_counter(),
                 "send",
                 None,
                 size,
@@ -276,7 +276,7 @@ class TracedSocket(socket.socket):
 
     def _real_close(self) -> None:
         # close() espera o fim de todo makefile(); aqui o fechamento é de verdade.
-        start, is_open = monotonic(), self.fileno() >= 0
+        start, is_open = perf_counter(), self.fileno() >= 0
         super()._real_close()  # type: ignore[misc]
         if is_open:  # fechar de novo não é nada
             self._note(start, "close")
@@ -285,7 +285,7 @@ class TracedSocket(socket.socket):
         self, call: str, argument: Any, data: Any, method: Callable[..., Any], *given: Any
     ) -> Any:
         """Faz uma chamada que leva ou traz bytes e grava o resultado."""
-        start = monotonic()
+        start = perf_counter()
         try:
             result = method(*given)
         except OSError as error:
@@ -297,7 +297,7 @@ class TracedSocket(socket.socket):
 
     def _change(self, call: str, method: Callable[..., Any], *given: Any) -> Any:
         """Faz uma chamada que muda o estado do socket e grava o resultado."""
-        start = monotonic()
+        start = perf_counter()
         argument = given[0] if given else None
         result: Any = None
         failure: BaseException | None = None
@@ -340,7 +340,7 @@ class TracedSocket(socket.socket):
             (
                 self._count(),
                 start,
-                monotonic(),
+                perf_counter(),
                 call,
                 argument,
                 size,

@@ -132,7 +132,7 @@ def test_refusal_shows_how_far_it_went_and_the_explanation(page):
     [
         (b"", "O servidor fechou a conexão depois de devolver 0 de 3 bytes."),
         (b"\x1b[2", "Esperava o eco b'abc', recebi b'\\x1b[2'."),
-        (None, "O tempo acabou sem resposta."),
+        (None, "O tempo acabou, e o que se esperava não chegou."),
     ],
 )
 def test_conversation_lost_midway_says_why_keeps_the_text_and_can_connect_again(

@@ -102,8 +102,8 @@ def too_many(net):
         (forbidden, "não deu permissão", "portas abaixo de 1024 pedem privilégios"),
         (
             lambda net: (net.client.settimeout(0.01), net.client.recv(1)),
-            "o tempo acabou sem resposta",
-            "o outro lado ainda não enviou nada",
+            "o tempo acabou, e o que se esperava não chegou",
+            "o outro lado ainda não enviou (recv)",
         ),
         (lambda net: net.s.connect(("255.255.255.255", 80)), "inalcançável", "use 127.0.0.1"),
         (

@@ -18,6 +18,7 @@ from echo_lib.trace import Event, Trace, printable
 
 _KEPT = 100  # entradas do histórico
 _SHOWN_BYTES = 32  # bytes mostrados de cada chamada
+_SHOWN_TEXT = 200  # caracteres mostrados de cada mensagem
 _SHOWN_STEPS = 12  # passos mostrados de cada mensagem
 
 
@@ -59,6 +60,7 @@ class ClientPanel(anywidget.AnyWidget):
         super().__init__(host=host, port=port)
         self.trace = trace or Trace()
         self._timeout = timeout
+        self._seen = 0  # até que evento do rastro o histórico já mostrou
         self._work: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._worker: threading.Thread | None = None
         self._lock = threading.Lock()
@@ -125,7 +127,6 @@ class ClientPanel(anywidget.AnyWidget):
         except ValueError as error:
             return self._say(_sentence(error))
         self._say(f"Conectando a {self.host}:{self.port}…", "conectando")
-        self.trace.drain()
         client = EchoClient(self.host, self.port, timeout=self._timeout, trace=self.trace)
         try:
             client.connect()
@@ -134,8 +135,7 @@ class ClientPanel(anywidget.AnyWidget):
         self._client = client
         if self._closed:  # o painel foi encerrado enquanto conectava
             return client.close()
-        steps = [_step(event) for event in self.trace.drain()]
-        self._log("Conectar", steps, f"Conectado a {self.host}:{self.port}.", "conectado")
+        self._log("Conectar", self._steps(), f"Conectado a {self.host}:{self.port}.", "conectado")
 
     def _exchange(self, text: str) -> None:
         client = self._client
@@ -147,7 +147,6 @@ class ClientPanel(anywidget.AnyWidget):
         if not text:
             return self._say("Uma mensagem vazia não tem bytes: nada viajaria. Escreva algo.")
         self._say("Enviando…", "enviando")
-        self.trace.drain()
         try:
             echo = client.send(text)
         except (OSError, UnicodeError) as error:
@@ -155,8 +154,8 @@ class ClientPanel(anywidget.AnyWidget):
             return self._fail(text, error)
         steps = [
             {"call": "mensagem.encode()", "result": _bytes(text.encode())},
-            *(_step(event) for event in self.trace.drain()),
-            {"call": "dados.decode()", "result": printable(echo[:200])},
+            *self._steps(),
+            {"call": "dados.decode()", "result": _text(echo)},
         ]
         self._log(text, steps, "O eco voltou inteiro.", "conectado")
         self.unsent = ""
@@ -164,10 +163,14 @@ class ClientPanel(anywidget.AnyWidget):
     def _disconnect(self, title: str = "Desconectar") -> None:
         if self._client is None or not self._client.connected:
             return self._say("Você já está desconectado.", "desconectado")
-        self.trace.drain()
         self._client.close()
-        steps = [_step(event) for event in self.trace.drain()]
-        self._log(title, steps, "Conversa encerrada.", "desconectado")
+        self._log(title, self._steps(), "Conversa encerrada.", "desconectado")
+
+    def _steps(self) -> list[dict[str, str]]:
+        """As chamadas desta thread que ainda não foram ao histórico; o rastro pode ter outras."""
+        new = self.trace.events(after=self._seen)
+        self._seen = max((event.number for event in new), default=self._seen)
+        return [_step(event) for event in new if event.thread == threading.get_ident()]
 
     def _keep(self, text: str) -> None:
         """Guarda a mensagem que não foi; meio emoji não cabe no JSON que vai à página."""
@@ -178,14 +181,14 @@ class ClientPanel(anywidget.AnyWidget):
         explanation = explain(error, (self.host, self.port))
         connected = self._client is not None and self._client.connected
         entry = {
-            "title": printable(title[:200]),
-            "steps": _shorten([_step(event) for event in self.trace.drain()]),
+            "title": _text(title),
+            "steps": _shorten(self._steps()),
             "error": str(explanation or error).splitlines(),
         }
         self._show(entry, _sentence(error), "conectado" if connected else "desconectado")
 
     def _log(self, title: str, steps: list[dict[str, str]], notice: str, state: str) -> None:
-        self._show({"title": printable(title[:200]), "steps": _shorten(steps)}, notice, state)
+        self._show({"title": _text(title), "steps": _shorten(steps)}, notice, state)
 
     def _show(self, entry: dict[str, Any], notice: str, state: str) -> None:
         with self.hold_sync():  # uma só mensagem à página
@@ -221,6 +224,11 @@ def _bytes(data: bytes, size: int | None = None) -> str:
     unit = "byte" if size == 1 else "bytes"
     more = " …" if size > _SHOWN_BYTES else ""
     return f"{size} {unit}: {data[:_SHOWN_BYTES].hex(' ')}{more}" if size else "0 bytes: fim"
+
+
+def _text(text: str) -> str:
+    """O começo de um texto, sem caracteres que mexam com a página."""
+    return printable(text[:_SHOWN_TEXT]) + (" …" if len(text) > _SHOWN_TEXT else "")
 
 
 def _shorten(steps: list[dict[str, str]]) -> list[dict[str, str]]:
