@@ -32,7 +32,7 @@ def lab(tmp_path_factory):
         process.terminate()
 
 
-@pytest.fixture(scope="package")  # depois dele, o asyncio volta a ser dos outros testes
+@pytest.fixture(scope="module")  # ao fim do módulo, o asyncio volta a ser dos outros testes
 def chromium():
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=need("chromium"), args=FLAGS)
