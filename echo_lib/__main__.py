@@ -10,6 +10,7 @@ com --port 0, o sistema escolhe a porta. Ctrl+C encerra.
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import time
 from collections.abc import Sequence
@@ -26,13 +27,17 @@ _REFRESH = 0.2  # segundos entre duas leituras do rastro; também o que Ctrl+C e
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Executa o subcomando; devolve o código de saída do processo."""
-    sys.stdout.reconfigure(errors="replace", line_buffering=True)  # type: ignore[union-attr]
+    if sys.stdout is not None:
+        sys.stdout.reconfigure(errors="replace", line_buffering=True)  # type: ignore[union-attr]
     options = _parser().parse_args(arguments)
     try:
         options.run(options)
     except KeyboardInterrupt:
         print("\nEncerrado.")
     except (OSError, UnicodeError, ValueError) as error:
+        if isinstance(error, BrokenPipeError) and not hasattr(error, "__notes__"):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # quem lia a nossa saída foi embora
+            return 1
         address = (options.host, options.port)
         print(explain(error, address) or error, file=sys.stderr)
         for note in getattr(error, "__notes__", [])[1:]:

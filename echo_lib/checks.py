@@ -6,14 +6,17 @@ sem fim não trava o notebook. A resposta diz o que se tentou, o que se esperava
 
 from __future__ import annotations
 
+import ctypes
 import importlib.metadata
 import queue
+import reprlib
 import socket
 import sys
 import threading
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from time import monotonic
 from typing import Any
 
 from echo_lib import network
@@ -53,10 +56,12 @@ def client(function: Callable[[str, int, str], str]) -> Check:
     """
     for message in _MESSAGES:
         with Trace() as trace, EchoServer(port=0, idle_timeout=TIMEOUT) as server:
+            attempt = _Attempt(function, *server.address, message)
             try:
-                answer, error = _start(function, *server.address, message).get(timeout=TIMEOUT)
+                answer, error = attempt.result(TIMEOUT)
             except queue.Empty:
                 answer, error = None, "Ele não terminou: esperava no recv mais bytes do que o eco?"
+                attempt.stop()
         shown = _brief(message)
         if error:
             return Check(False, f"Enviei {shown} ao seu cliente. {error}")
@@ -89,20 +94,21 @@ def server(
         socket.create_connection(listener.getsockname(), TIMEOUT) as peer,
         listener.accept()[0] as conn,
     ):
-        outcome = _start(_until_done, function, conn)
+        attempt = _Attempt(_until_done, function, conn)
         try:
             for message in _MESSAGES:
                 data = message.encode()
                 received = _send_and_receive(peer, data)
                 if received != answer(data):
-                    return _wrong_answer(data, answer(data), received, outcome)
+                    return _wrong_answer(data, answer(data), received, attempt)
             peer.shutdown(socket.SHUT_WR)
-            _, error = outcome.get(timeout=TIMEOUT)
+            _, error = attempt.result(TIMEOUT)
         except queue.Empty:
             return Check(
                 False, "O cliente fechou e o seu laço continua: recv devolve b'' para sempre."
             )
         finally:
+            attempt.stop()
             _hang_up(conn)
     return Check(not error, error or "Seu servidor passou: três mensagens, uma comprida, e o fim.")
 
@@ -119,11 +125,13 @@ def gives_up(function: Callable[[socket.socket], Any], seconds: float) -> Check:
         socket.create_connection(listener.getsockname(), TIMEOUT),
         listener.accept()[0] as conn,
     ):
+        attempt = _Attempt(function, conn)
         try:
-            _, error = _start(function, conn).get(timeout=seconds + 1)
+            _, error = attempt.result(seconds + 1)
         except queue.Empty:
             return Check(False, "O cliente ficou calado e você continuou esperando.")
         finally:
+            attempt.stop()
             _hang_up(conn)
     return Check(not error, error or "Seu servidor desiste de quem se cala.")
 
@@ -156,16 +164,18 @@ def one_conversation(function: Callable[[str, int, str, str], list[str]]) -> Che
     """
     expected = ["um", "ção"]
     with Trace() as trace, EchoServer(port=0, idle_timeout=TIMEOUT) as server:
+        attempt = _Attempt(function, *server.address, *expected)
         try:
-            answer, error = _start(function, *server.address, *expected).get(timeout=TIMEOUT)
+            answer, error = attempt.result(TIMEOUT)
         except queue.Empty:
             answer, error = None, "Seu código não terminou."
+            attempt.stop()
     events = [event for event in trace.events() if event.role == "server"]
     connections = sum(event.call == "accept" for event in events)
     arrived = b"".join(event.data for event in events if event.call == "recv")
     if error or answer != expected:
         reason = error or "Devolva uma lista com os dois textos."
-        return Check(False, f"Esperava {expected}, recebi {answer!r}. {reason}")
+        return Check(False, f"Esperava {expected}, recebi {_brief(answer)}. {reason}")
     if connections != 1:
         return Check(False, f"Os ecos estão certos, mas esperava uma conexão e vi {connections}.")
     if arrived != "".join(expected).encode():
@@ -191,20 +201,39 @@ def listening(port: object, sock: object) -> Check:
     return Check(False, f"O seu socket não escuta na porta {port}. Você chamou bind e listen?")
 
 
-def _start(function: Callable[..., Any], *arguments: Any) -> queue.SimpleQueue[tuple[Any, str]]:
-    """Roda o código do aluno numa thread; a fila recebe (resultado, erro explicado)."""
-    outcome: queue.SimpleQueue[tuple[Any, str]] = queue.SimpleQueue()
+class _Attempt:
+    """O código do aluno, rodando numa thread; `result` espera por ele, com prazo."""
 
-    def run() -> None:
+    def __init__(self, function: Callable[..., Any], *arguments: Any) -> None:
+        self._outcome: queue.SimpleQueue[tuple[Any, str]] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._run, args=(function, *arguments), daemon=True)
+        self._thread.start()
+
+    def _run(self, function: Callable[..., Any], *arguments: Any) -> None:
         try:
-            outcome.put((function(*arguments), ""))
-        except Exception as error:  # é o código do aluno: qualquer erro vira resposta
+            self._outcome.put((function(*arguments), ""))
+        except BaseException as error:  # é o código do aluno: até um sys.exit() vira resposta
             explanation = explain(error)
             reason = f"\n{explanation}" if explanation else ""
-            outcome.put((None, f"Seu código parou com {type(error).__name__}: {error}.{reason}"))
+            text = f"Seu código parou com {type(error).__name__}: {error}.{reason}"
+            self._outcome.put((None, text))
 
-    threading.Thread(target=run, name="checks", daemon=True).start()
-    return outcome
+    def result(self, timeout: float) -> tuple[Any, str]:
+        """O que o código devolveu e o erro explicado ("" se não houve).
+
+        Erros:
+            queue.Empty: ele não terminou em `timeout` segundos.
+        """
+        return self._outcome.get(timeout=timeout)
+
+    def stop(self) -> None:
+        """Encerra um laço sem fim, para que ele não ocupe o processador depois da resposta.
+
+        Fonte: docs.python.org/3/c-api/threads.html (PyThreadState_SetAsyncExc).
+        """
+        if self._thread.is_alive():
+            ident = ctypes.c_ulong(self._thread.ident or 0)
+            ctypes.pythonapi.PyThreadState_SetAsyncExc(ident, ctypes.py_object(SystemExit))
 
 
 def _until_done(function: Callable[[socket.socket], Any], conn: socket.socket) -> None:
@@ -218,23 +247,24 @@ def _until_done(function: Callable[[socket.socket], Any], conn: socket.socket) -
 def _send_and_receive(peer: socket.socket, data: bytes) -> bytes:
     """Envia e recebe até voltarem tantos bytes, ou até o prazo, o fim ou a queda."""
     received = b""
-    try:
+    deadline = monotonic() + TIMEOUT
+    with suppress(OSError):  # o que faltou chegar aparece na comparação
         peer.sendall(data)
-        while len(received) < len(data) and (piece := peer.recv(65536)):
+        while len(received) < len(data):
+            peer.settimeout(max(0.001, deadline - monotonic()))
+            piece = peer.recv(65536)
+            if not piece:
+                break
             received += piece
-    except OSError:  # o que faltou chegar aparece na comparação
-        pass
     return received
 
 
-def _wrong_answer(
-    sent: bytes, expected: bytes, received: bytes, outcome: queue.SimpleQueue[tuple[Any, str]]
-) -> Check:
+def _wrong_answer(sent: bytes, expected: bytes, received: bytes, attempt: _Attempt) -> Check:
     """Diz o que veio no lugar do esperado, e uma pista do porquê."""
     text = f"Enviei {_brief(sent)}, esperava {_brief(expected)} e recebi {_brief(received)}."
     error = ""
     with suppress(queue.Empty):  # o código pode estar acabando de falhar
-        error = outcome.get(timeout=0.5)[1]
+        error = attempt.result(timeout=0.5)[1]
     if error:
         text += f" {error}"
     elif not received and sent == _MESSAGES[0].encode():
@@ -253,7 +283,7 @@ def _hang_up(conn: socket.socket) -> None:
 def _brief(value: object) -> str:
     """O valor, encurtado para caber numa linha."""
     if not isinstance(value, (bytes, str)) or len(value) <= 20:
-        return repr(value)
+        return reprlib.repr(value)
     unit = "bytes" if isinstance(value, bytes) else "caracteres"
     return f"{value[:20]!r} … ({len(value)} {unit})"
 

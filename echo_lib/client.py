@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import codecs
 import errno
-import queue
 import socket
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
 from time import monotonic
-from types import TracebackType
 from typing import Self
 
-from echo_lib.errors import Address, EchoError, annotate, positive, valid_address
+from echo_lib.errors import MOST_BYTES, Address, EchoError, annotate, positive, valid_address
+from echo_lib.network import resolve
 from echo_lib.trace import Trace, TracedSocket
 
 _CHUNK = 16 * 1024  # bytes em viagem por vez: cabem nos buffers de qualquer sistema
@@ -44,13 +43,12 @@ class EchoClient:
         trace: Trace | None = None,
     ) -> None:
         self.address: Address = valid_address(host, port)
-        if not isinstance(timeout, (int, float)) or not 0 < timeout < threading.TIMEOUT_MAX:
-            raise ValueError(f"esperava timeout em segundos, maior que zero; recebi {timeout!r}.")
-        self.timeout = timeout
-        self.buffer_size = positive("buffer_size", buffer_size)
+        self.timeout: float = positive("timeout", timeout, float)
+        self.buffer_size = positive("buffer_size", buffer_size, most=MOST_BYTES)
         self._trace = trace
         self._sock: socket.socket | None = None
-        self._exchanging = False
+        self._turn = threading.Lock()  # uma mensagem por vez
+        self._closed = False
 
     def __repr__(self) -> str:
         state = "conectado a" if self.connected else "desconectado de"
@@ -59,12 +57,7 @@ class EchoClient:
     def __enter__(self) -> Self:
         return self.connect()
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        value: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.close()
 
     @property
@@ -82,11 +75,14 @@ class EchoClient:
         if self._sock is not None:
             return self
         deadline = monotonic() + self.timeout
+        self._closed = False
         sock = self._new_socket()
         try:
-            address = _resolve(self.address, self.timeout)
+            address = resolve(self.address, self.timeout)
             sock.settimeout(_left(deadline))
             sock.connect(address)
+            if self._closed:  # close() veio de outra thread enquanto se conectava
+                raise OSError(errno.ENOTCONN, "a conversa foi encerrada")
         except BaseException as error:  # inclui a interrupção do kernel
             sock.close()
             annotate(error, self.address)
@@ -99,17 +95,25 @@ class EchoClient:
 
         Argumentos:
             text: a mensagem. Vazia, não tem bytes: nada viaja e o eco é vazio.
+                Se outra thread está enviando, espera a vez.
 
         Erros:
             EchoError: o servidor fechou antes de devolver tudo, ou devolveu outra coisa.
             OSError: TimeoutError (o eco não voltou inteiro em `timeout` segundos),
                 ConnectionResetError, ou ENOTCONN se não há conexão.
             UnicodeEncodeError: o texto não cabe em UTF-8; nada foi enviado.
+            TypeError: a mensagem não é texto; nada foi enviado.
             Nos outros erros a conversa se encerra: o resto do eco, se chegasse depois, se
             misturaria ao da próxima mensagem.
 
         Fonte: docs.python.org/3/howto/sockets.html, «Using a Socket»; RFC 9293, seção 3.1.
         """
+        if not isinstance(text, str):
+            raise TypeError(f"esperava um texto (str); recebi {text!r}.")
+        with self._turn:
+            return self._send(text)
+
+    def _send(self, text: str) -> str:
         sock = self._sock
         try:
             if sock is None:
@@ -130,10 +134,11 @@ class EchoClient:
 
     def close(self) -> None:
         """Encerra a conversa. Pode ser chamado quantas vezes for preciso, de qualquer thread."""
+        self._closed = True
         sock, self._sock = self._sock, None
         if sock is None:
             return
-        if self._exchanging:  # close() não acorda um recv em outra thread; shutdown() acorda,
+        if self._turn.locked():  # close() não acorda um recv em outra thread; shutdown() acorda,
             with suppress(OSError):  # e é ela que fecha o socket
                 sock.shutdown(socket.SHUT_RDWR)
         else:
@@ -144,16 +149,12 @@ class EchoClient:
         deadline = monotonic() + self.timeout
         decoder = codecs.getincrementaldecoder("utf-8")()
         pieces = []
-        self._exchanging = True
-        try:
-            for start in range(0, len(data), _CHUNK):
-                chunk = data[start : start + _CHUNK]
-                sock.settimeout(_left(deadline))
-                sock.sendall(chunk)
-                for echo in self._receive(sock, chunk, deadline):
-                    pieces.append(decoder.decode(echo))
-        finally:
-            self._exchanging = False
+        for start in range(0, len(data), _CHUNK):
+            chunk = data[start : start + _CHUNK]
+            sock.settimeout(_left(deadline))
+            sock.sendall(chunk)
+            for echo in self._receive(sock, chunk, deadline):
+                pieces.append(decoder.decode(echo))
         return "".join(pieces) + decoder.decode(b"", final=True)
 
     def _receive(self, sock: socket.socket, sent: bytes, deadline: float) -> Iterator[bytes]:
@@ -195,28 +196,3 @@ def _left(deadline: float) -> float:
     if left <= 0:
         raise TimeoutError("timed out")
     return left
-
-
-def _resolve(address: Address, timeout: float) -> Address:
-    """Traduz um nome em endereço IPv4, com prazo: sem rede, o sistema pode demorar minutos."""
-    host, port = address
-    with suppress(OSError):
-        socket.inet_pton(socket.AF_INET, host)
-        return address
-    answer: queue.SimpleQueue[Address | Exception] = queue.SimpleQueue()
-
-    def ask() -> None:
-        try:
-            found = socket.getaddrinfo(host, port, socket.AF_INET, socket.SOCK_STREAM)
-            answer.put((str(found[0][4][0]), port))
-        except Exception as error:  # segue para quem espera
-            answer.put(error)
-
-    threading.Thread(target=ask, name="resolve", daemon=True).start()
-    try:
-        result = answer.get(timeout=timeout)
-    except queue.Empty:
-        raise TimeoutError("timed out") from None
-    if isinstance(result, Exception):
-        raise result
-    return result

@@ -10,6 +10,8 @@ from errno import errorcode
 from typing import Any
 
 Address = tuple[str, int]
+MOST = 10**9  # o maior limite aceito: segundos, clientes, eventos
+MOST_BYTES = 2**20  # o maior buffer_size aceito: um recv o reserva inteiro
 
 
 @dataclass(frozen=True)
@@ -281,7 +283,9 @@ def valid_address(host: object, port: object) -> Address:
         raise ValueError(
             f"esperava só o endereço, sem http:// e sem a porta junto; recebi {host!r}."
         )
-    number = int(port) if isinstance(port, str) and re.fullmatch(r"\s*\d{1,9}\s*", port) else port
+    number = (
+        int(port) if isinstance(port, str) and re.fullmatch(r"\s*[0-9]{1,9}\s*", port) else port
+    )
     if not isinstance(number, int) or isinstance(number, bool) or not 0 <= number <= 65535:
         raise ValueError(
             f"esperava uma porta, número inteiro de 0 a 65535; recebi {port!r}. Tente 61840."
@@ -289,15 +293,17 @@ def valid_address(host: object, port: object) -> Address:
     return host.strip(), number
 
 
-def positive(name: str, value: Any, kind: type[int] | type[float] = int) -> Any:
+def positive(name: str, value: Any, kind: type[int] | type[float] = int, most: int = MOST) -> Any:
     """Confere um limite inteiro ou, com kind=float, um prazo em segundos.
 
     Erros:
-        ValueError: não é um número desse tipo, maior que zero.
+        ValueError: não é um número desse tipo, maior que zero e até `most`.
     """
-    if isinstance(value, bool) or not isinstance(value, (int, kind)) or not value > 0:
+    if isinstance(value, bool) or not isinstance(value, (int, kind)) or not 0 < value <= most:
         unit = "inteiro" if kind is int else "em segundos"
-        raise ValueError(f"esperava {name} {unit}, maior que zero; recebi {value!r}.")
+        raise ValueError(
+            f"esperava {name} {unit}, maior que zero; recebi {value!r}. O máximo é {most}."
+        )
     return value
 
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import queue
 import re
 import socket
 import subprocess
+import threading
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -119,6 +122,40 @@ def port_holder(port: int) -> str:
             mine = ", este mesmo programa" if row.pid == os.getpid() else ""
             return f"{row.process or 'processo'} (PID {row.pid}{mine})"
     return ""
+
+
+def resolve(address: Address, timeout: float) -> Address:
+    """Traduz um nome em endereço IPv4, com prazo: sem rede, o sistema pode demorar minutos.
+
+    Argumentos:
+        address: o par (host, porta); um endereço em números volta como veio.
+        timeout: segundos de espera.
+
+    Erros:
+        OSError: TimeoutError, ou socket.gaierror se o nome não existe.
+        UnicodeError: o nome não pode ser de uma máquina.
+    """
+    host, port = address
+    with suppress(OSError):
+        socket.inet_pton(socket.AF_INET, host)
+        return address
+    answer: queue.SimpleQueue[Address | Exception] = queue.SimpleQueue()
+
+    def ask() -> None:
+        try:
+            found = socket.getaddrinfo(host, port, socket.AF_INET, socket.SOCK_STREAM)
+            answer.put((str(found[0][4][0]), port))
+        except Exception as error:  # segue para quem espera
+            answer.put(error)
+
+    threading.Thread(target=ask, name="resolve", daemon=True).start()
+    try:
+        result = answer.get(timeout=timeout)
+    except queue.Empty:
+        raise TimeoutError("timed out") from None
+    if isinstance(result, Exception):
+        raise result
+    return result
 
 
 def next_free_port(host: str = "127.0.0.1", start: int = 61840) -> int:

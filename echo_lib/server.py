@@ -16,14 +16,14 @@ import sys
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterable
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from time import monotonic
-from types import TracebackType
 from typing import Self
 
 from echo_lib.cell import close_on_rerun
-from echo_lib.errors import Address, annotate, positive, valid_address
+from echo_lib.errors import MOST, MOST_BYTES, Address, annotate, positive, valid_address
+from echo_lib.network import next_free_port, port_holder, resolve
 from echo_lib.trace import untraced_pair
 
 TIMEOUT = 5.0  # segundos que start() e stop() esperam pela thread
@@ -63,6 +63,7 @@ class EchoServer:
         port: porta, de 0 a 65535; com 0 o sistema escolhe uma livre (veja `address`).
         buffer_size: o máximo de bytes de cada recv.
         max_clients: quantos clientes ao mesmo tempo; o seguinte é aceito e fechado em seguida.
+            Nunca mais que 3/4 dos descritores que o sistema dá a este processo.
         max_clients_per_address: quantos de um mesmo endereço. O padrão é 32 quando a rede
             enxerga o servidor e sem limite próprio em 127.0.0.1, onde todos têm o mesmo endereço.
         idle_timeout: segundos de silêncio até encerrar uma conexão; None espera para sempre.
@@ -85,7 +86,7 @@ class EchoServer:
         idle_timeout: float | None = 3600.0,
     ) -> None:
         self._host, self._port = valid_address(host, port)
-        self.buffer_size = positive("buffer_size", buffer_size)
+        self.buffer_size = positive("buffer_size", buffer_size, most=MOST_BYTES)
         self.max_clients = positive("max_clients", max_clients)
         if max_clients_per_address is None:
             max_clients_per_address = max_clients if _is_loopback(self._host) else _LAN_PER_ADDRESS
@@ -105,12 +106,7 @@ class EchoServer:
     def __enter__(self) -> Self:
         return self.start()
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        value: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.stop()
 
     @property
@@ -139,23 +135,21 @@ class EchoServer:
             OSError: endereço em uso por outro processo, inexistente ou proibido; a exceção
                 traz a explicação como nota.
         """
-        with _starting:
-            if self.running:
-                return self
-            close_on_rerun(self.stop)  # antes de escutar: para o que a execução anterior ligou
-            listener = self._listen()
-            self._host, self._port = listener.getsockname()[:2]
-            self._listener = listener
-            self._selector = selectors.DefaultSelector()
-            self._poll = _poller(self._selector)
-            self._wake_receiver, self._wake_sender = untraced_pair()
-            self._wake_sender.setblocking(False)
-            self._stopping = False
-            self._selector.register(listener, _READ)
-            self._selector.register(self._wake_receiver, _READ)
-            self._thread = threading.Thread(target=self._serve, name="EchoServer", daemon=True)
-            _running.append(self)
-            self._thread.start()
+        try:
+            address = resolve(self.address, TIMEOUT)
+            with _starting, ExitStack() as undo:
+                if self.running:
+                    return self
+                close_on_rerun(self.stop)  # antes de escutar: para o que a execução anterior ligou
+                self._open(address, undo)
+                self._thread = threading.Thread(target=self._serve, name="EchoServer", daemon=True)
+                _running.append(self)
+                undo.callback(_running.remove, self)
+                self._thread.start()
+                undo.pop_all()  # deu certo: quem fecha tudo, agora, é a thread
+        except (OSError, UnicodeError) as error:
+            annotate(error, self.address, _way_out(error, self.address))
+            raise
         return self
 
     def stop(self) -> None:
@@ -175,20 +169,24 @@ class EchoServer:
         if thread.is_alive():
             raise TimeoutError(f"esperava o fim do servidor em {TIMEOUT} s, e ele ainda não parou.")
 
-    def _listen(self) -> socket.socket:
-        """Abre o socket de escuta, parando antes o EchoServer deste kernel que o segure."""
-        try:
-            host = socket.getaddrinfo(self._host, self._port, socket.AF_INET)[0][4][0]
-            for other in _running.copy():
-                if other.running and _conflict(other.address, (str(host), self._port)):
-                    other.stop()
-            # create_server liga SO_REUSEADDR onde ele é seguro, isto é, fora do Windows.
-            listener = socket.create_server((str(host), self._port), backlog=128)
-        except (OSError, UnicodeError) as error:
-            annotate(error, self.address, _way_out(error, self.address))
-            raise
-        listener.setblocking(False)
-        return listener
+    def _open(self, address: Address, undo: ExitStack) -> None:
+        """Abre a escuta, parando antes o EchoServer deste kernel que segure o endereço."""
+        for other in _running.copy():
+            if other.running and _conflict(other.address, address):
+                other.stop()
+        # create_server liga SO_REUSEADDR onde ele é seguro, isto é, fora do Windows.
+        self._listener = undo.enter_context(socket.create_server(address, backlog=128))
+        self._listener.setblocking(False)
+        self._selector = undo.enter_context(selectors.DefaultSelector())
+        self._poll = _poller(self._selector)
+        undo.callback(self.__dict__.pop, "_poll")  # e com ele o epoll duplicado
+        self._wake_receiver, self._wake_sender = map(undo.enter_context, untraced_pair())
+        self._wake_sender.setblocking(False)
+        self._selector.register(self._listener, _READ)
+        self._selector.register(self._wake_receiver, _READ)
+        self._host, self._port = self._listener.getsockname()[:2]
+        self._most = min(self.max_clients, _spare_descriptors())
+        self._stopping = False
 
     def _wake(self) -> None:
         """Acorda o select da thread; um cano cheio já a acordou."""
@@ -209,6 +207,8 @@ class EchoServer:
                     if connection is None:  # a escuta, ou o cano de stop()
                         if fd == listener:
                             self._accept(now)
+                        else:  # se o aviso era para uma execução anterior, gasta-o
+                            self._wake_receiver.recv(1024)
                     elif connection.owed:  # só se espera para escrever
                         self._pay(connection)
                     else:
@@ -268,7 +268,7 @@ class EchoServer:
             return sock.close()
         host = sys.intern(address[0])
         if (
-            len(self._connections) >= self.max_clients
+            len(self._connections) >= self._most
             or self._per_address[host] >= self.max_clients_per_address
         ):
             return sock.close()
@@ -305,6 +305,8 @@ class EchoServer:
             self._close(connection)
         self._selector.close()
         del self._poll  # e com ele o epoll duplicado
+        with suppress(OSError):  # um processo filho pode ter uma cópia do socket de escuta
+            self._listener.shutdown(socket.SHUT_RDWR)
         for sock in (self._listener, self._wake_receiver, self._wake_sender):
             sock.close()
         _running.remove(self)
@@ -324,6 +326,16 @@ def _poller(
     return lambda timeout: [(key.fd, events) for key, events in selector.select(timeout)]
 
 
+def _spare_descriptors() -> int:
+    """Quantos sockets se pode abrir sem deixar o kernel do notebook sem descritores."""
+    if sys.platform == "win32":  # sem esse limite
+        return MOST
+    import resource
+
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return MOST if soft == resource.RLIM_INFINITY else soft * 3 // 4
+
+
 def _is_loopback(host: str) -> bool:
     """Diz se só esta máquina alcança o endereço (RFC 1122, seção 3.2.1.3)."""
     return host == "localhost" or host.startswith("127.")
@@ -339,12 +351,10 @@ def _way_out(error: Exception, address: Address) -> str:
     """Para «endereço em uso»: quem o segura, se o sistema disser, e uma porta livre."""
     if not isinstance(error, OSError) or error.errno != errno.EADDRINUSE:
         return ""
-    from echo_lib import network  # só agora: psutil não é preciso para o resto
-
-    holder = network.port_holder(address[1])
+    holder = port_holder(address[1])
     who = f"Quem usa a porta {address[1]}: {holder}. " if holder else ""
     try:
-        free = network.next_free_port(address[0], address[1])
+        free = next_free_port(address[0], address[1])
     except OSError:  # daqui até 65535, nenhuma
         return f"{who}Deixe o sistema escolher uma porta livre: port=0."
     return f"{who}Porta livre mais próxima: EchoServer(port={free}). Ou deixe o sistema: port=0."

@@ -17,8 +17,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from threading import get_ident
 from time import perf_counter
-from types import TracebackType
 from typing import Any, NamedTuple, Self
+
+from echo_lib.errors import positive
 
 KEPT_BYTES = 4096  # de cada chamada o rastro guarda no máximo estes bytes: a memória tem limite
 _HALF_OPEN = 1024  # conexões à espera da outra ponta; a de fora deste kernel nunca chega
@@ -81,7 +82,7 @@ class Trace:
     """
 
     def __init__(self, limit: int = 10_000) -> None:
-        self.limit = limit
+        self.limit = positive("limit", limit)
         self._rows: deque[tuple[Any, ...]] = deque(maxlen=limit)
         self._recorded = itertools.count(1)
         self._last = 0  # quantas linhas já foram gravadas, até onde se leu
@@ -99,12 +100,7 @@ class Trace:
             socket.socket = TracedSocket  # type: ignore[misc]
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        value: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         with _patch_lock:
             _active.remove(self)
             if not _active:
@@ -380,7 +376,10 @@ def _cut(data: Any, size: int) -> bytes:
 
 def _bare(error: BaseException | None) -> BaseException | None:
     """Uma cópia da exceção sem traceback, que seguraria variáveis e sockets vivos."""
-    return None if error is None else type(error)(*error.args)
+    try:
+        return None if error is None else type(error)(*error.args)
+    except Exception:  # uma exceção com outra assinatura
+        return Exception(f"{type(error).__name__}: {error}")
 
 
 def _event(number: int, row: tuple[Any, ...]) -> Event:
@@ -396,4 +395,4 @@ _recv = _plain_socket.recv
 _send = _plain_socket.send
 _patch_lock = threading.Lock()
 _active: list[Trace] = []
-_nowhere = Trace(limit=0)  # onde gravam os sockets que nenhum rastro observa
+_nowhere = Trace(limit=1)  # onde gravam os sockets que nenhum rastro observa

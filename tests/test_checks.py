@@ -1,6 +1,7 @@
 """As verificações: cada engano comum recebe a sua pista; soluções de vários estilos passam."""
 
 import socket
+import threading
 
 import pytest
 
@@ -223,3 +224,34 @@ def test_environment_answers_every_item():
 
 def test_missing_package_says_what_to_do():
     assert "python kit.py aula" in checks._package("um-pacote-que-não-existe").text
+
+
+def endless(host, port, text):
+    with socket.create_connection((host, port)) as s:
+        while True:
+            s.recv(1024)
+
+
+def quits(host, port, text):
+    raise SystemExit(1)
+
+
+@pytest.mark.parametrize(
+    ("function", "hint"), [(endless, "Ele não terminou"), (quits, "SystemExit")]
+)
+def test_code_that_never_ends_or_quits_leaves_no_thread(function, hint):
+    before = set(threading.enumerate())
+    assert hint in checks.client(function).text
+    for thread in set(threading.enumerate()) - before:
+        thread.join(TIMEOUT)
+        assert not thread.is_alive()
+
+
+def test_slow_server_does_not_hold_the_check():
+    def drip(conn):
+        while data := conn.recv(1024):
+            for byte in data:
+                conn.sendall(bytes([byte]))
+                threading.Event().wait(0.2)
+
+    assert not checks.server(drip).ok

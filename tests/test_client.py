@@ -4,6 +4,7 @@ import re
 import socket
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager, suppress
 
 import psutil
@@ -245,3 +246,39 @@ def test_option_that_makes_no_sense_is_refused(option, message):
 def test_bad_address_is_refused_before_any_call():
     with pytest.raises(ValueError, match="esperava só o endereço, sem http://"):
         EchoClient("http://127.0.0.1")
+
+
+def test_close_while_connecting_wins(monkeypatch):
+    with EchoServer(port=0) as server:
+        client = EchoClient(*server.address, timeout=TIMEOUT)
+        monkeypatch.setattr(client, "_new_socket", lambda: interrupted(client))
+        with pytest.raises(OSError, match="foi encerrada"):
+            client.connect()
+        assert not client.connected
+
+
+def interrupted(client):
+    """Um socket que, ao conectar, vê a conversa ser encerrada por outra thread."""
+
+    class Closing(socket.socket):
+        def connect(self, address):
+            super().connect(address)
+            thread = threading.Thread(target=client.close)
+            thread.start()
+            thread.join(TIMEOUT)
+
+    return Closing(socket.AF_INET, socket.SOCK_STREAM)
+
+
+def test_two_threads_take_turns_in_one_conversation():
+    with EchoServer(port=0) as server, EchoClient(*server.address, timeout=TIMEOUT) as client:
+        texts = [letter * 50_000 for letter in "abcd"]
+        with ThreadPoolExecutor() as pool:
+            assert list(pool.map(client.send, texts)) == texts
+
+
+def test_only_text_can_be_sent():
+    with EchoServer(port=0) as server, EchoClient(*server.address, timeout=TIMEOUT) as client:
+        with pytest.raises(TypeError, match=r"esperava um texto \(str\); recebi b'oi'"):
+            client.send(b"oi")
+        assert client.send("oi") == "oi"

@@ -246,3 +246,41 @@ def test_panel_survives_a_text_the_page_cannot_show(kernel, server):
     assert (
         kernel.run(f"print(done.wait({TIMEOUT}), panel.notice)") == "True O eco voltou inteiro.\n"
     )
+
+
+def test_unexpected_error_is_shown_and_the_panel_goes_on(talking):
+    with pytest.raises(TypeError, match=r"esperava um texto \(str\); recebi 5"):
+        talking.panel.send_message(5)
+    talking.panel._submit(lambda: 1 / 0)
+    talking.send("ainda de pé")
+    assert "division by zero" in str(talking.panel.history[-2])
+    assert talking.panel.history[-1]["title"] == "ainda de pé"
+
+
+def test_panels_that_share_a_trace_show_only_their_own_steps(server):
+    trace = Trace()
+    pages = [Page(trace=trace), Page(trace=trace)]
+    for page in pages:
+        page.connect(server.address)
+        page.send("oi")
+        page.connect(server.address)
+    assert [len(page.panel.history) for page in pages] == [2, 2]
+    assert [entry["steps"][0]["call"][:9] for entry in pages[1].panel.history] == [
+        "s.connect",
+        "mensagem.",
+    ]
+    for page in pages:
+        page.panel.close()
+
+
+def test_disconnecting_does_not_wait_for_an_answer_that_does_not_come(page):
+    with socket.create_server((HERE, 0)) as silent:
+        page.connect(silent.getsockname())
+        sending, quiet = threading.Event(), threading.Event()
+        page.panel.observe(lambda change: change.new == "enviando" and sending.set(), "state")
+        page.ask("send", text="oi")
+        assert sending.wait(TIMEOUT)
+        page.ask("disconnect")
+        page.panel._submit(quiet.set)
+        assert quiet.wait(TIMEOUT / 2)  # bem antes do prazo do send
+        assert page.panel.state == "desconectado"

@@ -282,8 +282,8 @@ def test_stop_from_several_threads_while_clients_talk(server):
 FEW_DESCRIPTORS = """
 import resource
 from echo_lib import EchoServer
-resource.setrlimit(resource.RLIMIT_NOFILE, (30, 30))
 with EchoServer(port=0) as server:
+    resource.setrlimit(resource.RLIMIT_NOFILE, (30, 30))
     print(server.address[1], flush=True)
     input()
 print("parado", server.running)
@@ -365,3 +365,46 @@ def test_import_is_light():
     program = f"import sys, echo_lib; print(sorted({heavy} & set(sys.modules)))"
     output = subprocess.check_output([sys.executable, "-c", program], text=True, timeout=TIMEOUT)
     assert output == "[]\n"
+
+
+@posix
+def test_failure_halfway_through_start_leaves_nothing_and_can_be_tried_again(monkeypatch):
+    class NoThread(threading.Thread):
+        def start(self):
+            raise RuntimeError("can't start new thread")
+
+    server = EchoServer(port=0)
+    process = psutil.Process()
+    before = process.num_fds()
+    with monkeypatch.context() as patch:
+        patch.setattr(threading, "Thread", NoThread)
+        with pytest.raises(RuntimeError):
+            server.start()
+    assert process.num_fds() == before and not server.running
+    with server:
+        assert server.running
+
+
+def test_wake_up_meant_for_an_earlier_run_does_not_spin_the_loop():
+    with EchoServer(port=0) as server, socket.create_connection(server.address, TIMEOUT) as client:
+        server._wake()
+        assert echo(client) == b"eco"
+        with pytest.raises(BlockingIOError):
+            server._wake_receiver.setblocking(False)
+            server._wake_receiver.recv(1)
+
+
+@posix
+def test_server_leaves_descriptors_to_the_kernel_of_the_notebook():
+    limit = "resource.setrlimit(resource.RLIMIT_NOFILE, ({0}, {0}))\n"
+    program = FEW_DESCRIPTORS.replace("    " + limit.format(30), "")
+    program = program.replace("with EchoServer", limit.format(80) + "with EchoServer")
+    with child(program) as process:
+        address = HERE, int(process.stdout.readline())
+        crowd = [socket.create_connection(address, TIMEOUT) for _ in range(70)]
+        last = crowd[-1]
+        assert last.recv(1) == b""  # recusado: 3/4 de 80 já estão atendidos
+        assert echo(crowd[0]) == b"eco"
+        for client in crowd:
+            client.close()
+        assert process.communicate("\n", TIMEOUT) == ("parado False\n", "")

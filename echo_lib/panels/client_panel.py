@@ -76,11 +76,19 @@ class ClientPanel(anywidget.AnyWidget):
         self._submit(lambda: self._connect(host or self.host, self.port if port is None else port))
 
     def send_message(self, text: str) -> None:
-        """Envia uma mensagem em segundo plano; "sair" encerra a conversa, como no tutorial."""
+        """Envia uma mensagem em segundo plano; "sair" encerra a conversa, como no tutorial.
+
+        Erros:
+            TypeError: a mensagem não é texto.
+        """
+        if not isinstance(text, str):
+            raise TypeError(f"esperava um texto (str); recebi {text!r}.")
         self._submit(lambda: self._exchange(text))
 
     def disconnect(self) -> None:
         """Encerra a conversa em segundo plano; o histórico fica."""
+        if self.state == "enviando" and self._client:
+            self._client.close()  # não espera o prazo de uma resposta que não vem
         self._submit(self._disconnect)
 
     def close(self) -> None:
@@ -115,7 +123,11 @@ class ClientPanel(anywidget.AnyWidget):
                 if self._closed or self._work.empty():
                     self._worker = None
                     return
-            self._work.get()()
+            self._steps()  # o que outra thread, já acabada, gravou com a nossa identidade
+            try:
+                self._work.get()()
+            except Exception as error:  # o painel mostra até o que não previu, e continua
+                self._fail("Erro", error)
 
     # Daqui para baixo, tudo roda na thread do painel.
 
