@@ -263,7 +263,11 @@ def lesson(args: list) -> int:
 
 def open_address(url: str, args: list) -> None:
     """Abre o navegador, se há tela para ele, e mostra o endereço."""
-    has_screen = os.name == "nt" or sys.platform == "darwin" or "DISPLAY" in os.environ
+    has_screen = (
+        os.name == "nt"
+        or sys.platform == "darwin"
+        or {"DISPLAY", "WAYLAND_DISPLAY"} & set(os.environ)
+    )
     if has_screen and "--no-browser" not in args:
         webbrowser.open(url)
     print("Para encerrar: Ctrl+C nesta janela. Se o navegador não abrir, abra nele:")

@@ -27,7 +27,7 @@ def __getattr__(name: str) -> Any:
         from echo_lib.panels import ClientPanel
 
         return ClientPanel
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    raise AttributeError(f"o módulo {__name__} não tem {name}")
 
 
 def load_ipython_extension(ipython: Any) -> None:

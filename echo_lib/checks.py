@@ -13,13 +13,14 @@ import reprlib
 import socket
 import sys
 import threading
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from time import monotonic
 from typing import Any
 
 from echo_lib import network
+from echo_lib.client import EchoClient
 from echo_lib.errors import explain
 from echo_lib.server import EchoServer
 from echo_lib.trace import Trace
@@ -89,11 +90,7 @@ def server(
         function: recebe `conn`, já conectado; deve responder até o cliente fechar, e voltar.
         answer: o que se espera de volta dos bytes enviados (padrão: os mesmos).
     """
-    with (
-        socket.create_server(("127.0.0.1", 0)) as listener,
-        socket.create_connection(listener.getsockname(), TIMEOUT) as peer,
-        listener.accept()[0] as conn,
-    ):
+    with _connection() as (peer, conn):
         attempt = _Attempt(_until_done, function, conn)
         try:
             for message in _MESSAGES:
@@ -120,11 +117,7 @@ def gives_up(function: Callable[[socket.socket], Any], seconds: float) -> Check:
         function: recebe `conn`, já conectado.
         seconds: depois de quantos segundos de silêncio deve voltar.
     """
-    with (
-        socket.create_server(("127.0.0.1", 0)) as listener,
-        socket.create_connection(listener.getsockname(), TIMEOUT),
-        listener.accept()[0] as conn,
-    ):
+    with _connection() as (_, conn):
         attempt = _Attempt(function, conn)
         try:
             _, error = attempt.result(seconds + 1)
@@ -199,6 +192,19 @@ def listening(port: object, sock: object) -> Check:
     if mine and any(r.state == "LISTEN" and r.local[1] == port for r in network.ports(port)):
         return Check(True, f"Há um socket escutando na porta {port}.")
     return Check(False, f"O seu socket não escuta na porta {port}. Você chamou bind e listen?")
+
+
+@contextmanager
+def _connection() -> Iterator[tuple[socket.socket, socket.socket]]:
+    """As duas pontas de uma conexão TCP: a do cliente e a que accept devolve."""
+    with (
+        socket.create_server(("127.0.0.1", 0)) as listener,
+        socket.create_connection(listener.getsockname(), TIMEOUT) as peer,
+    ):
+        listener.settimeout(TIMEOUT)
+        with listener.accept()[0] as conn:
+            conn.setblocking(True)  # o prazo é de quem verifica, não do código do aluno
+            yield peer, conn
 
 
 class _Attempt:
@@ -301,21 +307,14 @@ def _package(name: str) -> Check:
 
 
 def _loopback() -> Check:
-    """Envia um byte desta máquina para ela mesma."""
+    """Conversa desta máquina com ela mesma."""
     try:
-        with (
-            socket.create_server(("127.0.0.1", 0)) as listener,
-            socket.create_connection(listener.getsockname(), TIMEOUT) as peer,
-        ):
-            peer.sendall(b"!")
-            with listener.accept()[0] as conn:
-                return Check(
-                    conn.recv(1) == b"!", "Esta máquina conversa consigo mesma (127.0.0.1)"
-                )
+        with EchoServer(port=0) as server, EchoClient(*server.address) as client:
+            client.send("!")
     except OSError as error:
-        return Check(
-            False, f"127.0.0.1 não responde: um antivírus ou firewall o bloqueia? ({error})"
-        )
+        blocked = "um antivírus ou firewall o bloqueia?"
+        return Check(False, f"127.0.0.1 não responde: {blocked} ({error})")
+    return Check(True, "Esta máquina conversa consigo mesma (127.0.0.1)")
 
 
 def _port() -> Check:

@@ -194,5 +194,5 @@ def _left(deadline: float) -> float:
     """
     left = deadline - monotonic()
     if left <= 0:
-        raise TimeoutError("timed out")
+        raise TimeoutError("o prazo acabou")
     return left

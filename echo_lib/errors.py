@@ -219,6 +219,7 @@ _ENCODE = (
     "confira o texto; para mensagens use mensagem.encode(), que é UTF-8.",
 )
 
+_NO_NAME = "EAI_NONAME"
 _SOCKET_CALL = re.compile(
     r"\.(bind|connect|connect_ex|send|sendall)\(|create_(server|connection)\("
 )
@@ -309,7 +310,9 @@ def positive(name: str, value: Any, kind: type[int] | type[float] = int, most: i
 
 def _error_name(exc: BaseException) -> str:
     """O nome POSIX do erro ("ECONNREFUSED"), ou "" se não for um erro do sistema."""
-    if isinstance(exc, socket.gaierror) or not isinstance(exc, OSError):
+    if isinstance(exc, socket.gaierror):
+        return "" if exc.errno == socket.EAI_SERVICE else _NO_NAME
+    if not isinstance(exc, OSError):
         return ""
     if exc.filename is not None:  # um arquivo, não um socket
         return ""
@@ -322,7 +325,7 @@ def _error_name(exc: BaseException) -> str:
 def _texts(exc: BaseException, name: str) -> tuple[str, str, str] | None:
     """Escolhe os três textos: o que houve, a causa, o remédio."""
     if isinstance(exc, socket.gaierror):
-        return _BAD_PORT if exc.errno == socket.EAI_SERVICE else _NAME_NOT_FOUND
+        return _NAME_NOT_FOUND if name == _NO_NAME else _BAD_PORT
     if isinstance(exc, NameError) and not isinstance(exc, UnboundLocalError):
         return _UNKNOWN_NAME
     if isinstance(exc, UnicodeDecodeError):
@@ -347,6 +350,8 @@ def _last_lines(exc: BaseException) -> str:
 
 def _codes(name: str) -> str:
     """Os números do erro em cada sistema, para quem lê mensagens de outra máquina."""
+    if name == _NO_NAME:
+        return f"{name} (Windows 11001, macOS 8, Linux -2)"
     if name not in CODES:
         return ""
     windows, macos, linux = CODES[name]

@@ -152,7 +152,7 @@ def resolve(address: Address, timeout: float) -> Address:
     try:
         result = answer.get(timeout=timeout)
     except queue.Empty:
-        raise TimeoutError("timed out") from None
+        raise TimeoutError("o prazo acabou") from None
     if isinstance(result, Exception):
         raise result
     return result
@@ -210,7 +210,10 @@ def _port_use(row: Any) -> PortUse:
 def _netstat() -> str:
     """A saída de `netstat -an`, que não pede administrador, mas não diz o processo."""
     command = ["netstat", "-an"]
-    return subprocess.run(command, capture_output=True, text=True, timeout=_TIMEOUT).stdout
+    try:
+        return subprocess.run(command, capture_output=True, text=True, timeout=_TIMEOUT).stdout
+    except subprocess.TimeoutExpired as error:
+        raise OSError("o netstat não respondeu") from error
 
 
 def parse_netstat(text: str) -> list[PortUse]:

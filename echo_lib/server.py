@@ -26,7 +26,7 @@ from echo_lib.errors import MOST, MOST_BYTES, Address, annotate, positive, valid
 from echo_lib.network import next_free_port, port_holder, resolve
 from echo_lib.trace import untraced_pair
 
-TIMEOUT = 5.0  # segundos que start() e stop() esperam pela thread
+TIMEOUT = 5.0  # segundos: a resolução do nome em start(), o fim da thread em stop()
 _READ, _WRITE = selectors.EVENT_READ, selectors.EVENT_WRITE
 _LAN_PER_ADDRESS = 32  # quando a rede enxerga o servidor, nenhuma máquina o toma inteiro
 _ACCEPT_PAUSE = 0.5  # segundos sem aceitar, quando faltam descritores ao sistema
@@ -185,7 +185,6 @@ class EchoServer:
         self._selector.register(self._listener, _READ)
         self._selector.register(self._wake_receiver, _READ)
         self._host, self._port = self._listener.getsockname()[:2]
-        self._most = min(self.max_clients, _spare_descriptors())
         self._stopping = False
 
     def _wake(self) -> None:
@@ -268,7 +267,7 @@ class EchoServer:
             return sock.close()
         host = sys.intern(address[0])
         if (
-            len(self._connections) >= self._most
+            len(self._connections) >= min(self.max_clients, _spare_descriptors())
             or self._per_address[host] >= self.max_clients_per_address
         ):
             return sock.close()

@@ -217,20 +217,9 @@ class TracedSocket(socket.socket):
             raise
         size = len(data)
         kept = data if size <= KEPT_BYTES else data[:KEPT_BYTES]
-        self._append(
-            (
-                self._count(),
-                start,
-                perf_counter(),
-                "recv",
-                buffer_size,
-                size,
-                kept,
-                None,
-                get_ident(),
-                self._ends,
-            )
-        )
+        end, thread, ends = perf_counter(), get_ident(), self._ends
+        row = (self._count(), start, end, "recv", buffer_size, size, kept, None, thread, ends)
+        self._append(row)
         return data
 
     def send(self, data: Any, flags: int = 0) -> int:
@@ -241,20 +230,9 @@ class TracedSocket(socket.socket):
             self._note(start, "send", data=data, error=error)
             raise
         kept = data if type(data) is bytes and size == len(data) <= KEPT_BYTES else _cut(data, size)
-        self._append(
-            (
-                self._count(),
-                start,
-                perf_counter(),
-                "send",
-                None,
-                size,
-                kept,
-                None,
-                get_ident(),
-                self._ends,
-            )
-        )
+        end, thread, ends = perf_counter(), get_ident(), self._ends
+        row = (self._count(), start, end, "send", None, size, kept, None, thread, ends)
+        self._append(row)
         return size
 
     def sendall(self, data: Any, flags: int = 0) -> None:
@@ -332,20 +310,9 @@ class TracedSocket(socket.socket):
         ends: Ends | None = None,
     ) -> None:
         """Grava uma chamada fora do caminho quente. Do erro fica uma cópia sem traceback."""
-        self._append(
-            (
-                self._count(),
-                start,
-                perf_counter(),
-                call,
-                argument,
-                size,
-                _cut(data, size),
-                _bare(error),
-                get_ident(),
-                ends or self._ends,
-            )
-        )
+        end, thread, kept, bare = perf_counter(), get_ident(), _cut(data, size), _bare(error)
+        row = (self._count(), start, end, call, argument, size, kept, bare, thread)
+        self._append((*row, ends or self._ends))
 
 
 def untraced_pair() -> tuple[socket.socket, socket.socket]:

@@ -6,6 +6,7 @@ import queue
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from time import perf_counter
 from typing import Any
 
 import anywidget
@@ -159,18 +160,17 @@ class ClientPanel(anywidget.AnyWidget):
         if not text:
             return self._say("Uma mensagem vazia não tem bytes: nada viajaria. Escreva algo.")
         self._say("Enviando…", "enviando")
+        self.unsent = ""
         try:
+            encoding = _timed("mensagem.encode()", lambda: _bytes(text.encode()))
             echo = client.send(text)
         except (OSError, UnicodeError) as error:
             self._keep(text)
             return self._fail(text, error)
-        steps = [
-            {"call": "mensagem.encode()", "result": _bytes(text.encode())},
-            *self._steps(),
-            {"call": "dados.decode()", "result": _text(echo)},
-        ]
+        data = echo.encode()
+        decoding = _timed("dados.decode()", lambda: f"{_bytes(data)} → {_text(data.decode())}")
+        steps = [encoding, *self._steps(), decoding]
         self._log(text, steps, "O eco voltou inteiro.", "conectado")
-        self.unsent = ""
 
     def _disconnect(self, title: str = "Desconectar") -> None:
         if self._client is None or not self._client.connected:
@@ -223,11 +223,18 @@ def _step(event: Event) -> dict[str, str]:
         result = _bytes(event.data, event.size)
     else:
         result = "feito"
-    return {
-        "call": call,
-        "result": result,
-        "time": f"{event.duration * 1000:.3f} ms".replace(".", ","),
-    }
+    return {"call": call, "result": result, "time": _milliseconds(event.duration)}
+
+
+def _timed(call: str, function: Callable[[], str]) -> dict[str, str]:
+    """Um passo que não é de socket, com o tempo que levou."""
+    start = perf_counter()
+    result = function()
+    return {"call": call, "result": result, "time": _milliseconds(perf_counter() - start)}
+
+
+def _milliseconds(seconds: float) -> str:
+    return f"{seconds * 1000:.3f} ms".replace(".", ",")
 
 
 def _bytes(data: bytes, size: int | None = None) -> str:

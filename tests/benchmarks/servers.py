@@ -149,7 +149,7 @@ def main(name: str) -> None:
     """Prepara o processo e atende para sempre com o servidor pedido."""
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    sys.path.append(str(Path(__file__).parents[2]))
+    sys.path.insert(0, str(Path(__file__).parents[2]))
     threading.Thread(target=end_with_parent, daemon=True).start()
     SERVERS[name]()
 

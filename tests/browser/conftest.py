@@ -3,14 +3,12 @@
 import shutil
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import expect, sync_playwright
 
-from tests.conftest import TIMEOUT, need
+from tests.conftest import ROOT, TIMEOUT, need
 
-ROOT = Path(__file__).parent.parent.parent
 FLAGS = ["--no-sandbox", "--disable-background-networking", "--disable-quic"]
 expect.set_options(timeout=TIMEOUT * 1000)
 

@@ -6,8 +6,8 @@ import nbformat
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.conftest import ROOT, new_page
-from tests.conftest import TIMEOUT
+from tests.browser.conftest import new_page
+from tests.conftest import ROOT, TIMEOUT
 
 MESSAGE = "olá, ção 🗣️"
 PANEL = "painel = ClientPanel"
