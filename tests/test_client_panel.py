@@ -67,8 +67,9 @@ def test_conversation_shows_each_step_with_bytes_and_time(talking, server):
         ("mensagem.encode()", "4 bytes: 6f 6c c3 a1"),
         ("s.sendall(mensagem.encode())", "4 bytes: 6f 6c c3 a1"),
         ("s.recv(1024)", "4 bytes: 6f 6c c3 a1"),
-        ("dados.decode()", "olá"),
+        ("dados.decode()", "olá (4 bytes: 6f 6c c3 a1)"),
     ]
+    assert all(step["time"].endswith(" ms") for step in panel.history[1]["steps"])
     assert talking.send(" SAIR ") == "Conversa encerrada."
     assert panel.state == "desconectado" and talking.calls() == ["s.close()"]
     assert [entry["title"] for entry in panel.history] == ["Conectar", "olá", "sair"]

@@ -44,7 +44,7 @@ STEPS = [
     ("05", r"> `python servidor\.py`"),
     ("05", r"> `python cliente\.py`"),
     ("05", r"> Digite mensagens no prompt do cliente"),
-    ("05", r"> Veja as mensagens ecoadas pelo servidor"),
+    ("05", r"Veja as mensagens ecoadas pelo servidor"),
     ("05", r"> Digite `sair` no prompt do cliente para encerrar o loop e fechar a conexão"),
 ]
 # E as mesmas chamadas em células de código, na ordem em que a lição as executa.

@@ -168,7 +168,7 @@ class ClientPanel(anywidget.AnyWidget):
             self._keep(text)
             return self._fail(text, error)
         data = echo.encode()
-        decoding = _timed("dados.decode()", lambda: f"{_bytes(data)} → {_text(data.decode())}")
+        decoding = _timed("dados.decode()", lambda: f"{_text(data.decode())} ({_bytes(data)})")
         steps = [encoding, *self._steps(), decoding]
         self._log(text, steps, "O eco voltou inteiro.", "conectado")
 
