@@ -6,6 +6,7 @@ import re
 import socket
 import subprocess
 import sys
+import time
 
 import nbformat
 import pytest
@@ -123,13 +124,23 @@ def test_every_notebook_passes_nbval_twice_in_a_row():
 
 @pytest.mark.timeout(300)
 def test_every_notebook_passes_while_another_program_holds_the_port():
-    holder = "import socket, sys; s = socket.create_server(('127.0.0.1', 61840)); print(flush=True)"
-    command = [sys.executable, "-c", holder + "; sys.stdin.read()"]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
-        assert process.stdout.readline() == os.linesep.encode(), "a porta 61840 já está ocupada"
-        with socket.create_connection(("127.0.0.1", 61840), TIMEOUT):
-            run_nbval()
-        process.stdin.close()
+    program = "import socket, sys; s = socket.create_server(('127.0.0.1', 61840)); sys.stdin.read()"
+    with subprocess.Popen([sys.executable, "-c", program], stdin=subprocess.PIPE) as holder:
+        wait_for_the_port(holder)
+        run_nbval()
+        holder.stdin.close()
+        assert holder.wait(TIMEOUT) == 0  # segurou a porta até o fim
+
+
+def wait_for_the_port(holder):
+    """Espera até que alguém atenda na 61840."""
+    deadline = time.monotonic() + TIMEOUT
+    while True:
+        assert holder.poll() is None, "a porta 61840 já estava com outro programa"
+        try:
+            return socket.create_connection(("127.0.0.1", 61840), TIMEOUT).close()
+        except ConnectionRefusedError:
+            assert time.monotonic() < deadline
 
 
 class Kernel:

@@ -13,7 +13,7 @@ FLAGS = ["--no-sandbox", "--disable-background-networking", "--disable-quic"]
 expect.set_options(timeout=TIMEOUT * 1000)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # os kernels das lições, e as suas portas, acabam com o módulo
 def lab(tmp_path_factory):
     """O endereço que `kit.py aula` mostra, com as lições numa cópia que o teste pode alterar."""
     notebooks = tmp_path_factory.mktemp("lições") / "notebooks"
