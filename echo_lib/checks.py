@@ -2,6 +2,7 @@
 
 Cada verificação roda o código do aluno com sockets de verdade, numa thread com prazo: um laço
 sem fim não trava o notebook. A resposta diz o que se tentou, o que se esperava e o que veio.
+Toda verificação devolve um Check, e nenhuma lança exceção por causa da resposta do aluno.
 """
 
 from __future__ import annotations
@@ -130,7 +131,11 @@ def gives_up(function: Callable[[socket.socket], Any], seconds: float) -> Check:
 
 
 def address(host: object) -> Check:
-    """Verifica se `host` é o endereço que um colega da rede local deve usar."""
+    """Verifica se `host` é o endereço que um colega da rede local deve usar.
+
+    Argumentos:
+        host: a resposta do aluno, seja o que for.
+    """
     if host is ...:
         return Check(False, _STUB)
     right = network.lan_address()
@@ -177,7 +182,11 @@ def one_conversation(function: Callable[[str, int, str, str], list[str]]) -> Che
 
 
 def listening(port: object, sock: object) -> Check:
-    """Verifica se há um servidor escutando nesta porta, nesta máquina, com este socket."""
+    """Verifica se há um servidor escutando nesta porta, nesta máquina, com este socket.
+
+    Argumentos:
+        port, sock: as respostas do aluno, sejam o que forem.
+    """
     if port is ...:
         return Check(False, _STUB)
     if isinstance(port, tuple):

@@ -253,7 +253,12 @@ def explain(exc: BaseException, address: Address | None = None) -> Explanation |
 
 
 def annotate(exc: BaseException, address: Address | None = None, extra: str = "") -> None:
-    """Acrescenta a explicação à exceção, como nota que aparece sob o traceback.
+    """Acrescenta a explicação à exceção, como nota que aparece sob o traceback, uma só vez.
+
+    Argumentos:
+        exc: a exceção; se não é do assunto, fica como está.
+        address: o par (host, porta) da chamada, se conhecido.
+        extra: uma segunda nota, com a saída para este caso.
 
     Fonte: docs.python.org/3/library/exceptions.html#BaseException.add_note.
     """
@@ -270,6 +275,9 @@ def valid_address(host: object, port: object) -> Address:
     Argumentos:
         host: nome ou endereço, texto não vazio.
         port: inteiro de 0 a 65535; o texto "61840" também serve.
+
+    Retorna:
+        O par (host, porta), a porta como int.
 
     Erros:
         ValueError: com o que se esperava, o que veio e o que fazer.
@@ -296,6 +304,15 @@ def valid_address(host: object, port: object) -> Address:
 
 def positive(name: str, value: Any, kind: type[int] | type[float] = int, most: int = MOST) -> Any:
     """Confere um limite inteiro ou, com kind=float, um prazo em segundos.
+
+    Argumentos:
+        name: o nome do parâmetro, para a mensagem.
+        value: o que veio.
+        kind: int ou float.
+        most: o maior valor aceito.
+
+    Retorna:
+        O próprio valor.
 
     Erros:
         ValueError: não é um número desse tipo, maior que zero e até `most`.

@@ -67,7 +67,12 @@ def lan_address() -> str | None:
     """O IPv4 pelo qual a rede local vê esta máquina, ou None se ela está sem rede.
 
     Pergunta ao sistema que endereço de origem ele usaria: connect num socket UDP escolhe a rota
-    e não envia nada. 192.0.2.1 é reservado para documentação (RFC 5737).
+    e não envia nada. 192.0.2.1 é reservado para documentação.
+
+    Retorna:
+        str, como "192.168.0.5", ou None.
+
+    Fonte: RFC 5737; docs.python.org/3/library/socket.html (socket.connect).
     """
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         try:
@@ -82,7 +87,10 @@ def lan_address() -> str | None:
 def addresses() -> list[Interface]:
     """Os endereços IPv4 desta máquina, o da rede local primeiro.
 
-    É o que ipconfig (Windows), ifconfig (macOS) e ip addr (Linux) mostram.
+    Retorna:
+        list[Interface]: o que ipconfig (Windows), ifconfig (macOS) e ip addr (Linux) mostram.
+
+    Fonte: psutil.readthedocs.io (net_if_addrs, net_if_stats).
     """
     lan = lan_address()
     found = [Interface(i.name, i.address, i.address == lan) for i in _ipv4()]
@@ -100,6 +108,8 @@ def ports(port: int | None = None) -> list[PortUse]:
 
     Erros:
         OSError: nem psutil nem netstat puderam responder.
+
+    Fonte: psutil.readthedocs.io (net_connections); os estados são os da RFC 9293, seção 3.3.2.
     """
     import psutil
 
@@ -112,7 +122,14 @@ def ports(port: int | None = None) -> list[PortUse]:
 
 
 def port_holder(port: int) -> str:
-    """O processo que escuta na porta, como "python (PID 1234)"; "" se o sistema não diz."""
+    """O processo que escuta na porta.
+
+    Argumentos:
+        port: número da porta.
+
+    Retorna:
+        str, como "python (PID 1234)"; "" se o sistema não diz.
+    """
     try:
         listening = [row for row in ports(port) if row.state == "LISTEN" and row.local[1] == port]
     except OSError:
@@ -168,9 +185,14 @@ def next_free_port(host: str = "127.0.0.1", start: int = 61840) -> int:
         host: endereço onde se vai escutar.
         start: primeira porta a tentar, de 1 a 65535; com 0, o sistema escolhe.
 
+    Retorna:
+        int: o número da porta.
+
     Erros:
         ValueError: host ou porta inválidos.
         OSError: o endereço não é desta máquina, ou nenhuma das 200 portas seguintes está livre.
+
+    Fonte: docs.python.org/3/library/socket.html (socket.bind); RFC 6335, seção 6.
     """
     host, start = valid_address(host, start)
     error: OSError | None = None
@@ -217,7 +239,14 @@ def _netstat() -> str:
 
 
 def parse_netstat(text: str) -> list[PortUse]:
-    """Lê as linhas TCP de IPv4 de `netstat -an`, na forma do macOS, do Linux ou do Windows."""
+    """Lê as linhas TCP de IPv4 de `netstat -an`, na forma do macOS, do Linux ou do Windows.
+
+    Argumentos:
+        text: a saída inteira do comando.
+
+    Retorna:
+        list[PortUse], sem PID: o netstat -an não o diz.
+    """
     rows = []
     for host, port, peer_host, peer_port, state in _NETSTAT_ROW.findall(text):
         peer = (peer_host, int(peer_port)) if peer_port.isdecimal() and peer_port != "0" else None

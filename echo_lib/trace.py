@@ -107,7 +107,14 @@ class Trace:
                 socket.socket = _plain_socket  # type: ignore[misc]
 
     def events(self, after: int = 0) -> list[Event]:
-        """Os eventos guardados com número maior que `after`, em ordem de tempo."""
+        """Os eventos guardados, em ordem de tempo.
+
+        Argumentos:
+            after: só os de `number` maior que este, para quem lê aos poucos.
+
+        Retorna:
+            list[Event]; os mesmos eventos podem ser lidos por vários leitores.
+        """
         with self._lock:
             self._collect()
             kept = list(self._kept)
@@ -156,7 +163,8 @@ class TracedSocket(socket.socket):
     """Um socket que grava cada chamada num `Trace`.
 
     Argumentos: os de socket.socket, e `trace` (o do `with` mais interno, se omitido). Só sockets
-    TCP são gravados; os demais funcionam como sempre.
+    TCP são gravados; os demais funcionam como sempre. Cada método recebe, devolve e lança o mesmo
+    que o de socket.socket. Fonte: docs.python.org/3/library/socket.html.
     """
 
     __slots__ = ("_append", "_count", "_ends", "_trace")

@@ -4,6 +4,7 @@ import io
 import os
 import re
 import shutil
+import signal
 import socket
 import struct
 import sys
@@ -17,6 +18,12 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 HERE = "127.0.0.1"
 TIMEOUT = 20.0  # segundos: nenhuma espera dos testes passa disto
+
+# Quem roda os testes em segundo plano (nohup, &) os deixa surdos a estes sinais, e surdos também
+# os programas que eles abrem; os testes de Ctrl+C precisam deles como num terminal.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+if hasattr(signal, "SIGHUP"):
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 def need(tool: str) -> str:

@@ -1,6 +1,7 @@
 """Esta máquina na rede: endereços, portas em uso e a próxima livre, como o sistema os mostra."""
 
 import os
+import shlex
 import socket
 import subprocess
 import sys
@@ -168,7 +169,7 @@ print(lan_address(), [i.address for i in addresses()])
 )
 def test_machine_without_route_to_the_world(setup, expected):
     need("ip")
-    shell = f"ip link set lo up\n{setup}\nexec {sys.executable} -c {PROGRAM}"
+    shell = f"ip link set lo up\n{setup}\nexec {shlex.quote(sys.executable)} -c {PROGRAM}"
     command = [need("unshare"), "--map-root-user", "--net", "sh", "-ec", shell]
     done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT)
     assert (done.stdout, done.stderr) == (expected, "")

@@ -73,11 +73,18 @@ class ClientPanel(anywidget.AnyWidget):
         return f"ClientPanel(host={self.host!r}, port={self.port})"
 
     def connect(self, host: str | None = None, port: int | str | None = None) -> None:
-        """Conecta em segundo plano; `state` e `notice` dizem o resultado."""
+        """Conecta em segundo plano; `state` e `notice` dizem o resultado.
+
+        Argumentos:
+            host, port: o servidor; se omitidos, o que o painel mostra.
+        """
         self._submit(lambda: self._connect(host or self.host, self.port if port is None else port))
 
     def send_message(self, text: str) -> None:
         """Envia uma mensagem em segundo plano; "sair" encerra a conversa, como no tutorial.
+
+        Argumentos:
+            text: a mensagem.
 
         Erros:
             TypeError: a mensagem não é texto.
