@@ -1,18 +1,4 @@
-// O painel do cliente: dois formulários e um histórico. Todo texto entra por textContent:
-// o que vem da rede é mostrado, nunca interpretado.
-
-let panels = 0;
-
-function element(tag, properties = {}, ...children) {
-  const node = Object.assign(document.createElement(tag), properties);
-  node.append(...children);
-  return node;
-}
-
-function field(id, label, properties) {
-  const input = element("input", { id, autocomplete: "off", spellcheck: false, ...properties });
-  return [element("label", { htmlFor: id, textContent: label }), input];
-}
+// O painel do cliente: dois formulários e um histórico.
 
 function entryNode({ title, steps, error }) {
   const list = element("ul", {}, ...steps.map(({ call, result, time }) =>
@@ -26,7 +12,7 @@ function entryNode({ title, steps, error }) {
 }
 
 function render({ model, el }) {
-  const id = `echo-client-${++panels}`;
+  const id = uniqueId();
   const [hostLabel, host] = field(`${id}-host`, "Servidor", { type: "text", required: true });
   const [portLabel, port] = field(`${id}-port`, "Porta", { type: "text", inputMode: "numeric" });
   const [messageLabel, message] = field(`${id}-message`, "Mensagem", { type: "text" });
@@ -43,18 +29,13 @@ function render({ model, el }) {
   const connection = element("form", { className: "echo-row" },
     hostLabel, host, portLabel, port, connect, state);
   const talk = element("form", { className: "echo-row" }, messageLabel, message, send);
-  const root = element("section", { className: "echo-client" }, connection, talk, notice, history);
+  const root = element("section", { className: "echo-panel echo-client" }, connection, talk, notice, history);
   root.setAttribute("aria-label", "Cliente de eco");
   el.append(root);
 
   const isOpen = () => ["conectado", "enviando"].includes(model.get("state"));
 
-  // O JupyterLab cancela o keypress do Enter, e com ele o envio que o navegador faria sozinho.
-  root.addEventListener("keydown", (event) => {
-    if (event.key !== "Enter" || event.isComposing || event.target.tagName !== "INPUT") return;
-    event.preventDefault();
-    event.target.form.requestSubmit();
-  });
+  submitOnEnter(root);
   connection.addEventListener("submit", (event) => {
     event.preventDefault();
     if (model.get("state") === "conectando") return;
@@ -80,20 +61,18 @@ function render({ model, el }) {
     history.hidden = !history.childElementCount;
     history.scrollTop = history.scrollHeight;
   };
-  const watched = {
+  const showUnsent = () => { message.value ||= model.get("unsent"); };
+  model.on("change:unsent", showUnsent);
+  const unwatch = watch(model, {
     host: () => { host.value = model.get("host"); },
     port: () => { port.value = model.get("port"); },
     state: showState,
     notice: () => { notice.textContent = model.get("notice"); },
     history: showHistory,
-    unsent: () => { message.value ||= model.get("unsent"); },
-  };
-  for (const [name, show] of Object.entries(watched)) {
-    model.on(`change:${name}`, show);
-    if (name !== "unsent") show();
-  }
+  });
   return () => {
-    for (const [name, show] of Object.entries(watched)) model.off(`change:${name}`, show);
+    unwatch();
+    model.off("change:unsent", showUnsent);
   };
 }
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Callable
-from pathlib import Path
 from time import perf_counter
 from typing import Any
 
@@ -15,6 +14,7 @@ import traitlets
 from echo_lib.cell import close_on_rerun
 from echo_lib.client import EchoClient
 from echo_lib.errors import explain, valid_address
+from echo_lib.panels.assets import script, style
 from echo_lib.trace import Event, Trace, printable
 
 _KEPT = 100  # entradas do histórico
@@ -38,8 +38,8 @@ class ClientPanel(anywidget.AnyWidget):
     fazer: o kernel nunca espera. Rodar a célula de novo encerra o painel anterior.
     """
 
-    _esm = Path(__file__).with_suffix(".js")
-    _css = Path(__file__).with_suffix(".css")
+    _esm = script("client_panel")
+    _css = style("client_panel")
     _client: EchoClient | None = None
 
     host = traitlets.Unicode().tag(sync=True)

@@ -1,10 +1,15 @@
 """Um JupyterLab de verdade, aberto por kit.py, e um Chromium de verdade."""
 
+import re
 import shutil
 import subprocess
 import sys
+from pathlib import Path
+from typing import NamedTuple
 
+import nbformat
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect, sync_playwright
 
 from tests.conftest import ROOT, TIMEOUT, need
@@ -13,20 +18,78 @@ FLAGS = ["--no-sandbox", "--disable-background-networking", "--disable-quic"]
 expect.set_options(timeout=TIMEOUT * 1000)
 
 
+class Lab(NamedTuple):
+    """Um JupyterLab no ar: o endereço que kit.py mostra e a pasta das lições."""
+
+    url: str
+    folder: Path
+
+    def open(self, page, name, *cells):
+        """Cria um caderno com essas células de código, abre-o e espera o kernel."""
+        notebook = nbformat.v4.new_notebook(cells=list(map(nbformat.v4.new_code_cell, cells)))
+        notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3"}
+        nbformat.write(notebook, self.folder / f"{name}.ipynb")
+        page.goto(re.sub(r"[^/]*\.ipynb", f"{name}.ipynb", self.url))
+        view = page.get_by_role("tabpanel", name=name)
+        expect(page.get_by_text("| Idle")).to_be_attached()
+        return Notebook(page, view)
+
+
+class Notebook(NamedTuple):
+    """Um caderno aberto na página."""
+
+    page: object
+    view: object
+
+    def run(self, cell=0):
+        """Executa uma célula, como quem clica nela e aperta Ctrl+Enter; não espera o fim."""
+        editor = self.view.get_by_role("textbox").nth(cell)
+        editor.click()
+        self.page.keyboard.press("Control+Enter")
+
+    def run_code(self, code):
+        """Troca o conteúdo da última célula e a executa."""
+        self.view.get_by_role("textbox").last.click()
+        self.page.keyboard.press("Control+a")
+        self.page.keyboard.insert_text(code)
+        self.page.keyboard.press("Control+Enter")
+
+    def expect_output(self, text):
+        expect(self.view.get_by_text(text, exact=True).last).to_be_visible()
+
+
+def use_theme(page, name):
+    """Muda o tema do JupyterLab: "JupyterLab Light" ou "JupyterLab Dark"."""
+    page.evaluate(
+        "name => window.jupyterapp.commands.execute('apputils:change-theme', {theme: name})", name
+    )
+    expect(page.locator(f"body[data-jp-theme-name='{name}']")).to_be_attached()
+
+
+def violations(page, selector):
+    """As falhas de acessibilidade que o axe-core acha dentro de `selector`."""
+    results = Axe().run(page, context=selector)
+    return [
+        (v["id"], [n["html"][:200] for n in v["nodes"]]) for v in results.response["violations"]
+    ]
+
+
 @pytest.fixture(scope="module")  # os kernels das lições, e as suas portas, acabam com o módulo
 def lab(tmp_path_factory):
-    """O endereço que `kit.py aula` mostra, com as lições numa cópia que o teste pode alterar."""
+    """O que `kit.py aula` abre, com as lições numa cópia que o teste pode alterar."""
     notebooks = tmp_path_factory.mktemp("lições") / "notebooks"
     shutil.copytree(ROOT / "notebooks", notebooks)
     command = [sys.executable, str(ROOT / "kit.py"), "aula", "--no-browser"]
     with subprocess.Popen(
-        [*command, f"--ServerApp.root_dir={notebooks}"], stdout=subprocess.PIPE, text=True
+        [*command, f"--ServerApp.root_dir={notebooks}", "--LabApp.expose_app_in_browser=True"],
+        stdout=subprocess.PIPE,
+        text=True,
     ) as process:
         url = ""
         while not url.startswith("http"):
             url = process.stdout.readline()
             assert url, "kit.py terminou sem mostrar o endereço"
-        yield url.strip()
+        yield Lab(url.strip(), notebooks)
         process.terminate()
 
 

@@ -49,7 +49,7 @@ class Lesson:
 @pytest.fixture(scope="module")
 def lesson(chromium, lab):
     page = new_page(chromium)
-    opened = Lesson(page, lab, "05_conversa")
+    opened = Lesson(page, lab.url, "05_conversa")
     opened.run_until(PANEL)
     expect(page.get_by_role("region", name="Cliente de eco")).to_be_visible()
     yield opened
@@ -77,7 +77,7 @@ def send(panel, text, key="Enter"):
 
 
 def test_kit_opens_in_portuguese_without_pop_ups(page, lab):
-    page.goto(lab)
+    page.goto(lab.url)
     expect(page.get_by_role("heading", name="00 · Comece aqui")).to_be_visible()
     for menu in ("Arquivo", "Editar", "Executar", "Ajuda"):
         expect(page.get_by_role("menuitem", name=menu)).to_be_visible()

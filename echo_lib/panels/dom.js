@@ -1,0 +1,39 @@
+// O que todos os painéis usam. Texto só entra por textContent: o que vem da rede é mostrado,
+// nunca interpretado.
+
+/** Um prefixo de id que só este painel usa: cada tipo de painel traz a sua cópia deste arquivo. */
+export function uniqueId() {
+  return `echo-${Math.random().toString(36).slice(2)}`;
+}
+
+export function element(tag, properties = {}, ...children) {
+  const node = Object.assign(document.createElement(tag), properties);
+  node.append(...children);
+  return node;
+}
+
+/** Um campo e o seu rótulo, ligados por id. */
+export function field(id, label, properties) {
+  const input = element("input", { id, autocomplete: "off", spellcheck: false, ...properties });
+  return [element("label", { htmlFor: id, textContent: label }), input];
+}
+
+/** Chama cada função agora e sempre que o traço de mesmo nome mudar; devolve o que desfaz. */
+export function watch(model, watched) {
+  for (const [name, show] of Object.entries(watched)) {
+    model.on(`change:${name}`, show);
+    show();
+  }
+  return () => {
+    for (const [name, show] of Object.entries(watched)) model.off(`change:${name}`, show);
+  };
+}
+
+/** O JupyterLab cancela o keypress do Enter, e com ele o envio que o navegador faria sozinho. */
+export function submitOnEnter(root) {
+  root.addEventListener("keydown", (event) => {
+    if (event.key !== "Enter" || event.isComposing || event.target.tagName !== "INPUT") return;
+    event.preventDefault();
+    event.target.form.requestSubmit();
+  });
+}
