@@ -1,7 +1,8 @@
-"""O que `%load_ext echo_lib` traz: erros de socket explicados em português sob o traceback."""
+"""O que `%load_ext echo_lib` traz: erros de socket explicados sob o traceback, e `%%rastrear`."""
 
 from __future__ import annotations
 
+import ast
 import os
 import socket
 import textwrap
@@ -9,10 +10,11 @@ from types import TracebackType
 from typing import Any
 
 from echo_lib.errors import annotate
+from echo_lib.trace import Trace
 
 _WIDTH = 90  # colunas
+_MAGIC = ("cell", "rastrear")
 _LIBRARY = os.path.dirname(__file__)
-_EXPLAINED = (OSError, UnicodeError, OverflowError, TypeError, NameError)
 
 
 def load(ipython: Any) -> None:
@@ -20,7 +22,8 @@ def load(ipython: Any) -> None:
 
     Fonte: ipython.readthedocs.io, InteractiveShell.set_custom_exc e «IPython Events».
     """
-    ipython.set_custom_exc(_EXPLAINED, _show)
+    ipython.set_custom_exc((Exception,), _show)
+    ipython.register_magic_function(lambda line, cell: _rastrear(ipython, line, cell), *_MAGIC)
 
     # Rodar de novo a célula do %load_ext não deve imprimir um aviso.
     def forget(result: object) -> None:
@@ -28,6 +31,44 @@ def load(ipython: Any) -> None:
         ipython.events.unregister("post_run_cell", forget)
 
     ipython.events.register("post_run_cell", forget)
+
+
+def _rastrear(shell: Any, line: str, cell: str) -> Any:
+    """%%rastrear [nome]: desenha, ao vivo, o que os sockets desta célula fazem.
+
+    O rastro fica numa variável, "rastro" se não se der outro nome; o que continuar rodando em
+    segundo plano depois da célula continua nele, e no desenho.
+    """
+    from IPython.display import display
+
+    from echo_lib.panels import SequenceDiagram
+
+    name = line.strip() or "rastro"
+    if not name.isidentifier():
+        raise ValueError(f"esperava %%rastrear ou %%rastrear nome; recebi o nome {name!r}.")
+    trace = shell.user_ns[name] = Trace()
+    diagram = SequenceDiagram(trace)
+    shown = display(diagram, display_id=True)
+    try:
+        with trace:
+            return _run(shell, cell)
+    finally:
+        shown.update(diagram)  # o retrato parado, para quem lê sem kernel, agora completo
+
+
+def _run(shell: Any, cell: str) -> Any:
+    """Roda o código de uma célula e devolve o valor da última expressão, como a célula faria."""
+    source = shell.transform_cell(cell)
+    name = shell.compile.cache(source, shell.execution_count)
+    tree = shell.compile.ast_parse(source, filename=name)
+    last = tree.body[-1] if tree.body else None
+    hidden = source.rstrip().endswith(";")
+    if not isinstance(last, ast.Expr) or hidden:
+        last = None
+    else:
+        tree.body.pop()
+    exec(shell.compile(tree, name, "exec"), shell.user_ns)
+    return last and eval(shell.compile(ast.Expression(last.value), name, "eval"), shell.user_ns)
 
 
 def _show(
@@ -39,10 +80,21 @@ def _show(
 ) -> None:
     """Mostra o traceback de sempre, com a explicação como nota no fim."""
     annotate(error)
+    traceback = _skip_magic(traceback)
     if notes := getattr(error, "__notes__", None):
         notes[:] = [_wrap(note) for note in notes]
         _cut_library(traceback)
     shell.showtraceback((kind, error, traceback), tb_offset=tb_offset)
+
+
+def _skip_magic(traceback: TracebackType | None) -> TracebackType | None:
+    """Sem os passos do %%rastrear: a primeira linha é a do aluno."""
+    start = step = traceback
+    while step is not None:
+        if step.tb_frame.f_code is _run.__code__:
+            start = step.tb_next
+        step = step.tb_next
+    return start
 
 
 def _wrap(note: str) -> str:

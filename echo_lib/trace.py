@@ -14,7 +14,7 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from threading import get_ident
 from time import perf_counter
 from typing import Any, NamedTuple, Self
@@ -24,6 +24,8 @@ from echo_lib.errors import positive
 KEPT_BYTES = 4096  # de cada chamada o rastro guarda no máximo estes bytes: a memória tem limite
 _HALF_OPEN = 1024  # conexões à espera da outra ponta; a de fora deste kernel nunca chega
 _ACTS = frozenset({"connect", "connect_ex", "send", "sendall", "sendmsg", "shutdown", "close"})
+SENDS = frozenset({"send", "sendall", "sendmsg"})
+RECEIVES = frozenset({"recv", "recv_into"})
 _TCP = (socket.AF_INET, socket.AF_INET6)
 
 
@@ -55,17 +57,29 @@ class Event:
     data: bytes
     error: BaseException | None
     thread: int
+    offset: int | None  # posição do primeiro byte no fluxo deste sentido; None se não se sabe
     socket: int
     connection: int | None
     role: str
     local: Any
     peer: Any
 
+    @property
+    def sends(self) -> bool:
+        """Se a chamada envia bytes."""
+        return self.call in SENDS
+
+    @property
+    def receives(self) -> bool:
+        """Se a chamada recebe bytes; com MSG_PEEK ela só espia, e eles continuam lá."""
+        peeks = isinstance(self.argument, tuple) and self.argument[1] & socket.MSG_PEEK
+        return self.call in RECEIVES and not peeks
+
     def __str__(self) -> str:
         what = f"{self.call}({'' if self.argument is None else self.argument})"
         if self.error is not None:
             return f"{what} → {type(self.error).__name__}: {printable(str(self.error))}"
-        if self.call in ("send", "sendall", "sendmsg", "recv", "recv_into"):
+        if self.call in SENDS | RECEIVES:
             return f"{what} → {self.size} bytes {self.data[:40]!r}{'…' if self.size > 40 else ''}"
         return f"{what} → {self.peer}" if self.call == "accept" else what
 
@@ -92,6 +106,8 @@ class Trace:
         self._sockets = itertools.count(1)
         self._connections = itertools.count(1)
         self._half_open: dict[frozenset[Any], tuple[int, Any]] = {}
+        self._offsets: dict[tuple[int, bool], int] = {}  # (socket, envia?): bytes até aqui
+        self._lost = 0  # o fluxo dos sockets até este número tem uma lacuna
         self._lock = threading.Lock()
 
     def __enter__(self) -> Self:
@@ -117,8 +133,8 @@ class Trace:
         """
         with self._lock:
             self._collect()
-            kept = list(self._kept)
-        return sorted((e for e in kept if e.number > after), key=lambda event: event.time)
+            new = itertools.takewhile(lambda event: event.number > after, reversed(self._kept))
+            return sorted(new, key=lambda event: event.time)
 
     def drain(self) -> list[Event]:
         """Os eventos que ainda não saíram por aqui, em ordem de tempo; continuam guardados."""
@@ -137,6 +153,9 @@ class Trace:
 
     def _collect(self) -> None:
         """Monta os Event das linhas novas. Chame com a trava: só há um leitor por vez."""
+        if len(self._rows) == self.limit:  # cheio: alguma linha pode ter se perdido sem ser lida
+            self._lost = next(self._sockets)
+            self._offsets.clear()
         while True:
             try:
                 row = self._rows.popleft()
@@ -144,7 +163,30 @@ class Trace:
                 return
             self._read += 1
             self._last = max(self._last, row[0])
-            self._kept.append(_event(self._read, row))
+            self._kept.append(self._event(row))
+
+    def _event(self, row: tuple[Any, ...]) -> Event:
+        """Monta o Event de uma linha gravada."""
+        _, start, end, call, argument, size, data, error, thread, ends = row
+        time = start if call in _ACTS else end
+        given = (self._read, time, end - start, call, argument, size, data, error, thread)
+        event = Event(*given, None, *ends)
+        if event.sends or event.receives:
+            return replace(event, offset=self._advance(event))
+        if call == "close":
+            for sends in (True, False):
+                self._offsets.pop((event.socket, sends), None)
+        return event
+
+    def _advance(self, event: Event) -> int | None:
+        """A posição do primeiro byte do evento no seu fluxo, que avança com ele."""
+        key = (event.socket, event.sends)
+        offset = self._offsets.get(key, 0)
+        if event.socket <= self._lost or offset < 0:
+            return None
+        interrupted = event.call == "sendall" and event.error is not None
+        self._offsets[key] = -1 if interrupted else offset + event.size  # não se sabe quanto foi
+        return offset
 
     def _pair(self, local: Any, peer: Any) -> int:
         """O número da conexão entre duas pontas; a segunda a chegar recebe o da primeira."""
@@ -218,15 +260,16 @@ class TracedSocket(socket.socket):
     # recv e send são o caminho quente do servidor: a linha é montada ali mesmo, sem outra chamada.
     def recv(self, buffer_size: int, flags: int = 0) -> bytes:
         start = perf_counter()
+        argument = (buffer_size, flags) if flags else buffer_size
         try:
             data = _recv(self, buffer_size, flags)
         except OSError as error:
-            self._note(start, "recv", buffer_size, error=error)
+            self._note(start, "recv", argument, error=error)
             raise
         size = len(data)
         kept = data if size <= KEPT_BYTES else data[:KEPT_BYTES]
         end, thread, ends = perf_counter(), get_ident(), self._ends
-        row = (self._count(), start, end, "recv", buffer_size, size, kept, None, thread, ends)
+        row = (self._count(), start, end, "recv", argument, size, kept, None, thread, ends)
         self._append(row)
         return data
 
@@ -355,13 +398,6 @@ def _bare(error: BaseException | None) -> BaseException | None:
         return None if error is None else type(error)(*error.args)
     except Exception:  # uma exceção com outra assinatura
         return Exception(f"{type(error).__name__}: {error}")
-
-
-def _event(number: int, row: tuple[Any, ...]) -> Event:
-    """Monta o Event de uma linha gravada."""
-    _, start, end, call, argument, size, data, error, thread, ends = row
-    time = start if call in _ACTS else end
-    return Event(number, time, end - start, call, argument, size, data, error, thread, *ends)
 
 
 _JOINER = "\u200d"  # une emojis compostos; é invisível, mas inofensivo

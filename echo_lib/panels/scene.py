@@ -1,0 +1,359 @@
+"""De eventos a um desenho: linhas de vida, linhas do diagrama e as setas entre elas.
+
+Sem pixels e sem ipywidgets: quem desenha é sequence.js, na página, e still.py, no papel. Cada
+pedaço tem um `id`; mandá-lo de novo substitui o anterior, porque às vezes só um evento posterior
+diz aonde a seta chega.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from echo_lib.trace import Event, printable
+
+SHOWN_BYTES = 256  # de cada chamada, o começo; os últimos TAIL_BYTES, se couberam no rastro
+TAIL_BYTES = 64
+_LABEL = 24  # caracteres da prévia sobre uma seta
+_PENDING = 1000  # trechos à espera da outra ponta, por sentido; a de fora do rastro nunca chega
+_SHUTDOWN = {socket.SHUT_RD: "SHUT_RD", socket.SHUT_WR: "SHUT_WR", socket.SHUT_RDWR: "SHUT_RDWR"}
+
+Record = dict[str, Any]
+
+
+@dataclass(slots=True)
+class _Flow:
+    """Um sentido de uma conexão: o que foi enviado e o que foi recebido, por posição no fluxo."""
+
+    sent: deque[tuple[int, Event]] = field(default_factory=lambda: deque(maxlen=_PENDING))
+    received: deque[tuple[int, Event]] = field(default_factory=lambda: deque(maxlen=_PENDING))
+    sent_to: int = 0
+    received_to: int = 0
+    last: Event | None = None  # o shutdown ou close que acabou o envio
+    end: Event | None = None  # o recv que devolveu b""
+
+
+class Scene:
+    """Transforma eventos, à medida que vêm, em linhas de vida, linhas e setas.
+
+    Os números das conexões e dos sockets são os do rastro: duas cenas do mesmo rastro coincidem.
+    """
+
+    def __init__(self) -> None:
+        self._start: float | None = None
+        self._lines: dict[str, Record] = {}
+        self._of_socket: dict[int, str] = {}
+        self._listening: dict[tuple[str, int], str] = {}
+        self._flows: dict[tuple[int, str], _Flow] = {}
+        self._changed: dict[str, dict[str, Record]] = {}
+
+    def add(self, events: Iterable[Event]) -> dict[str, list[Record]]:
+        """Acrescenta eventos, em ordem de tempo.
+
+        Retorna:
+            dict com "lines" (linhas de vida), "rows" e "links" novos ou mudados.
+        """
+        self._changed = {"lines": {}, "rows": {}, "links": {}}
+        for event in events:
+            self._row(event)
+        return {name: list(records.values()) for name, records in self._changed.items()}
+
+    def _put(self, kind: str, record: Record) -> None:
+        self._changed[kind][record["id"]] = record
+
+    def _row(self, event: Event) -> None:
+        if self._start is None:
+            self._start = event.time
+        line = self._line(event)
+        kind, result = _outcome(event)
+        row = {
+            "id": event.number,
+            "time": event.time - self._start,
+            "duration": event.duration,
+            "line": line,
+            "connection": event.connection,
+            "call": call_text(event),
+            "result": result,
+            "kind": kind,
+            "local": _address(event.local),
+            "peer": _address(event.peer),
+            **_bytes(event),
+        }
+        self._put("rows", row)
+        self._links(event, line)
+
+    # --- linhas de vida ---
+
+    def _line(self, event: Event) -> str:
+        """A linha de vida do socket do evento, criada ou completada se preciso."""
+        known = self._of_socket.get(event.socket)
+        if event.call == "accept" or event.connection is None:
+            line = known or f"s{event.socket}"
+            kind = "listener" if event.role == "listener" or event.call == "accept" else "socket"
+            if event.call == "accept" and event.connection is not None:
+                self._end(event, "server")
+            self._know(line, event, kind, None, event.local)
+        else:
+            line = self._end(event, event.role, known)
+        self._of_socket[event.socket] = line
+        if event.call == "listen" and event.error is None and event.local:
+            self._listening[event.local[:2]] = line
+        return line
+
+    def _end(self, event: Event, role: str, known: str | None = None) -> str:
+        """A linha de uma ponta da conexão; a outra ponta entra como suposta até aparecer."""
+        number, other = event.connection, "client" if role == "server" else "server"
+        line = f"{number}{role}"
+        if known and known != line:  # o socket já tinha linha antes de conectar
+            self._put("lines", {"id": line, "same": known})
+            line = known
+        self._know(line, event, role, number, event.local)
+        ghost = f"{number}{other}"
+        if ghost not in self._lines:
+            self._know(ghost, event, other, number, event.peer, ghost=True)
+        return line
+
+    def _know(
+        self,
+        line: str,
+        event: Event,
+        kind: str,
+        connection: int | None,
+        address: Any,
+        ghost: bool = False,
+    ) -> None:
+        old = self._lines.get(line, {})
+        first = old.get("order") or self._order(event, kind, connection)
+        new = {
+            "id": line,
+            "order": first,
+            "kind": kind,
+            "name": _line_name(kind, connection, event.socket),
+            "address": _address(address) or old.get("address", ""),
+            "connection": connection,
+            "ghost": ghost,
+        }
+        if new != old:
+            self._lines[line] = new
+            self._put("lines", new)
+
+    def _order(self, event: Event, kind: str, connection: int | None) -> list[int]:
+        """Da esquerda para a direita: quem apareceu antes; as pontas de uma conexão, juntas."""
+        side = {"server": 1, "client": 2}.get(kind, 0)
+        other = self._lines.get(f"{connection}{'client' if kind == 'server' else 'server'}")
+        return [other["order"][0] if other and side else event.number, side]
+
+    # --- setas ---
+
+    def _links(self, event: Event, line: str) -> None:
+        if event.call.startswith("connect"):
+            self._connect(event, line)
+        elif event.call == "accept" and event.connection is not None:
+            self._link(f"a{event.number}", event, event, line, f"{event.connection}server", "accept")
+        elif event.connection is not None:
+            self._flow_links(event)
+
+    def _link(
+        self,
+        name: str,
+        start: Event | None,
+        end: Event | None,
+        source: str,
+        target: str | None,
+        kind: str,
+        label: str = "",
+    ) -> None:
+        record = {
+            "id": name,
+            "from": start and start.number,
+            "to": end and end.number,
+            "source": source,
+            "target": target,
+            "kind": kind,
+            "label": label,
+        }
+        self._put("links", record)
+
+    def _connect(self, event: Event, line: str) -> None:
+        """O handshake (RFC 9293, seção 3.5) ou o pedido que não foi aceito."""
+        given = event.argument if isinstance(event.argument, tuple) else ()
+        host, port = (event.peer or given or ("", 0))[:2]
+        listener = self._listening.get((host, port)) or self._listening.get(("0.0.0.0", port))
+        ghost = f"{event.connection}server" if event.connection else None
+        kind = {type(None): "handshake", ConnectionRefusedError: "refused"}.get(
+            type(event.error), "pending" if isinstance(event.error, BlockingIOError) else "lost"
+        )
+        self._link(f"h{event.number}", event, event, line, listener or ghost, kind)
+
+    def _flow_links(self, event: Event) -> None:
+        """Liga cada envio aos recv que o receberam: são as mesmas posições do fluxo de bytes."""
+        number, role = event.connection, event.role
+        other = "client" if role == "server" else "server"
+        assert number is not None
+        if event.sends and event.size:
+            flow = self._flow(number, role)
+            self._data_link(number, role, event, None, 0, event.size)
+            if event.offset is not None:
+                flow.sent.append((event.offset, event))
+                flow.sent_to = event.offset + event.size
+                self._match(number, role, flow)
+        elif event.receives and event.size:
+            flow = self._flow(number, other)
+            self._data_link(number, other, None, event, 0, event.size)
+            if event.offset is not None:
+                flow.received.append((event.offset, event))
+                flow.received_to = event.offset + event.size
+                self._match(number, other, flow)
+        elif event.receives and _ends(event):
+            flow = self._flow(number, other)
+            flow.end = flow.end or event
+            self._end_link(number, other, flow)
+        elif event.call == "close" or (event.call == "shutdown" and event.argument):
+            flow = self._flow(number, role)
+            if flow.last is None and event.error is None:
+                flow.last = event
+                self._end_link(number, role, flow)
+            if event.call == "close":
+                self._forget(event)
+
+    def _flow(self, number: int, role: str) -> _Flow:
+        return self._flows.setdefault((number, role), _Flow())
+
+    def _forget(self, event: Event) -> None:
+        """Depois que as duas pontas fecharam, a conexão não terá mais setas."""
+        keys = [(event.connection, "server"), (event.connection, "client")]
+        flows = [self._flows.get(key) for key in keys]  # type: ignore[arg-type]
+        if all(flow and flow.last for flow in flows):
+            for key in keys:
+                del self._flows[key]  # type: ignore[arg-type]
+        self._of_socket.pop(event.socket, None)
+
+    def _match(self, number: int, role: str, flow: _Flow) -> None:
+        """Emite uma seta para cada trecho que um envio e um recv têm em comum."""
+        while flow.sent and flow.received:
+            (a, sent), (b, received) = flow.sent[0], flow.received[0]
+            end_a, end_b = a + sent.size, b + received.size
+            start, end = max(a, b), min(end_a, end_b)
+            if start < end:
+                self._data_link(number, role, sent, received, start - a, end - start)
+            if end_a <= end_b:
+                flow.sent.popleft()
+            if end_b <= end_a:
+                flow.received.popleft()
+
+    def _data_link(
+        self,
+        number: int,
+        role: str,
+        sent: Event | None,
+        received: Event | None,
+        skipped: int,
+        size: int,
+    ) -> None:
+        """A seta de `size` bytes a partir do byte `skipped` do envio.
+
+        Até se conhecer a outra ponta, o envio tem uma seta solta (d…) e o recv, outra (r…).
+        """
+        other = "client" if role == "server" else "server"
+        event = sent or received
+        assert event is not None
+        if sent and received:
+            name = f"d{sent.number}" if not skipped else f"d{sent.number}-{received.number}"
+            self._put("links", {"id": f"r{received.number}", "gone": True})
+        else:
+            name = f"d{sent.number}" if sent else f"r{event.number}"
+        whole = "" if size == event.size else f" de {event.size}"
+        text = printable(event.data[skipped : skipped + size][: _LABEL * 4])
+        preview = f" “{text[:_LABEL]}{'…' if len(text) > _LABEL else ''}”"
+        label = f"{size}{whole} {'byte' if size == 1 else 'bytes'}{preview if text else ''}"
+        self._link(name, sent, received, f"{number}{role}", f"{number}{other}", "data", label)
+
+    def _end_link(self, number: int, role: str, flow: _Flow) -> None:
+        """O fim de um sentido: FIN, ou RST se quem fecha deixou bytes por ler.
+
+        Fonte: RFC 9293, seções 3.6 e 3.10.4; RFC 1122, seção 4.2.2.13.
+        """
+        other = "client" if role == "server" else "server"
+        back = self._flow(number, other)
+        unread = back.sent_to > back.received_to
+        closes = flow.last is not None and flow.last.call == "close"
+        reset = flow.end.error is not None if flow.end else closes and unread
+        label = "RST" if reset else "FIN"
+        event = flow.last or flow.end
+        assert event is not None
+        name = f"f{number}{role}"
+        self._link(name, flow.last, flow.end, f"{number}{role}", f"{number}{other}", "fin", label)
+
+
+def _ends(event: Event) -> bool:
+    """Se este recv mostrou que o outro lado acabou: devolveu b"", ou a conexão foi cortada."""
+    if event.error is not None:
+        return isinstance(event.error, ConnectionResetError)
+    return not event.size and bool(event.argument)
+
+
+def call_text(event: Event) -> str:
+    """A chamada como se escreve em Python."""
+    if event.sends:
+        more = "…" if event.size > _LABEL or not event.size else ""
+        return f"{event.call}({event.data[:_LABEL]!r}{more})"
+    argument = event.argument
+    if event.call == "shutdown":
+        argument = _SHUTDOWN.get(argument, argument)
+    if isinstance(argument, tuple) and event.call in ("recv", "recv_into"):
+        flags = "MSG_PEEK" if argument[1] == socket.MSG_PEEK else argument[1]
+        return f"{event.call}({argument[0]}, {flags})"
+    return f"{event.call}({'' if argument is None else printable(str(argument))})"
+
+
+def _outcome(event: Event) -> tuple[str, str]:
+    """O tipo da linha e o que a chamada devolveu ou lançou."""
+    if isinstance(event.error, BlockingIOError):
+        return "pending", f"{type(event.error).__name__}: ainda não"
+    if event.error is not None:
+        return "error", f"{type(event.error).__name__}: {printable(str(event.error))}"
+    if event.call == "accept":
+        return "accept", f"conn {event.connection}, de {_address(event.peer)}"
+    if event.sends:
+        return "send", _size(event.size)
+    if event.call in ("recv", "recv_into"):
+        if not event.size and event.argument:
+            return "end", "b'': fim, o outro lado não envia mais"
+        return "recv", _size(event.size)
+    return event.call, ""
+
+
+def _size(size: int) -> str:
+    return f"{size} byte" if size == 1 else f"{size} bytes"
+
+
+def _bytes(event: Event) -> Record:
+    """Os bytes da chamada: todos, se poucos; senão o começo e, se o rastro o tem, o fim."""
+    data, size = event.data, event.size
+    if size <= SHOWN_BYTES + TAIL_BYTES:
+        parts = [(0, data)] if data else []
+    else:
+        parts = [(0, data[:SHOWN_BYTES])]
+        if len(data) == size:
+            parts.append((size - TAIL_BYTES, data[-TAIL_BYTES:]))
+    shown = [{"at": at, "hex": part.hex(), "text": printable(part)} for at, part in parts]
+    return {"size": size, "bytes": shown}
+
+
+def _line_name(kind: str, connection: int | None, number: int) -> str:
+    if kind == "listener":
+        return "escuta"
+    return {"server": f"conn {connection}", "client": f"cliente {connection}"}.get(
+        kind, f"socket {number}"
+    )
+
+
+def _address(address: Any) -> str:
+    """host:porta, com os colchetes do IPv6 (RFC 3986, seção 3.2.2)."""
+    if not isinstance(address, tuple) or len(address) < 2:
+        return ""
+    host, port = address[:2]
+    return printable(f"[{host}]:{port}" if ":" in str(host) else f"{host}:{port}")

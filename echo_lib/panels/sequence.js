@@ -1,0 +1,521 @@
+// O diagrama de sequência. Guarda os registros que o kernel manda (linhas de vida, linhas e setas;
+// veja scene.py), calcula onde cada um fica e desenha só o que está à vista.
+
+const SIZES = { column: 172, row: 46, tall: 92, head: 52, overscan: 4 };
+const KEEP = 10_000;
+
+/** Os registros de um rastro, em ordem de tempo. Um por modelo: vários desenhos o compartilham. */
+export class Store {
+  constructor(limit = KEEP) {
+    this.listeners = new Set();
+    this.reset(limit);
+  }
+
+  reset(limit) {
+    this.limit = limit;
+    this.lines = new Map();
+    this.rows = [];
+    this.links = new Map();
+    this.dropped = 0;
+    this.evicted = 0;
+    this.changed();
+  }
+
+  changed() {
+    for (const listener of this.listeners) listener();
+  }
+
+  add({ lines = [], rows = [], links = [], dropped = 0 }) {
+    for (const line of lines) this.lines.set(line.id, line);
+    for (const link of links) {
+      if (link.gone) this.links.delete(link.id);
+      else this.links.set(link.id, link);
+    }
+    this.insert(rows);
+    this.evict(dropped);
+    this.changed();
+  }
+
+  /** Quase sempre no fim; uma chamada que demorou entra no lugar do seu começo. */
+  insert(rows) {
+    const last = this.rows.at(-1)?.time ?? -Infinity;
+    const late = rows.some((row) => row.time < last);
+    this.rows.push(...rows);
+    if (late) this.rows.sort((a, b) => a.time - b.time);
+  }
+
+  /** O mesmo limite do rastro: as mais antigas saem, e se diz quantas. */
+  evict(dropped) {
+    const extra = this.rows.length - this.limit;
+    if (extra > 0) {
+      const gone = new Set(this.rows.splice(0, extra).map((row) => row.id));
+      this.evicted += extra;
+      for (const [id, link] of this.links) {
+        if (gone.has(link.to ?? link.from)) this.links.delete(id);
+      }
+    }
+    this.dropped = Math.max(dropped, this.evicted);
+    if (this.lines.size > 4 * this.limit) this.forgetLines();
+  }
+
+  forgetLines() {
+    const used = new Set(this.rows.map((row) => row.line));
+    for (const link of this.links.values()) used.add(link.source).add(link.target);
+    for (const id of this.lines.keys()) if (!used.has(id)) this.lines.delete(id);
+  }
+
+  /** A linha de vida de um id; a de um socket que ainda não tinha conexão tem outro. */
+  line(id) {
+    const line = this.lines.get(id);
+    return line?.same ? this.lines.get(line.same) : line;
+  }
+
+  connections() {
+    const numbers = new Set(this.rows.map((row) => row.connection));
+    numbers.delete(null);
+    return [...numbers].sort((a, b) => a - b);
+  }
+}
+
+/**
+ * Onde cada coisa fica. `connection` filtra; `shown` limita às primeiras chamadas (passo a passo).
+ * Sem DOM: os testes o conferem por si.
+ */
+export function layout(store, { connection = null, shown = Infinity } = {}) {
+  const chosen = connection === null
+    ? store.rows
+    : store.rows.filter((row) => row.connection === null || row.connection === connection);
+  const rows = chosen.slice(0, shown);
+  const index = new Map(rows.map((row, i) => [row.id, i]));
+  const links = [];
+  const tall = new Set();
+  const lines = new Map();
+  const use = (id) => {
+    const line = store.line(id);
+    if (line) lines.set(line.id, line);
+    return line;
+  };
+  for (const link of store.links.values()) {
+    const found = place(link, index);
+    if (!found) continue;
+    links.push(found);
+    if (link.kind === "handshake") tall.add(link.from);
+    for (const id of [link.source, link.target]) if (id) use(id);
+  }
+  const spans = new Map();
+  rows.forEach((row, i) => {
+    const line = use(row.line);
+    if (!line) return;
+    const span = spans.get(line.id);
+    if (span) span[1] = i;
+    else spans.set(line.id, [i, i]);
+  });
+  const columns = [...lines.values()].sort((a, b) => a.order[0] - b.order[0] || a.order[1] - b.order[1]);
+  const x = new Map(columns.map((line, i) => [line.id, SIZES.column * (i + 0.5)]));
+  const tops = new Float64Array(rows.length + 1);
+  rows.forEach((row, i) => { tops[i + 1] = tops[i] + (tall.has(row.id) ? SIZES.tall : SIZES.row); });
+  return {
+    total: chosen.length, rows, links, columns, x, tops, index, spans, tall,
+    width: SIZES.column * Math.max(1, columns.length),
+    height: tops[rows.length],
+  };
+}
+
+/** A seta, se as suas chamadas estão no desenho; solta, se só uma das pontas está. */
+function place(link, index) {
+  const from = index.get(link.from), to = index.get(link.to);
+  if (from === undefined && to === undefined) return null;
+  return { ...link, from: from ?? null, to: to ?? null };
+}
+
+/** As primeiras e últimas linhas entre duas alturas. */
+export function visible(tops, top, bottom) {
+  const count = tops.length - 1;
+  let low = 0, high = count;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (tops[middle + 1] <= top) low = middle + 1;
+    else high = middle;
+  }
+  let last = low;
+  while (last < count && tops[last] < bottom) last++;
+  return [Math.max(0, low - SIZES.overscan), Math.min(count, last + SIZES.overscan)];
+}
+
+const SVG = "http://www.w3.org/2000/svg";
+
+function shape(tag, attributes, text) {
+  const node = document.createElementNS(SVG, tag);
+  for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
+  if (text !== undefined) node.textContent = text;
+  return node;
+}
+
+const shorten = (text, most) => (text.length > most ? `${text.slice(0, most - 1)}…` : text);
+const milliseconds = (seconds) => `${(seconds * 1000).toFixed(3).replace(".", ",")} ms`;
+const count = (n, what) => `${n.toLocaleString("pt-BR")} ${what}${n === 1 ? "" : "s"}`;
+
+/** As formas do trecho [first, last) do desenho. */
+export function draw(store, plan, [first, last], active = null) {
+  const shapes = [], labels = [];
+  const middle = (i) => (plan.tops[i] + plan.tops[i + 1]) / 2;
+  const kind = (id) => store.line(id)?.kind ?? "socket";
+  const arrow = (x1, y1, x2, y2, style, label, labelY = y2) => {
+    const back = x2 > x1 ? -10 : 10;
+    shapes.push(shape("path", { d: `M${x1} ${y1}L${x2} ${y2}`, class: `arrow ${style}` }));
+    shapes.push(shape("path", { d: `M${x2 + back} ${y2 - 5}L${x2} ${y2}l${back} 5`, class: `head ${style}` }));
+    if (label) {
+      labels.push(shape("text", { x: (x1 + x2) / 2, y: labelY - 7, class: "label" }, shorten(label, 26)));
+    }
+  };
+  const system = {
+    handshake(x1, x2, y) {
+      arrow(x1, y - 28, x2, y - 20, "system", "SYN");
+      arrow(x2, y - 2, x1, y + 6, "system", "SYN + ACK");
+      arrow(x1, y + 24, x2, y + 32, "system", "ACK");
+    },
+    refused(x1, x2, y) {
+      arrow(x1, y - 8, x2, y - 4, "system", "SYN");
+      arrow(x2, y + 12, x1, y + 16, "system bad", "RST ✗");
+    },
+    lost: (x1, x2, y) => arrow(x1, y, (x1 + x2) / 2, y, "system bad", "SYN… sem resposta ✗"),
+    pending: (x1, x2, y) => arrow(x1, y, x2, y, "system", "SYN"),
+    accept: (x1, x2, y) => arrow(x1, y, x2, y, "system listener", "conexão pronta"),
+  };
+
+  for (const line of plan.columns) {
+    const x = plan.x.get(line.id);
+    const [start, end] = line.ghost ? [0, plan.rows.length - 1] : (plan.spans.get(line.id) ?? [0, plan.rows.length - 1]);
+    const top = Math.max(middle(start), plan.tops[first]), bottom = Math.min(middle(end), plan.tops[last]);
+    if (bottom < top) continue;
+    shapes.push(shape("path", { d: `M${x} ${top}V${bottom}`, class: `life ${line.ghost ? "ghost" : line.kind}` }));
+  }
+  const arrivals = new Map();
+  for (const link of plan.links) {
+    if (link.kind === "data" && link.to !== null) arrivals.set(link.to, (arrivals.get(link.to) ?? 0) + 1);
+  }
+  for (const link of plan.links) {
+    const start = link.from ?? link.to, end = link.to ?? link.from;
+    if (end < first || start >= last) continue;
+    const x1 = plan.x.get(store.line(link.source)?.id);
+    const x2 = plan.x.get(store.line(link.target)?.id) ?? x1 - 70;
+    if (x1 === undefined) continue;
+    if (system[link.kind]) {
+      system[link.kind](x1, x2, middle(start));
+      continue;
+    }
+    const whole = link.from !== null && link.to !== null;
+    const half = link.from === null ? [(x1 + x2) / 2, x2] : [x1, (x1 + x2) / 2];
+    const [a, b] = whole ? [x1, x2] : half;
+    const style = `${kind(link.source)} ${whole && link.kind === "data" ? "" : "system"} ${link.label === "RST" ? "bad" : ""}`;
+    arrow(a, middle(start), b, middle(end), style, link.label, middle(arrivals.get(end) > 1 ? start : end));
+  }
+  for (let i = first; i < last; i++) shapes.push(...mark(plan, i, middle(i), kind(plan.rows[i].line), store, i === active));
+  return [...shapes, ...labels];
+}
+
+/** O sinal de uma chamada sobre a sua linha de vida; a forma diz o tipo, não só a cor. */
+function mark(plan, i, y, kind, store, isActive) {
+  const row = plan.rows[i];
+  const x = plan.x.get(store.line(row.line)?.id) ?? 0;
+  const ring = isActive ? [shape("circle", { cx: x, cy: y, r: 12, class: "ring" })] : [];
+  const bad = row.kind === "error" ? "bad" : "";
+  const cross = { d: `M${x - 6} ${y - 6}l12 12m0 -12l-12 12`, class: `cross ${kind} ${bad}` };
+  const body = ["error", "close"].includes(row.kind)
+    ? shape("path", cross)
+    : shape("circle", { cx: x, cy: y, r: 5, class: `dot ${kind}` });
+  return [...ring, body];
+}
+
+/** Bytes em hexadecimal, 16 por linha, com o texto ao lado. */
+export function dump({ at, hex }) {
+  const lines = [];
+  for (let i = 0; i < hex.length; i += 32) {
+    const bytes = hex.slice(i, i + 32).match(/../g);
+    const ascii = bytes.map((b) => {
+      const code = parseInt(b, 16);
+      return code >= 32 && code < 127 ? String.fromCharCode(code) : "·";
+    });
+    const place = String(at + i / 2).padStart(6);
+    lines.push(`${place}  ${bytes.join(" ").padEnd(47)}  ${ascii.join("")}`);
+  }
+  return lines.join("\n");
+}
+
+function details(store, row) {
+  const line = store.line(row.line);
+  const fact = (name, value) => (value ? [element("dt", { textContent: name }), element("dd", { textContent: value })] : []);
+  const list = element("dl", {},
+    ...fact("Resultado", row.result),
+    ...fact("Quando", `${milliseconds(row.time)} depois da primeira chamada; durou ${milliseconds(row.duration)}`),
+    ...fact("De", row.local), ...fact("Para", row.peer));
+  const parts = row.bytes.map((part) => element("pre", { textContent: dump(part) }));
+  const text = row.bytes.length ? fact("Como texto", row.bytes.map((part) => part.text).join(" … ")) : [];
+  const sent = row.bytes.reduce((sum, part) => sum + part.hex.length / 2, 0);
+  const missing = row.size > sent && row.bytes.length
+    ? [element("p", { textContent: `Aqui, ${sent} dos ${row.size} bytes; os demais não são mostrados.` })]
+    : [];
+  list.append(...text);
+  return [
+    element("h4", { textContent: `${line?.name ?? ""}: ${row.call}` }), list, ...parts, ...missing,
+  ];
+}
+
+/** Um desenho do rastro: a lista das chamadas e, ao lado, a figura. */
+export function mount(el, store, onExport) {
+  const id = uniqueId();
+  const state = { connection: null, shown: Infinity, selected: null, hovered: null, following: true, plan: null };
+  const button = (text, onclick) => element("button", { type: "button", textContent: text, onclick });
+  const pause = button("Pausar", () => setShown(state.shown === Infinity ? state.plan.total : Infinity));
+  const first = button("Início", () => step(-Infinity));
+  const back = button("◀ Anterior", () => step(-1));
+  const forward = button("Próxima ▶", () => step(1));
+  const filter = element("select", { id: `${id}-filter` });
+  const filterLabel = element("label", { htmlFor: filter.id, textContent: "Conexão" });
+  const save = button("Salvar SVG", () => onExport(state.connection, say));
+  const status = element("p", { className: "echo-status" });
+  const notice = element("p", { className: "echo-notice" });
+  notice.setAttribute("role", "status");
+  const toolbar = element("div", { className: "echo-row" }, pause, first, back, forward, filterLabel, filter, save);
+  toolbar.setAttribute("role", "group");
+  toolbar.setAttribute("aria-label", "Controles do diagrama");
+
+  const head = element("div", { className: "echo-heads" });
+  const list = element("div", { className: "echo-calls", tabIndex: 0 });
+  list.setAttribute("role", "listbox");
+  list.setAttribute("aria-label", "Chamadas, em ordem de tempo");
+  const picture = shape("svg", { role: "img", class: "echo-picture" });
+  const body = element("div", { className: "echo-body" }, list, picture);
+  const stage = element("div", { className: "echo-stage" }, head, body);
+  const inspector = element("div", { className: "echo-details", hidden: true });
+  inspector.setAttribute("role", "region");
+  inspector.setAttribute("aria-label", "Detalhes da chamada");
+  const root = element("section", { className: "echo-panel echo-sequence" }, toolbar, status, stage, inspector, notice);
+  root.setAttribute("aria-label", "Diagrama de sequência");
+  el.append(root);
+
+  const say = (text) => { notice.textContent = text; };
+  let frame = 0;
+  const schedule = () => { frame ||= requestAnimationFrame(() => { frame = 0; update(); }); };
+  const live = () => state.shown === Infinity;
+
+  function setShown(shown) {
+    state.shown = shown;
+    pause.textContent = live() ? "Pausar" : "Ao vivo";
+    if (live()) state.selected = null;
+    state.following = true;
+    schedule();
+  }
+
+  function step(by) {
+    const now = Math.min(state.shown, state.plan.total);
+    const shown = Math.max(1, Math.min(state.plan.total, now + by));
+    setShown(shown);
+    select(shown - 1);
+  }
+
+  /** Mostra os detalhes da chamada i; se `keep`, ela fica escolhida. */
+  function select(i, keep = true) {
+    if (keep) state.selected = i;
+    schedule();
+  }
+
+  function show(i) {
+    const row = state.plan.rows[i];
+    inspector.hidden = !row;
+    if (row && inspector.dataset.row !== String(row.id)) {
+      inspector.dataset.row = row.id;
+      inspector.replaceChildren(...details(store, row));
+    }
+    if (!row) delete inspector.dataset.row;
+  }
+
+  function update() {
+    if (!stage.clientHeight && state.plan) return; // escondido: ao reaparecer, atualiza-se
+    const { connection, shown } = state;
+    const chosen = state.plan?.rows[state.selected]?.id;
+    const plan = (state.plan = layout(store, { connection, shown }));
+    if (state.selected !== null && state.selected >= plan.rows.length) state.selected = plan.rows.length - 1;
+    else if (chosen !== undefined && live() && plan.index.has(chosen)) state.selected = plan.index.get(chosen);
+    fillFilter();
+    fillHead(plan);
+    body.style.height = `${plan.height}px`;
+    body.style.width = head.style.width;
+    picture.style.width = `${plan.width}px`;
+    if (state.selected !== null) reveal(state.selected);
+    else if (live() && state.following) stage.scrollTop = stage.scrollHeight;
+    paint();
+    first.disabled = back.disabled = plan.rows.length === 0;
+    forward.disabled = live() || plan.rows.length >= plan.total;
+    const what = count(plan.total, "chamada");
+    const part = live() ? what : `${plan.rows.length.toLocaleString("pt-BR")} de ${what}`;
+    const gone = store.dropped ? `; as ${store.dropped.toLocaleString("pt-BR")} mais antigas já foram descartadas` : "";
+    status.textContent = plan.total ? `${part}${gone}.` : "Nenhuma chamada ainda: o diagrama cresce quando um socket fizer algo.";
+    picture.setAttribute("aria-label",
+      `Figura: ${plan.columns.map((line) => line.name).join(", ") || "vazia"}. As mesmas chamadas estão na lista ao lado.`);
+  }
+
+  function reveal(i) {
+    if (i === null || !state.plan.rows[i]) return;
+    const top = state.plan.tops[i], bottom = state.plan.tops[i + 1];
+    const room = stage.clientHeight - SIZES.head;
+    if (top < stage.scrollTop) stage.scrollTop = top;
+    else if (bottom > stage.scrollTop + room) stage.scrollTop = bottom - room;
+  }
+
+  function paint() {
+    const { plan } = state;
+    const top = stage.scrollTop, room = stage.clientHeight || 480;
+    const range = visible(plan.tops, top, top + room);
+    const [from, to] = range;
+    const active = state.hovered ?? state.selected;
+    const options = plan.rows.slice(from, to).map((row, i) => option(row, from + i, plan));
+    list.replaceChildren(...options);
+    if (state.selected !== null && state.selected >= from && state.selected < to) {
+      list.setAttribute("aria-activedescendant", `${id}-${plan.rows[state.selected].id}`);
+    } else list.removeAttribute("aria-activedescendant");
+    const y = plan.tops[from], height = Math.max(1, plan.tops[to] - y);
+    picture.style.top = `${y}px`;
+    picture.style.height = `${height}px`;
+    picture.setAttribute("viewBox", `0 ${y} ${plan.width} ${height}`);
+    picture.replaceChildren(...draw(store, plan, range, active));
+    show(active);
+  }
+
+  function option(row, i, plan) {
+    const line = store.line(row.line);
+    const node = element("div", { id: `${id}-${row.id}`, className: `echo-call ${row.kind}` },
+      element("span", { className: `echo-who ${line?.kind}`, textContent: line?.name ?? "" }),
+      element("code", { textContent: ` ${row.call}` }),
+      element("span", { className: "echo-result", textContent: `${row.kind === "error" ? "✗ " : row.result ? "→ " : ""}${row.result}` }));
+    node.setAttribute("role", "option");
+    node.setAttribute("aria-selected", String(i === state.selected));
+    node.setAttribute("aria-posinset", i + 1);
+    node.setAttribute("aria-setsize", plan.rows.length);
+    node.style.top = `${plan.tops[i]}px`;
+    node.style.height = `${plan.tops[i + 1] - plan.tops[i]}px`;
+    node.dataset.index = i;
+    return node;
+  }
+
+  function fillFilter() {
+    const numbers = store.connections();
+    const key = numbers.join();
+    if (filter.dataset.key === key) return;
+    filter.dataset.key = key;
+    const all = element("option", { value: "", textContent: "todas" });
+    filter.replaceChildren(all, ...numbers.map((n) => element("option", { value: n, textContent: `só a ${n}` })));
+    filter.value = state.connection ?? "";
+  }
+
+  function fillHead(plan) {
+    head.style.width = `calc(var(--echo-list) + ${plan.width}px)`;
+    const key = JSON.stringify(plan.columns);
+    if (head.dataset.key === key) return;
+    head.dataset.key = key;
+    head.replaceChildren(...plan.columns.map((line) => {
+      const node = element("div", { className: `echo-head ${line.kind}` },
+        element("strong", { textContent: line.name }),
+        element("span", { textContent: line.ghost ? `${line.address} (fora deste rastro)` : line.address }));
+      node.style.left = `calc(var(--echo-list) + ${plan.x.get(line.id) - SIZES.column / 2}px)`;
+      return node;
+    }));
+  }
+
+  const indexAt = (event) => {
+    const y = event.clientY - body.getBoundingClientRect().top;
+    const [from, to] = visible(state.plan.tops, y, y + 1);
+    for (let i = from; i < to; i++) if (y >= state.plan.tops[i] && y < state.plan.tops[i + 1]) return i;
+    return null;
+  };
+  const hover = (i) => {
+    if (state.hovered === i) return;
+    state.hovered = i;
+    paint();
+  };
+  body.addEventListener("mousemove", (event) => hover(indexAt(event)));
+  body.addEventListener("mouseleave", () => hover(null));
+  body.addEventListener("click", (event) => {
+    list.focus({ preventScroll: true });
+    select(indexAt(event));
+  });
+  list.addEventListener("focus", () => { if (state.selected === null && state.plan.rows.length) select(state.plan.rows.length - 1); });
+  list.addEventListener("keydown", (event) => {
+    const end = state.plan.rows.length - 1;
+    const now = state.selected ?? end;
+    const target = { ArrowUp: now - 1, ArrowDown: now + 1, Home: 0, End: end, PageUp: now - 8, PageDown: now + 8 }[event.key];
+    if (target === undefined || end < 0) return;
+    event.preventDefault();
+    event.stopPropagation();
+    state.hovered = null;
+    select(Math.max(0, Math.min(end, target)));
+  });
+  filter.addEventListener("change", () => {
+    state.connection = filter.value === "" ? null : Number(filter.value);
+    state.selected = null;
+    setShown(Infinity);
+  });
+  // Quem rola para cima para ler não é puxado de volta; no fim da lista, volta a seguir.
+  stage.addEventListener("scroll", () => {
+    if (!stage.clientHeight) return;
+    state.following = stage.scrollTop + stage.clientHeight > stage.scrollHeight - SIZES.row;
+    paint();
+  });
+  const resizing = new ResizeObserver(schedule);
+  const appearing = new IntersectionObserver(schedule);
+  resizing.observe(stage);
+  appearing.observe(stage);
+  store.listeners.add(schedule);
+  update();
+  return () => {
+    store.listeners.delete(schedule);
+    resizing.disconnect();
+    appearing.disconnect();
+    cancelAnimationFrame(frame);
+  };
+}
+
+/** Entrega um arquivo ao navegador, sem sair da página. */
+function download(name, type, text) {
+  const url = URL.createObjectURL(new Blob([text], { type }));
+  element("a", { href: url, download: name }).click();
+  setTimeout(() => URL.revokeObjectURL(url), 1000);
+}
+
+const ANSWER = 5000; // ms até dizer que o kernel não respondeu
+
+/** Pede o SVG ao kernel, que desenha o parado, e o entrega como arquivo. */
+function exporter(model) {
+  return (connection, say) => {
+    const receive = (message) => {
+      if (!("svg" in message)) return;
+      finish("Diagrama salvo como diagrama.svg.");
+      download("diagrama.svg", "image/svg+xml", message.svg);
+    };
+    const finish = (text) => {
+      clearTimeout(timer);
+      model.off("msg:custom", receive);
+      say(text);
+    };
+    const timer = setTimeout(() => finish("O kernel não respondeu: rode a célula de novo."), ANSWER);
+    model.on("msg:custom", receive);
+    model.send({ command: "export", connection });
+  };
+}
+
+// Uma função, chamada uma vez por widget: os desenhos dele na página têm o mesmo depósito.
+export default () => {
+  const store = new Store();
+  return {
+    initialize({ model }) {
+      const receive = (message) => {
+        if ("limit" in message) store.reset(message.limit);
+        else if ("rows" in message) store.add(message);
+      };
+      model.on("msg:custom", receive);
+      model.send({ command: "hello" });
+      return () => model.off("msg:custom", receive);
+    },
+    render: ({ model, el }) => mount(el, store, exporter(model)),
+  };
+};

@@ -1,0 +1,151 @@
+"""O diagrama parado, em SVG: para o caderno lido sem kernel, a impressão e a exportação."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+from typing import Any
+
+from echo_lib.panels.scene import Record, Scene
+from echo_lib.trace import Event
+
+ROWS = 60  # chamadas desenhadas; das demais se diz quantas são
+_TEXT, _COLUMN, _HEAD, _ROW, _TALL = 340, 170, 62, 44, 84  # pixels
+_COLORS = {"server": "#5b2a86", "client": "#0b57a4", "listener": "#00594c", "socket": "#444444"}
+_STYLE = (
+    "text{font:14px system-ui,sans-serif;fill:#111}.code{font:13px ui-monospace,monospace}"
+    ".name{font-weight:600}.small{font-size:12px;fill:#444}.bad{fill:#b00020;font-weight:600}"
+    ".label{font-size:12px;paint-order:stroke;stroke:#fff;stroke-width:4px}"
+    "path{fill:none;stroke-width:2}.system{stroke-dasharray:6 4}.life{stroke:#999;stroke-width:1.5}"
+)
+
+
+def svg(events: Sequence[Event], *, skipped: int = 0) -> str:
+    """Desenha os eventos.
+
+    Argumentos:
+        events: em ordem de tempo; além dos primeiros 60, só se diz quantos faltam.
+        skipped: quantos, anteriores a estes, já não estão no rastro.
+
+    Retorna:
+        str, um documento SVG que não busca nada fora dele.
+    """
+    return _Still(events, skipped).draw()
+
+
+class _Still:
+    """As posições de um desenho: uma coluna por linha de vida, uma faixa por chamada."""
+
+    def __init__(self, events: Sequence[Event], skipped: int) -> None:
+        records = Scene().add(events[:ROWS])
+        self.rows = records["rows"]
+        self.links = [link for link in records["links"] if not link.get("gone")]
+        self.same = {line["id"]: line["same"] for line in records["lines"] if "same" in line}
+        used = {row["line"] for row in self.rows}
+        used |= {self.same.get(e, e) for k in self.links for e in (k["source"], k["target"])}
+        lines = [line for line in records["lines"] if "same" not in line and line["id"] in used]
+        self.lines = sorted(lines, key=lambda line: tuple(line["order"]))
+        self.x = {e["id"]: _TEXT + _COLUMN * (i + 0.5) for i, e in enumerate(self.lines)}
+        self.tall = {k["from"] for k in self.links if k["kind"] == "handshake"}
+        self.y: dict[int, float] = {}
+        y = float(_HEAD)
+        for row in self.rows:
+            height = _TALL if row["id"] in self.tall else _ROW
+            self.y[row["id"]] = y + height / 2
+            y += height
+        self.bottom = y
+        rest = len(events) - len(self.rows)
+        notes = [(skipped, "anteriores, já descartadas"), (rest, "depois destas")]
+        self.notes = [f"… e mais {n} chamadas {what}" for n, what in notes if n > 0]
+        self.out: list[str] = []
+
+    def draw(self) -> str:
+        for line in self.lines:
+            self._lifeline(line)
+        for row in self.rows:
+            self._row(row)
+        for link in self.links:
+            self._link(link)
+        for i, note in enumerate(self.notes):
+            self._text(8, self.bottom + 20 * (i + 1), note, "small")
+        width = _TEXT + _COLUMN * max(1, len(self.lines))
+        height = self.bottom + 20 * len(self.notes) + 14
+        return (
+            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height:g}" '
+            f'width="{width}" height="{height:g}" role="img">'
+            f"<title>Diagrama de sequência: {len(self.rows)} chamadas</title>"
+            f'<style>{_STYLE}</style><rect width="100%" height="100%" fill="#fff"/>'
+            f"{''.join(self.out)}</svg>"
+        )
+
+    def _text(self, x: float, y: float, text: str, style: str = "", anchor: str = "start") -> None:
+        attributes = f'class="{style}" text-anchor="{anchor}"'
+        self.out.append(f'<text x="{x:g}" y="{y:g}" {attributes}>{escape(text)}</text>')
+
+    def _path(self, points: str, color: str, style: str = "") -> None:
+        self.out.append(f'<path d="{points}" stroke="{color}" class="{style}"/>')
+
+    def _lifeline(self, line: Record) -> None:
+        x = self.x[line["id"]]
+        self._text(x, 20, line["name"], "name", "middle")
+        where = "fora deste rastro" if line["ghost"] else line["address"]
+        self._text(x, 38, where, "small", "middle")
+        style = "life system" if line["ghost"] else "life"
+        self._path(f"M{x:g} 46V{self.bottom:g}", "#999", style)
+
+    def _row(self, row: Record) -> None:
+        y = self.y[row["id"]]
+        name = next(e["name"] for e in self.lines if e["id"] == row["line"])
+        style = "bad" if row["kind"] == "error" else "small"
+        mark = "✗ " if row["kind"] == "error" else ""
+        self._text(8, y - 4, _short(f"{name}: {row['call']}", 44), "code")
+        self._text(8, y + 13, _short(f"{mark}{row['result']}", 50), style)
+        x, color = self.x[row["line"]], _COLORS[self._line(row["line"])["kind"]]
+        if row["kind"] in ("error", "close"):
+            self._path(f"M{x - 6:g} {y - 6:g}l12 12m0 -12l-12 12", color)
+        else:
+            self.out.append(f'<circle cx="{x:g}" cy="{y:g}" r="4" fill="{color}"/>')
+
+    def _line(self, name: str) -> Record:
+        return next(line for line in self.lines if line["id"] == self.same.get(name, name))
+
+    def _link(self, link: Record) -> None:
+        start, end = link["from"] or link["to"], link["to"] or link["from"]
+        y1, y2 = self.y[start], self.y[end]
+        source = self.same.get(link["source"], link["source"])
+        color = _COLORS[self._line(source)["kind"]]
+        x1 = self.x[source]
+        x2 = self.x[self.same.get(link["target"], link["target"])] if link["target"] else x1 - 60
+        if link["kind"] == "handshake":
+            for i, name in enumerate(("SYN", "SYN + ACK", "ACK")):
+                a, b = (x2, x1) if i == 1 else (x1, x2)
+                self._arrow(a, y1 - 24 + 24 * i, b, y1 - 16 + 24 * i, "#444", "system", name)
+        elif link["kind"] in ("refused", "lost", "pending"):
+            self._arrow(x1, y1 - 8, x2, y1 - 4, "#444", "system", "SYN")
+            if link["kind"] == "refused":
+                self._arrow(x2, y1 + 10, x1, y1 + 14, "#b00020", "system", "RST ✗")
+        elif link["kind"] == "accept":
+            self._arrow(x1, y1, x2, y2, color, "system", "conexão pronta")
+        else:
+            both = link["from"] and link["to"]
+            style = "" if both and link["kind"] == "data" else "system"
+            self._arrow(x1, y1, x2 if both else (x1 + x2) / 2, y2, color, style, link["label"])
+
+    def _arrow(
+        self, x1: float, y1: float, x2: float, y2: float, color: str, style: str, label: str
+    ) -> None:
+        """Uma seta, com a ponta no fim e o rótulo no meio, perto da chegada."""
+        back = -9 if x2 > x1 else 9
+        self._path(f"M{x1:g} {y1:g}L{x2:g} {y2:g}", color, style)
+        self._path(f"M{x2 + back:g} {y2 - 5:g}L{x2:g} {y2:g}l{back} 5", color)
+        self._text((x1 + x2) / 2, y2 - 6, _short(label, 26), "label", "middle")
+
+
+def _short(text: str, most: int) -> str:
+    return text if len(text) <= most else f"{text[: most - 1]}…"
+
+
+def mimebundle(bundle: Any, mime: str, still: str) -> Any:
+    """Acrescenta o retrato parado ao que o ipywidgets mostra."""
+    data, metadata = bundle if isinstance(bundle, tuple) else (bundle or {}, {})
+    return {**data, mime: still}, metadata
