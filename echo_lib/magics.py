@@ -48,7 +48,7 @@ def _rastrear(shell: Any, line: str, cell: str) -> Any:
         raise ValueError(f"esperava %%rastrear ou %%rastrear nome; recebi o nome {name!r}.")
     trace = shell.user_ns[name] = Trace()
     diagram = SequenceDiagram(trace)
-    shown = display(diagram, display_id=True)
+    shown = display(diagram, display_id=True)  # type: ignore[no-untyped-call]
     try:
         with trace:
             return _run(shell, cell)

@@ -1,4 +1,4 @@
-// O painel do cliente: dois formulários e um histórico.
+// O painel do cliente: dois formulários, um histórico e o diagrama da conversa.
 
 function entryNode({ title, steps, error }) {
   const list = element("ul", {}, ...steps.map(({ call, result, time }) =>
@@ -11,7 +11,7 @@ function entryNode({ title, steps, error }) {
   return element("li", {}, element("strong", { textContent: title }), list, ...box);
 }
 
-function render({ model, el }) {
+async function render({ model, el, host: page, signal }) {
   const id = uniqueId();
   const [hostLabel, host] = field(`${id}-host`, "Servidor", { type: "text", required: true });
   const [portLabel, port] = field(`${id}-port`, "Porta", { type: "text", inputMode: "numeric" });
@@ -26,10 +26,13 @@ function render({ model, el }) {
   history.setAttribute("aria-label", "Histórico da conversa");
   history.tabIndex = 0;
 
+  const drawing = element("details", { open: true },
+    element("summary", { textContent: "A conversa, desenhada" }));
+
   const connection = element("form", { className: "echo-row" },
     hostLabel, host, portLabel, port, connect, state);
   const talk = element("form", { className: "echo-row" }, messageLabel, message, send);
-  const root = element("section", { className: "echo-panel echo-client" }, connection, talk, notice, history);
+  const root = element("section", { className: "echo-panel echo-client" }, connection, talk, notice, history, drawing);
   root.setAttribute("aria-label", "Cliente de eco");
   el.append(root);
 
@@ -70,10 +73,12 @@ function render({ model, el }) {
     notice: () => { notice.textContent = model.get("notice"); },
     history: showHistory,
   });
-  return () => {
+  signal.addEventListener("abort", () => {
     unwatch();
     model.off("change:unsent", showUnsent);
-  };
+  });
+  const diagram = await page.getWidget(model.get("diagram"));
+  await diagram.render({ el: drawing, signal });
 }
 
 export default { render };

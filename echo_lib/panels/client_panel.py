@@ -15,6 +15,7 @@ from echo_lib.cell import close_on_rerun
 from echo_lib.client import EchoClient
 from echo_lib.errors import explain, valid_address
 from echo_lib.panels.assets import script, style
+from echo_lib.panels.sequence import SequenceDiagram
 from echo_lib.trace import Event, Trace, printable
 
 _KEPT = 100  # entradas do histórico
@@ -24,7 +25,7 @@ _SHOWN_STEPS = 12  # passos mostrados de cada mensagem
 
 
 class ClientPanel(anywidget.AnyWidget):
-    """Painel de um cliente de eco: conectar, enviar mensagens, ver os passos e os bytes.
+    """Painel de um cliente de eco: conectar, enviar mensagens, ver passos, bytes e diagrama.
 
     Argumentos:
         host, port: o que aparece nos campos; podem ser mudados ali.
@@ -48,6 +49,7 @@ class ClientPanel(anywidget.AnyWidget):
     notice = traitlets.Unicode().tag(sync=True)
     unsent = traitlets.Unicode().tag(sync=True)
     history = traitlets.List(traitlets.Dict()).tag(sync=True)
+    diagram = anywidget.WidgetTrait().tag(sync=True)
 
     def __init__(
         self,
@@ -58,8 +60,8 @@ class ClientPanel(anywidget.AnyWidget):
         trace: Trace | None = None,
     ) -> None:
         host, port = EchoClient(host, port, timeout=timeout).address  # confere os três
-        super().__init__(host=host, port=port)
         self.trace = trace or Trace()
+        super().__init__(host=host, port=port, diagram=SequenceDiagram(self.trace))
         self._timeout = timeout
         self._seen = 0  # até que evento do rastro o histórico já mostrou
         self._work: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
@@ -104,6 +106,8 @@ class ClientPanel(anywidget.AnyWidget):
         self._closed = True
         if self._client:
             self._client.close()
+        if self.diagram:
+            self.diagram.close()
         super().close()
 
     def _on_command(self, widget: Any, content: dict[str, Any], buffers: Any) -> None:

@@ -92,7 +92,7 @@ class Scene:
         known = self._of_socket.get(event.socket)
         if event.call == "accept" or event.connection is None:
             line = known or f"s{event.socket}"
-            kind = "listener" if event.role == "listener" or event.call == "accept" else "socket"
+            kind = _kind(event, self._lines.get(line, {}).get("kind", "socket"))
             if event.call == "accept" and event.connection is not None:
                 self._end(event, "server")
             self._know(line, event, kind, None, event.local)
@@ -152,7 +152,9 @@ class Scene:
         if event.call.startswith("connect"):
             self._connect(event, line)
         elif event.call == "accept" and event.connection is not None:
-            self._link(f"a{event.number}", event, event, line, f"{event.connection}server", "accept")
+            self._link(
+                f"a{event.number}", event, event, line, f"{event.connection}server", "accept"
+            )
         elif event.connection is not None:
             self._flow_links(event)
 
@@ -288,6 +290,13 @@ class Scene:
         self._link(name, flow.last, flow.end, f"{number}{role}", f"{number}{other}", "fin", label)
 
 
+def _kind(event: Event, before: str) -> str:
+    """O papel de um socket sem conexão: quem escuta, quem tentou conectar, ou ainda não se sabe."""
+    if event.role == "listener" or event.call == "accept":
+        return "listener"
+    return "client" if event.call.startswith("connect") else before
+
+
 def _ends(event: Event) -> bool:
     """Se este recv mostrou que o outro lado acabou: devolveu b"", ou a conexão foi cortada."""
     if event.error is not None:
@@ -346,9 +355,8 @@ def _bytes(event: Event) -> Record:
 def _line_name(kind: str, connection: int | None, number: int) -> str:
     if kind == "listener":
         return "escuta"
-    return {"server": f"conn {connection}", "client": f"cliente {connection}"}.get(
-        kind, f"socket {number}"
-    )
+    names = {"server": f"conn {connection}", "client": f"cliente {connection or ''}".strip()}
+    return names.get(kind, f"socket {number}")
 
 
 def _address(address: Any) -> str:

@@ -439,7 +439,7 @@ export function mount(el, store, onExport) {
     list.focus({ preventScroll: true });
     select(indexAt(event));
   });
-  list.addEventListener("focus", () => { if (state.selected === null && state.plan.rows.length) select(state.plan.rows.length - 1); });
+  list.addEventListener("focus", () => { if (list.matches(":focus-visible") && state.selected === null && state.plan.rows.length) select(state.plan.rows.length - 1); });
   list.addEventListener("keydown", (event) => {
     const end = state.plan.rows.length - 1;
     const now = state.selected ?? end;

@@ -58,6 +58,7 @@ class _Still:
         notes = [(skipped, "anteriores, já descartadas"), (rest, "depois destas")]
         self.notes = [f"… e mais {n} chamadas {what}" for n, what in notes if n > 0]
         self.out: list[str] = []
+        self.labels: list[str] = []  # por cima das setas
 
     def draw(self) -> str:
         for line in self.lines:
@@ -75,12 +76,13 @@ class _Still:
             f'width="{width}" height="{height:g}" role="img">'
             f"<title>Diagrama de sequência: {len(self.rows)} chamadas</title>"
             f'<style>{_STYLE}</style><rect width="100%" height="100%" fill="#fff"/>'
-            f"{''.join(self.out)}</svg>"
+            f"{''.join(self.out + self.labels)}</svg>"
         )
 
     def _text(self, x: float, y: float, text: str, style: str = "", anchor: str = "start") -> None:
+        layer = self.labels if style == "label" else self.out
         attributes = f'class="{style}" text-anchor="{anchor}"'
-        self.out.append(f'<text x="{x:g}" y="{y:g}" {attributes}>{escape(text)}</text>')
+        layer.append(f'<text x="{x:g}" y="{y:g}" {attributes}>{escape(text)}</text>')
 
     def _path(self, points: str, color: str, style: str = "") -> None:
         self.out.append(f'<path d="{points}" stroke="{color}" class="{style}"/>')
@@ -90,15 +92,17 @@ class _Still:
         self._text(x, 20, line["name"], "name", "middle")
         where = "fora deste rastro" if line["ghost"] else line["address"]
         self._text(x, 38, where, "small", "middle")
+        own = [self.y[row["id"]] for row in self.rows if self._line(row["line"]) is line]
+        top, bottom = (min(own), max(own)) if own else (_HEAD, self.bottom)
         style = "life system" if line["ghost"] else "life"
-        self._path(f"M{x:g} 46V{self.bottom:g}", "#999", style)
+        self._path(f"M{x:g} {top:g}V{bottom:g}", "#999", style)
 
     def _row(self, row: Record) -> None:
         y = self.y[row["id"]]
         name = next(e["name"] for e in self.lines if e["id"] == row["line"])
         style = "bad" if row["kind"] == "error" else "small"
         mark = "✗ " if row["kind"] == "error" else ""
-        self._text(8, y - 4, _short(f"{name}: {row['call']}", 44), "code")
+        self._text(8, y - 4, _short(f"{name}: {row['call']}", 40), "code")
         self._text(8, y + 13, _short(f"{mark}{row['result']}", 50), style)
         x, color = self.x[row["line"]], _COLORS[self._line(row["line"])["kind"]]
         if row["kind"] in ("error", "close"):
@@ -106,7 +110,8 @@ class _Still:
         else:
             self.out.append(f'<circle cx="{x:g}" cy="{y:g}" r="4" fill="{color}"/>')
 
-    def _line(self, name: str) -> Record:
+    def _line(self, name: Any) -> Record:
+        """A linha de vida com este id."""
         return next(line for line in self.lines if line["id"] == self.same.get(name, name))
 
     def _link(self, link: Record) -> None:
@@ -119,7 +124,7 @@ class _Still:
         if link["kind"] == "handshake":
             for i, name in enumerate(("SYN", "SYN + ACK", "ACK")):
                 a, b = (x2, x1) if i == 1 else (x1, x2)
-                self._arrow(a, y1 - 24 + 24 * i, b, y1 - 16 + 24 * i, "#444", "system", name)
+                self._arrow(a, y1 - 26 + 26 * i, b, y1 - 18 + 26 * i, "#444", "system", name)
         elif link["kind"] in ("refused", "lost", "pending"):
             self._arrow(x1, y1 - 8, x2, y1 - 4, "#444", "system", "SYN")
             if link["kind"] == "refused":
@@ -127,18 +132,31 @@ class _Still:
         elif link["kind"] == "accept":
             self._arrow(x1, y1, x2, y2, color, "system", "conexão pronta")
         else:
-            both = link["from"] and link["to"]
-            style = "" if both and link["kind"] == "data" else "system"
-            self._arrow(x1, y1, x2 if both else (x1 + x2) / 2, y2, color, style, link["label"])
+            half = (x1 + x2) / 2
+            style = "" if link["from"] and link["to"] and link["kind"] == "data" else "system"
+            merged = sum(k["to"] == end and k["kind"] == "data" for k in self.links) > 1
+            at = y1 if merged else y2
+            x1, x2 = x1 if link["from"] else half, x2 if link["to"] else half
+            self._arrow(x1, y1, x2, y2, color, style, link["label"], at)
 
     def _arrow(
-        self, x1: float, y1: float, x2: float, y2: float, color: str, style: str, label: str
+        self,
+        x1: float,
+        y1: float,
+        x2: float,
+        y2: float,
+        color: str,
+        style: str,
+        label: str,
+        at: float | None = None,
     ) -> None:
-        """Uma seta, com a ponta no fim e o rótulo no meio, perto da chegada."""
+        """Uma seta, com a ponta no fim e o rótulo no meio, na altura `at` ou na da chegada."""
         back = -9 if x2 > x1 else 9
         self._path(f"M{x1:g} {y1:g}L{x2:g} {y2:g}", color, style)
         self._path(f"M{x2 + back:g} {y2 - 5:g}L{x2:g} {y2:g}l{back} 5", color)
-        self._text((x1 + x2) / 2, y2 - 6, _short(label, 26), "label", "middle")
+        self._text(
+            (x1 + x2) / 2, (y2 if at is None else at) - 6, _short(label, 26), "label", "middle"
+        )
 
 
 def _short(text: str, most: int) -> str:

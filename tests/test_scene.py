@@ -1,0 +1,233 @@
+"""Do rastro ao desenho: linhas de vida, linhas e setas, conferidas em sockets de verdade."""
+
+import socket
+import struct
+import xml.etree.ElementTree as ElementTree
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from echo_lib import EchoServer, Trace
+from echo_lib.panels import still
+from echo_lib.panels.scene import SHOWN_BYTES, TAIL_BYTES, Scene
+from tests.conftest import HERE, TIMEOUT
+
+
+class Talk:
+    """As duas pontas de uma conversa, neste processo, e o rastro dela."""
+
+    def __init__(self):
+        self.trace = Trace()
+        with self.trace, socket.create_server((HERE, 0)) as listener:
+            self.client = socket.create_connection(listener.getsockname(), timeout=TIMEOUT)
+            self.conn, _ = listener.accept()
+            self.conn.settimeout(TIMEOUT)
+
+    def receive(self, sock, size):
+        """Um recv que traz exatamente `size` bytes: espera que estejam todos no buffer."""
+        while len(sock.recv(size, socket.MSG_PEEK)) < size:
+            pass
+        return sock.recv(size)
+
+    def drawn(self):
+        return Drawing(self.trace.events())
+
+    def close(self):
+        self.client.close()
+        self.conn.close()
+
+
+class Drawing:
+    """Os registros de uma cena, do jeito que a página os guarda."""
+
+    def __init__(self, events, *, sizes=()):
+        self.lines, self.rows, self.links = {}, {}, {}
+        scene, events = Scene(), list(events)
+        for size in (*sizes, len(events)):
+            batch, events = events[:size], events[size:]
+            update = scene.add(batch)
+            for name in ("lines", "rows", "links"):
+                for record in update[name]:
+                    getattr(self, name)[record["id"]] = record
+        self.links = {k: v for k, v in self.links.items() if not v.get("gone")}
+
+    def of_kind(self, kind):
+        return [link for link in self.links.values() if link["kind"] == kind]
+
+    def call(self, number):
+        return self.rows[number]["call"]
+
+
+@pytest.fixture
+def talk():
+    talk = Talk()
+    yield talk
+    talk.close()
+
+
+def test_handshake_goes_from_the_client_to_the_listener_and_accept_makes_the_connection(talk):
+    drawn = talk.drawn()
+    (handshake,), (accept,) = drawn.of_kind("handshake"), drawn.of_kind("accept")
+    names = {line["id"]: line["name"] for line in drawn.lines.values()}
+    assert [names[handshake[end]] for end in ("source", "target")] == ["cliente 1", "escuta"]
+    assert [names[accept[end]] for end in ("source", "target")] == ["escuta", "conn 1"]
+    order = sorted(drawn.lines.values(), key=lambda line: line["order"])
+    assert [line["name"] for line in order] == ["escuta", "conn 1", "cliente 1"]
+    assert not any(line["ghost"] for line in order)
+
+
+def test_a_message_split_over_several_recv_has_an_arrow_to_each(talk):
+    talk.client.sendall("olá".encode() * 500)
+    for size in (1024, 976):
+        talk.receive(talk.conn, size)
+    arrows = talk.drawn().of_kind("data")
+    assert [a["label"].split(" “")[0] for a in arrows] == ["1024 de 2000 bytes", "976 de 2000 bytes"]
+    assert len({a["from"] for a in arrows}) == 1 and len({a["to"] for a in arrows}) == 2
+
+
+def test_messages_that_arrive_as_one_converge(talk):
+    for word in (b"um", b"dois"):
+        talk.client.sendall(word)
+    assert talk.receive(talk.conn, 6) == b"umdois"
+    arrows = talk.drawn().of_kind("data")
+    assert [a["label"] for a in arrows] == ["2 bytes “um”", "4 bytes “dois”"]
+    assert len({a["to"] for a in arrows}) == 1
+
+
+@settings(deadline=None, max_examples=30)
+@given(
+    sent=st.lists(st.integers(1, 300), min_size=1, max_size=6),
+    cuts=st.lists(st.integers(1, 400), max_size=6),
+    batches=st.lists(st.integers(0, 5), max_size=8),
+)
+def test_arrows_carry_every_byte_once_whatever_the_chunks_and_the_batches(sent, cuts, batches):
+    talk = Talk()
+    try:
+        for size in sent:
+            talk.client.sendall(bytes(size))
+        left = sum(sent)
+        for cut in [*cuts, left]:
+            if left:
+                left -= len(talk.receive(talk.conn, min(cut, left)))
+    finally:
+        talk.close()
+    drawn = Drawing(talk.trace.events(), sizes=batches)
+    arrows = [a for a in drawn.of_kind("data")]
+    assert all(a["from"] and a["to"] for a in arrows)
+    sizes = [int(a["label"].split()[0]) for a in arrows]
+    for end in ("from", "to"):
+        for number in {a[end] for a in arrows}:
+            carried = sum(s for s, a in zip(sizes, arrows, strict=True) if a[end] == number)
+            assert carried == drawn.rows[number]["size"]
+
+
+def test_peeking_takes_no_bytes_from_the_stream(talk):
+    talk.client.sendall(b"oi")
+    talk.conn.recv(10, socket.MSG_PEEK)
+    talk.conn.recv(10)
+    drawn = talk.drawn()
+    (arrow,) = drawn.of_kind("data")
+    assert drawn.call(arrow["to"]) == "recv(10)"
+    assert "recv(10, MSG_PEEK)" in [row["call"] for row in drawn.rows.values()]
+
+
+def test_closing_sends_fin_which_the_other_side_reads_as_the_end(talk):
+    talk.client.shutdown(socket.SHUT_WR)
+    assert talk.conn.recv(1024) == b""
+    talk.client.close()
+    drawn = talk.drawn()
+    (fin,) = drawn.of_kind("fin")
+    assert fin["label"] == "FIN"
+    assert (drawn.call(fin["from"]), drawn.call(fin["to"])) == ("shutdown(SHUT_WR)", "recv(1024)")
+    assert drawn.rows[fin["to"]]["result"] == "b'': fim, o outro lado não envia mais"
+
+
+def test_a_reset_is_drawn_as_rst(talk):
+    talk.conn.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    talk.conn.close()
+    with pytest.raises(ConnectionResetError):
+        talk.client.recv(1024)
+    drawn = talk.drawn()
+    (reset,) = drawn.of_kind("fin")
+    assert reset["label"] == "RST" and drawn.rows[reset["to"]]["kind"] == "error"
+
+
+def test_closing_with_unread_bytes_is_a_reset(talk):
+    talk.client.sendall(b"nada")
+    assert talk.conn.recv(1, socket.MSG_PEEK)
+    talk.conn.close()
+    (reset,) = talk.drawn().of_kind("fin")
+    assert reset["label"] == "RST"
+
+
+def test_refused_connection_has_no_target_and_says_the_error():
+    with socket.create_server((HERE, 0)) as gone:
+        address = gone.getsockname()
+    with Trace() as trace, pytest.raises(ConnectionRefusedError):
+        socket.create_connection(address, timeout=TIMEOUT)
+    drawn = Drawing(trace.events())
+    (arrow,) = drawn.of_kind("refused")
+    assert arrow["target"] is None
+    assert drawn.rows[arrow["from"]]["result"].startswith("ConnectionRefusedError")
+    assert drawn.lines[arrow["source"]]["name"] == "cliente"
+
+
+def test_peer_outside_the_trace_is_a_supposed_line():
+    with EchoServer(port=0) as server, Trace() as trace:
+        with socket.create_connection(server.address, timeout=TIMEOUT) as client:
+            client.sendall(b"oi")
+            client.recv(1024)
+    drawn = Drawing(trace.events())
+    (ghost,) = [line for line in drawn.lines.values() if line["ghost"]]
+    assert (ghost["kind"], ghost["address"]) == ("server", "{}:{}".format(*server.address))
+    loose = [(a["from"] is None, a["to"] is None) for a in drawn.of_kind("data")]
+    assert loose == [(False, True), (True, False)]
+
+
+def test_events_lost_unread_leave_no_false_arrow():
+    with Trace(limit=3) as trace, socket.create_server((HERE, 0)) as listener:
+        with socket.create_connection(listener.getsockname(), timeout=TIMEOUT) as client:
+            conn, _ = listener.accept()
+            with conn:
+                client.sendall(b"um")
+                conn.recv(1024)
+                client.sendall(b"dois")
+                drawn = Drawing(trace.events())
+                assert all(not (a["from"] and a["to"]) for a in drawn.of_kind("data"))
+
+
+def test_long_data_shows_its_beginning_and_its_end(talk):
+    data = bytes(range(256)) * 4
+    talk.client.sendall(data)
+    row = max(talk.drawn().rows.values(), key=lambda row: row["size"])
+    first, last = row["bytes"]
+    assert bytes.fromhex(first["hex"]) == data[:SHOWN_BYTES]
+    assert (last["at"], bytes.fromhex(last["hex"])) == (1024 - TAIL_BYTES, data[-TAIL_BYTES:])
+
+
+HOSTILE = ["<img src=x onerror=alert(1)>", "</script>", "\u202eabc", "\x1b[31m", "&amp;\x00"]
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_still_is_valid_svg_with_hostile_text_as_text(talk, text):
+    talk.client.sendall(text.encode())
+    talk.receive(talk.conn, len(text.encode()))
+    root = ElementTree.fromstring(still.svg(talk.trace.events()))
+    tags = {element.tag.split("}")[1] for element in root.iter()}
+    assert tags <= {"svg", "title", "style", "rect", "path", "circle", "text"}
+    words = "".join(root.itertext())
+    assert "sendall" in words and not any(c in words for c in "\u202e\x1b\x00")
+
+
+def test_still_says_how_many_calls_it_leaves_out(talk):
+    for _ in range(still.ROWS):
+        talk.client.sendall(b"x")
+    words = "".join(ElementTree.fromstring(still.svg(talk.trace.events(), skipped=3)).itertext())
+    assert "… e mais 3 chamadas anteriores, já descartadas" in words
+    left = len(talk.trace.events()) - still.ROWS
+    assert f"… e mais {left} chamadas depois destas" in words
+
+
+def test_still_of_nothing_is_valid():
+    ElementTree.fromstring(still.svg([]))
