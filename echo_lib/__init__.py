@@ -9,12 +9,15 @@ from echo_lib.trace import Event, Trace, TracedSocket
 
 __version__ = "0.1.0"
 __all__ = [
+    "BytesView",
     "ClientPanel",
     "EchoClient",
     "EchoError",
     "EchoServer",
     "Event",
     "Explanation",
+    "SequenceDiagram",
+    "ServerPanel",
     "Trace",
     "TracedSocket",
     "explain",
@@ -23,10 +26,10 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     """Traz os painéis só quando pedidos: importá-los carrega o ipywidgets."""
-    if name == "ClientPanel":
-        from echo_lib.panels import ClientPanel
+    if name in __all__:
+        from echo_lib import panels
 
-        return ClientPanel
+        return getattr(panels, name)
     raise AttributeError(f"o módulo {__name__} não tem {name}")
 
 

@@ -14,12 +14,13 @@ import selectors
 import socket
 import sys
 import threading
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
-from time import monotonic
-from typing import Self
+from itertools import count
+from time import monotonic, time
+from typing import NamedTuple, Self
 
 from echo_lib.cell import close_on_rerun
 from echo_lib.errors import MOST, MOST_BYTES, Address, annotate, positive, valid_address
@@ -30,6 +31,8 @@ TIMEOUT = 5.0  # segundos: a resolução do nome em start(), o fim da thread em 
 _READ, _WRITE = selectors.EVENT_READ, selectors.EVENT_WRITE
 _LAN_PER_ADDRESS = 32  # quando a rede enxerga o servidor, nenhuma máquina o toma inteiro
 _ACCEPT_PAUSE = 0.5  # segundos sem aceitar, quando faltam descritores ao sistema
+_KEPT = 1000  # acontecimentos guardados em `log`
+_CUT = "saiu: a conexão foi cortada"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +43,19 @@ class Client:
     since: float
     messages: int
     bytes: int
+
+
+class Entry(NamedTuple):
+    """Um acontecimento do servidor: quem entrou, quem saiu e por quê. Mensagens não entram aqui.
+
+    `number` conta desde 1: o que falta antes do primeiro foi descartado. `time` é time.time(),
+    em segundos. `address` é o do cliente ou, quando o servidor começa e para, o dele.
+    """
+
+    number: int
+    time: float
+    address: Address
+    what: str
 
 
 class _Connection:
@@ -98,6 +114,10 @@ class EchoServer:
         self._per_address: Counter[str] = Counter()
         self._sweep_period = min(30.0, (self.idle_timeout or 120.0) / 4)
         self._thread: threading.Thread | None = None
+        self._log: deque[Entry] = deque(maxlen=_KEPT)
+        self._numbers = count(1)
+        self._leaving: deque[Address] = deque()
+        self._stop_on_rerun()  # outra célula, ou um painel, pode pôr no ar o que esta criou
 
     def __repr__(self) -> str:
         state = "escutando em" if self.running else "parado,"
@@ -126,6 +146,11 @@ class EchoServer:
         clients = (Client(c.address, c.since, c.messages, c.received) for c in now)
         return sorted(clients, key=lambda client: client.since)
 
+    @property
+    def log(self) -> list[Entry]:
+        """Os últimos 1000 acontecimentos, do mais antigo ao mais novo."""
+        return list(self._log.copy())  # copy() é atômico: a thread pode mudar o original
+
     def start(self) -> Self:
         """Faz bind e listen aqui, nesta thread, e começa a atender numa thread de fundo.
 
@@ -140,7 +165,7 @@ class EchoServer:
             with _starting, ExitStack() as undo:
                 if self.running:
                     return self
-                close_on_rerun(self.stop)  # antes de escutar: para o que a execução anterior ligou
+                self._stop_on_rerun()  # antes de escutar: para o que a execução anterior ligou
                 self._open(address, undo)
                 self._thread = threading.Thread(target=self._serve, name="EchoServer", daemon=True)
                 _running.append(self)
@@ -169,6 +194,33 @@ class EchoServer:
         if thread.is_alive():
             raise TimeoutError(f"esperava o fim do servidor em {TIMEOUT} s, e ele ainda não parou.")
 
+    def disconnect(self, address: Address) -> None:
+        """Pede à thread que encerre a conexão de um cliente; se ele já saiu, nada acontece.
+
+        Pode ser chamado de qualquer thread. O cliente lê o fim da conexão, ou, se havia bytes
+        dele por ler, um RST (RFC 9293, seção 3.6.1).
+
+        Argumentos:
+            address: o par (host, porta) do cliente, como em `clients`.
+
+        Erros:
+            TypeError: não é um par.
+            ValueError: host ou porta inválida.
+        """
+        if not isinstance(address, tuple) or len(address) != 2:
+            raise TypeError(
+                f"esperava o par (host, porta) de um cliente, como em clients; recebi {address!r}."
+            )
+        address = valid_address(*address)
+        if self.running:
+            self._leaving.append(address)
+            self._wake()
+
+    def _stop_on_rerun(self) -> None:
+        """Rodar de novo a célula para este servidor; outra thread não é de célula nenhuma."""
+        if threading.current_thread() is threading.main_thread():
+            close_on_rerun(self.stop)
+
     def _open(self, address: Address, undo: ExitStack) -> None:
         """Abre a escuta, parando antes o EchoServer deste kernel que segure o endereço."""
         for other in _running.copy():
@@ -185,6 +237,7 @@ class EchoServer:
         self._selector.register(self._listener, _READ)
         self._selector.register(self._wake_receiver, _READ)
         self._host, self._port = self._listener.getsockname()[:2]
+        self._leaving.clear()
         self._stopping = False
 
     def _wake(self) -> None:
@@ -195,6 +248,7 @@ class EchoServer:
     # Daqui para baixo, tudo roda na thread de fundo.
 
     def _serve(self) -> None:
+        self._note("começou a escutar", self.address)
         now = self._next_sweep = monotonic()
         poll, connections, listener = self._poll, self._connections, self._listener.fileno()
         try:
@@ -203,11 +257,12 @@ class EchoServer:
                 now = monotonic()
                 for fd, _ in ready:
                     connection = connections.get(fd)
-                    if connection is None:  # a escuta, ou o cano de stop()
+                    if connection is None:  # a escuta, ou o cano de _wake()
                         if fd == listener:
                             self._accept(now)
                         else:  # se o aviso era para uma execução anterior, gasta-o
                             self._wake_receiver.recv(1024)
+                            self._next_sweep = now  # quem sai, sai depois desta rodada
                     elif connection.owed:  # só se espera para escrever
                         self._pay(connection)
                     else:
@@ -225,9 +280,9 @@ class EchoServer:
         except BlockingIOError:  # alarme falso: nada chegou
             return
         except OSError:  # RST: o outro lado sumiu
-            return self._close(connection)
+            return self._close(connection, _CUT)
         if not data:  # fim: o outro lado não envia mais, e nada lhe devemos
-            return self._close(connection)
+            return self._close(connection, "saiu: fechou a conexão")
         connection.messages += 1
         connection.received += len(data)
         connection.active = now
@@ -236,7 +291,7 @@ class EchoServer:
         except BlockingIOError:  # o cliente não lê: o buffer de envio encheu
             sent = 0
         except OSError:
-            return self._close(connection)
+            return self._close(connection, _CUT)
         if sent < len(data):
             connection.owed = data[sent:]
             self._selector.modify(sock, _WRITE, connection)
@@ -248,7 +303,7 @@ class EchoServer:
         except BlockingIOError:
             return
         except OSError:
-            return self._close(connection)
+            return self._close(connection, _CUT)
         connection.owed = connection.owed[sent:]
         if not connection.owed:
             self._selector.modify(connection.sock, _READ, connection)
@@ -262,14 +317,13 @@ class EchoServer:
         except OSError:  # faltam descritores: sem esta pausa, o select giraria em falso
             self._selector.unregister(self._listener)
             self._next_sweep = now + _ACCEPT_PAUSE
+            self._note("aceitação em pausa: faltam descritores ao sistema", self.address)
             return
         if not address:  # no macOS, accept pode entregar quem já desistiu, sem endereço
             return sock.close()
         host = sys.intern(address[0])
-        if (
-            len(self._connections) >= min(self.max_clients, _spare_descriptors())
-            or self._per_address[host] >= self.max_clients_per_address
-        ):
+        if refusal := self._refusal(host):
+            self._note(refusal, (host, address[1]))
             return sock.close()
         sock.setblocking(False)
         # Sem o algoritmo de Nagle, um eco pequeno não espera o ACK do anterior (RFC 9293, 3.7.4).
@@ -279,18 +333,36 @@ class EchoServer:
         self._connections[sock.fileno()] = connection
         self._per_address[host] += 1
         self._selector.register(sock, _READ, connection)
+        self._note("entrou", connection.address)
+
+    def _refusal(self, host: str) -> str:
+        """Por que não há lugar para mais um cliente desse host; "" se há."""
+        if len(self._connections) >= min(self.max_clients, _spare_descriptors()):
+            return f"recusado: o servidor está cheio, com {counted(len(self._connections))}"
+        if self._per_address[host] >= self.max_clients_per_address:
+            return f"recusado: este endereço já tem {counted(self._per_address[host])}"
+        return ""
 
     def _sweep(self, now: float) -> None:
-        """Encerra quem ficou em silêncio e volta a aceitar, se a aceitação estava em pausa."""
-        if self.idle_timeout is not None:
-            for connection in list(self._connections.values()):
-                if now - connection.active > self.idle_timeout:
-                    self._close(connection)
+        """Encerra quem deve sair e volta a aceitar, se a aceitação estava em pausa."""
+        asked = {self._leaving.popleft() for _ in range(len(self._leaving))}
+        for connection in list(self._connections.values()):
+            if connection.address in asked:
+                self._close(connection, "saiu: desconectado por este servidor")
+            elif self.idle_timeout is not None and now - connection.active > self.idle_timeout:
+                self._close(connection, f"saiu: ficou {self.idle_timeout:g} s em silêncio")
         if self._listener not in self._selector.get_map():
             self._selector.register(self._listener, _READ)
         self._next_sweep = now + self._sweep_period
 
-    def _close(self, connection: _Connection) -> None:
+    def _note(self, what: str, address: Address) -> None:
+        self._log.append(Entry(next(self._numbers), time(), address, what))
+
+    def _close(self, connection: _Connection, why: str) -> None:
+        self._note(why, connection.address)
+        self._forget(connection)
+
+    def _forget(self, connection: _Connection) -> None:
         self._selector.unregister(connection.sock)
         del self._connections[connection.sock.fileno()]
         connection.sock.close()
@@ -300,8 +372,11 @@ class EchoServer:
             del self._per_address[host]
 
     def _close_all(self) -> None:
-        for connection in list(self._connections.values()):
-            self._close(connection)
+        left = list(self._connections.values())
+        for connection in left:
+            self._forget(connection)
+        farewell = f" e desconectou {counted(len(left))}" if left else ""
+        self._note(f"parou de escutar{farewell}", self.address)
         self._selector.close()
         del self._poll  # e com ele o epoll duplicado
         with suppress(OSError):  # um processo filho pode ter uma cópia do socket de escuta
@@ -309,6 +384,11 @@ class EchoServer:
         for sock in (self._listener, self._wake_receiver, self._wake_sender):
             sock.close()
         _running.remove(self)
+
+
+def counted(clients: int) -> str:
+    """«1 cliente», «2 clientes»…"""
+    return f"{clients} cliente{'s' * (clients > 1)}"
 
 
 def _poller(

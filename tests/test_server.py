@@ -5,6 +5,8 @@ import socket
 import subprocess
 import sys
 import threading
+import time
+from contextlib import ExitStack, suppress
 
 import psutil
 import pytest
@@ -409,3 +411,122 @@ def test_server_leaves_descriptors_to_the_kernel_of_the_notebook():
         for client in crowd:
             client.close()
         assert process.communicate("\n", TIMEOUT) == ("parado False\n", "")
+
+
+def settled_log(server, good):
+    """O que houve, sem os endereços, depois de o servidor tratar tudo o que já chegou."""
+    settle(good)
+    return [entry.what for entry in server.log]
+
+
+def test_log_tells_who_came_who_left_and_why_but_not_each_message():
+    server = EchoServer(port=0, max_clients=2, idle_timeout=None)
+    assert server.log == []
+    start = time.time()
+    with server, join(server) as good:
+        with join(server) as other, join(server) as late:
+            echo(other)
+            assert receive(late) == b""
+        assert settled_log(server, good)[-1] == "saiu: fechou a conexão"
+        reset(join(server))
+        assert settled_log(server, good)[-1] == "saiu: a conexão foi cortada"
+        ours, listening = good.getsockname(), server.address
+        server.stop()
+    assert [(entry.number, entry.address, entry.what) for entry in server.log[:2]] == [
+        (1, listening, "começou a escutar"),
+        (2, ours, "entrou"),
+    ]
+    assert [entry.what for entry in server.log[3:]] == [
+        "recusado: o servidor está cheio, com 2 clientes",
+        "saiu: fechou a conexão",
+        "entrou",
+        "saiu: a conexão foi cortada",
+        "parou de escutar e desconectou 1 cliente",
+    ]
+    assert [entry.number for entry in server.log] == [*range(1, 9)]
+    assert start - 1 <= server.log[0].time <= server.log[-1].time <= time.time() + 1
+    with server:
+        pass
+    assert [entry.what for entry in server.log[8:]] == ["começou a escutar", "parou de escutar"]
+
+
+def test_log_tells_about_silence_and_about_the_limit_of_an_address():
+    server = EchoServer(port=0, idle_timeout=0.1, max_clients_per_address=1)
+    with server, join(server) as silent, join(server) as late:
+        assert receive(late) == receive(silent) == b""
+    assert [entry.what for entry in server.log[1:4]] == [
+        "entrou",
+        "recusado: este endereço já tem 1 cliente",
+        "saiu: ficou 0.1 s em silêncio",
+    ]
+
+
+def test_log_is_bounded_under_a_flood_and_counts_what_it_dropped(server, good):
+    for _ in range(600):
+        join(server).close()
+    while (last := server.log[-1].number) < 2 + 2 * 600:
+        settle(good)
+    assert len(server.log) == 1000 and server.log[0].number == last - 999
+
+
+@pytest.mark.parametrize("busy", [False, True])
+def test_disconnect_ends_one_client_and_disturbs_nobody(server, good, busy):
+    with join(server) as other:
+        settle(other)
+        if busy:  # o servidor lhe deve bytes
+            other.setblocking(False)
+            with suppress(BlockingIOError):
+                while True:
+                    other.send(PATTERN * 300)
+            other.settimeout(TIMEOUT)
+        address = other.getsockname()
+        server.disconnect(address)
+        while receive(other):
+            pass
+        settle(good)
+        server.disconnect(address)  # já saiu
+        settle(good)
+        (left,) = server.clients
+        assert left.address == good.getsockname()
+        assert (server.log[-1].address, server.log[-1].what) == (
+            address,
+            "saiu: desconectado por este servidor",
+        )
+
+
+def test_disconnect_from_several_threads_amid_traffic():
+    with EchoServer(port=0) as server, join(server) as good, ExitStack() as stack:
+        clients = [stack.enter_context(join(server)) for _ in range(50)]
+        for client in clients:
+            settle(client)
+        ask = [
+            threading.Thread(target=server.disconnect, args=(client.getsockname(),))
+            for client in clients
+        ]
+        for thread in ask:
+            thread.start()
+            assert echo(good) == b"eco"
+        for thread, client in zip(ask, clients, strict=True):
+            thread.join(TIMEOUT)
+            assert receive(client) == b""
+        settle(good)
+        assert [client.address for client in server.clients] == [good.getsockname()]
+
+
+def test_disconnect_of_a_stopped_server_does_nothing_even_later(server):
+    with join(server) as client:
+        address = client.getsockname()
+        settle(client)
+        server.stop()
+        server.disconnect(address)
+    EchoServer().disconnect(address)
+    with server, socket.create_connection(server.address, TIMEOUT) as client:
+        settle(client)
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", None, 5, ("127.0.0.1",), ("a", 1, 2)])
+def test_disconnect_wants_a_pair(server, address):
+    with pytest.raises(TypeError, match=r"esperava o par \(host, porta\) .*; recebi "):
+        server.disconnect(address)
+    with pytest.raises(ValueError, match="esperava uma porta"):
+        server.disconnect((HERE, "x"))

@@ -257,7 +257,7 @@ function details(store, row) {
     : [];
   list.append(...text);
   return [
-    element("h4", { textContent: `${line?.name ?? ""}: ${row.call}` }), list, ...parts, ...missing,
+    element("p", { className: "echo-title", textContent: `${line?.name ?? ""}: ${row.call}` }), list, ...parts, ...missing,
   ];
 }
 
@@ -282,6 +282,7 @@ export function mount(el, store, onExport) {
 
   const head = element("div", { className: "echo-heads" });
   const list = element("div", { className: "echo-calls", tabIndex: 0 });
+  list.dataset.lmSuppressShortcuts = "true"; // as setas são da lista, não do JupyterLab
   list.setAttribute("role", "listbox");
   list.setAttribute("aria-label", "Chamadas, em ordem de tempo");
   const picture = shape("svg", { role: "img", class: "echo-picture" });
@@ -366,19 +367,22 @@ export function mount(el, store, onExport) {
   function paint() {
     const { plan } = state;
     const top = stage.scrollTop, room = stage.clientHeight || 480;
-    const range = visible(plan.tops, top, top + room);
-    const [from, to] = range;
-    const active = state.hovered ?? state.selected;
-    const options = plan.rows.slice(from, to).map((row, i) => option(row, from + i, plan));
-    list.replaceChildren(...options);
+    const [from, to] = (state.range = visible(plan.tops, top, top + room));
+    list.replaceChildren(...plan.rows.slice(from, to).map((row, i) => option(row, from + i, plan)));
     if (state.selected !== null && state.selected >= from && state.selected < to) {
       list.setAttribute("aria-activedescendant", `${id}-${plan.rows[state.selected].id}`);
     } else list.removeAttribute("aria-activedescendant");
+    paintPicture();
+  }
+
+  function paintPicture() {
+    const { plan, range: [from, to] } = state;
+    const active = state.hovered ?? state.selected;
     const y = plan.tops[from], height = Math.max(1, plan.tops[to] - y);
     picture.style.top = `${y}px`;
     picture.style.height = `${height}px`;
     picture.setAttribute("viewBox", `0 ${y} ${plan.width} ${height}`);
-    picture.replaceChildren(...draw(store, plan, range, active));
+    picture.replaceChildren(...draw(store, plan, [from, to], active));
     show(active);
   }
 
@@ -431,7 +435,7 @@ export function mount(el, store, onExport) {
   const hover = (i) => {
     if (state.hovered === i) return;
     state.hovered = i;
-    paint();
+    paintPicture();
   };
   body.addEventListener("mousemove", (event) => hover(indexAt(event)));
   body.addEventListener("mouseleave", () => hover(null));
@@ -508,13 +512,27 @@ export default () => {
   const store = new Store();
   return {
     initialize({ model }) {
-      const receive = (message) => {
-        if ("limit" in message) store.reset(message.limit);
-        else if ("rows" in message) store.add(message);
+      // O pedido da página espera o fim da célula que está rodando; até a resposta, vale o que o
+      // kernel põe em `early`.
+      const early = () => {
+        if (!model.get("early").rows) return;
+        store.reset(KEEP);
+        store.add(model.get("early"));
       };
+      const receive = (message) => {
+        if ("limit" in message) {
+          model.off("change:early", early);
+          store.reset(message.limit);
+        } else if ("rows" in message) store.add(message);
+      };
+      early();
+      model.on("change:early", early);
       model.on("msg:custom", receive);
       model.send({ command: "hello" });
-      return () => model.off("msg:custom", receive);
+      return () => {
+        model.off("change:early", early);
+        model.off("msg:custom", receive);
+      };
     },
     render: ({ model, el }) => mount(el, store, exporter(model)),
   };

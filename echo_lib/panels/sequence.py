@@ -6,6 +6,7 @@ import threading
 from typing import Any
 
 import anywidget
+import traitlets
 
 from echo_lib.cell import close_on_rerun
 from echo_lib.panels import still
@@ -32,6 +33,8 @@ class SequenceDiagram(anywidget.AnyWidget):
 
     _esm = script("sequence")
     _css = style("sequence")
+
+    early = traitlets.Dict().tag(sync=True)
 
     def __init__(self, trace: Trace) -> None:
         if not isinstance(trace, Trace):
@@ -90,10 +93,15 @@ class SequenceDiagram(anywidget.AnyWidget):
             if self._asked.is_set():
                 self._asked.clear()
                 self._restart()
-                self.send({"limit": self.trace.limit, "dropped": 0})
+                self.send({"limit": self.trace.limit})
                 watched = True
-            if watched and (update := self._update()):
-                self.send(update)
+            if watched:
+                if update := self._update():
+                    self.send(update)
+            elif len(events := self.trace.events()[:BATCH]) > self._read:
+                # A página só é ouvida quando a célula acaba; até lá, o estado leva o começo.
+                self._read = len(events)
+                self.early = {**Scene().add(events), "dropped": self.trace.dropped}
 
     def _update(self) -> Record | None:
         """As chamadas novas, como registros do desenho."""

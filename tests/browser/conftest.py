@@ -15,6 +15,11 @@ from playwright.sync_api import expect, sync_playwright
 from tests.conftest import ROOT, TIMEOUT, need
 
 FLAGS = ["--no-sandbox", "--disable-background-networking", "--disable-quic"]
+KERNEL_READY = """name => {
+  const current = window.jupyterapp?.shell.currentWidget;
+  return current?.title.label === name
+    && current.sessionContext?.session?.kernel?.status === "idle";
+}"""
 expect.set_options(timeout=TIMEOUT * 1000)
 
 
@@ -31,7 +36,7 @@ class Lab(NamedTuple):
         nbformat.write(notebook, self.folder / f"{name}.ipynb")
         page.goto(re.sub(r"[^/]*\.ipynb", f"{name}.ipynb", self.url))
         view = page.get_by_role("tabpanel", name=name)
-        expect(page.get_by_text("| Idle")).to_be_attached()
+        page.wait_for_function(KERNEL_READY, arg=f"{name}.ipynb")
         return Notebook(page, view)
 
 

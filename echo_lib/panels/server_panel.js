@@ -1,0 +1,140 @@
+// O painel do servidor: estado, botões, a tabela dos clientes e os acontecimentos.
+
+const SIGNS = { parado: "○", escutando: "◐", atendendo: "●" };
+
+const hours = new Intl.DateTimeFormat("pt-BR", { timeStyle: "medium" });
+const clock = (seconds) => hours.format(seconds * 1000);
+const { format: number } = new Intl.NumberFormat("pt-BR");
+
+function setText(node, text) {
+  if (node.textContent !== text) node.textContent = text;
+}
+
+/** Põe em `parent` uma linha por item, na ordem, sem tocar nas que já estão lá: o foco fica. */
+function keepRows(parent, items, keyOf, build) {
+  const kept = new Map([...parent.children].map((row) => [row.dataset.key, row]));
+  const keys = items.map((item) => String(keyOf(item)));
+  for (const key of keys) kept.delete(key);
+  for (const gone of kept.values()) gone.remove();
+  items.forEach((item, index) => {
+    if (parent.children[index]?.dataset.key === keys[index]) return;
+    const row = build(item);
+    row.dataset.key = keys[index];
+    parent.insertBefore(row, parent.children[index] ?? null);
+  });
+}
+
+function entryRow([, time, address, what]) {
+  return element("li", {},
+    element("time", { textContent: clock(time) }), " ",
+    element("code", { textContent: address }), " ",
+    element("span", { textContent: what }));
+}
+
+function render({ model, el }) {
+  const id = uniqueId();
+  const state = element("span", { className: "echo-state" });
+  const address = element("span", { className: "echo-address" });
+  const start = element("button", { type: "button", textContent: "Iniciar" });
+  const stop = element("button", { type: "button", textContent: "Parar" });
+  const notice = element("div", { className: "echo-notice" });
+  notice.setAttribute("role", "status");
+
+  const header = (text) => element("th", { scope: "col", textContent: text });
+  const body = element("tbody");
+  const table = element("table", {},
+    element("thead", {}, element("tr", {},
+      ...["Endereço", "Desde", "Mensagens", "Bytes", "Ação"].map(header))),
+    body);
+  const nobody = element("p", { textContent: "Nenhum cliente conectado." });
+  const more = element("p");
+  const clientsTitle = element("p", { className: "echo-title", id: `${id}-clients`, textContent: "Clientes" });
+  const clients = element("div", { className: "echo-clients", tabIndex: 0 }, nobody, table, more);
+  clients.setAttribute("role", "group");
+  clients.setAttribute("aria-labelledby", clientsTitle.id);
+
+  const list = element("ol");
+  const logTitle = element("p", { className: "echo-title", id: `${id}-log`, textContent: "Acontecimentos" });
+  const log = element("div", { className: "echo-log", tabIndex: 0 }, list);
+  log.setAttribute("role", "log");
+  log.setAttribute("aria-live", "off"); // uma turma que entra não vira uma torrente de avisos
+  log.setAttribute("aria-labelledby", logTitle.id);
+
+  const root = element("section", { className: "echo-panel echo-server" },
+    element("div", { className: "echo-row" }, address, state, start, stop),
+    notice, clientsTitle, clients, logTitle, log);
+  root.setAttribute("aria-label", "Servidor de eco");
+  el.append(root);
+
+  const send = (content) => {
+    try {
+      model.send(content);
+    } catch { // o kernel que criou este painel não existe mais
+      notice.replaceChildren(element("p", { textContent: "O painel perdeu o kernel: execute a célula de novo." }));
+    }
+  };
+  // aria-disabled, e não disabled: o botão que se acabou de apertar não perde o foco.
+  for (const [button, command] of [[start, "start"], [stop, "stop"]]) {
+    button.addEventListener("click", () => {
+      if (button.getAttribute("aria-disabled") === "false") send({ command });
+    });
+  }
+
+  function clientRow([host, port, since]) {
+    const name = `${host}:${port}`;
+    const button = element("button", { type: "button", textContent: "Desconectar" });
+    button.setAttribute("aria-label", `Desconectar ${name}`);
+    button.addEventListener("click", () => send({ command: "disconnect", host, port }));
+    return element("tr", {},
+      element("th", { scope: "row", textContent: name }),
+      element("td", { textContent: clock(since) }), element("td"), element("td"),
+      element("td", {}, button));
+  }
+
+  const showState = () => {
+    const text = model.get("state");
+    const word = text.split(" ")[0];
+    setText(state, `${SIGNS[word]} ${text}`);
+    state.dataset.state = word;
+    start.setAttribute("aria-disabled", String(word !== "parado"));
+    stop.setAttribute("aria-disabled", String(word === "parado"));
+  };
+  const showClients = () => {
+    const rows = model.get("clients");
+    const focused = body.contains(document.activeElement);
+    keepRows(body, rows, ([host, port, since]) => `${host}:${port} ${since}`, clientRow);
+    rows.forEach(([, , , messages, bytes], index) => {
+      const { cells } = body.rows[index];
+      setText(cells[2], number(messages));
+      setText(cells[3], number(bytes));
+    });
+    table.hidden = !rows.length;
+    nobody.hidden = Boolean(rows.length);
+    // Quem tinha o foco saiu: o foco fica na lista, longe do botão de outro cliente.
+    if (focused && !body.contains(document.activeElement)) clients.focus();
+  };
+  const showEntries = () => {
+    const atEnd = log.scrollHeight - log.scrollTop - log.clientHeight < 5;
+    keepRows(list, model.get("entries"), ([key]) => key, entryRow);
+    if (atEnd) log.scrollTop = log.scrollHeight;
+  };
+  const showNotice = () => {
+    const lines = model.get("notice");
+    notice.replaceChildren(...lines.map((line) => element("p", { textContent: line })));
+    notice.classList.toggle("echo-error", lines.length > 1);
+  };
+  return watch(model, {
+    state: showState,
+    address: () => setText(address, model.get("address")),
+    clients: showClients,
+    hidden_clients: () => {
+      const count = model.get("hidden_clients");
+      more.hidden = !count;
+      setText(more, `e mais ${number(count)}, que chegaram antes destes.`);
+    },
+    entries: showEntries,
+    notice: showNotice,
+  });
+}
+
+export default { render };

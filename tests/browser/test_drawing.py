@@ -1,0 +1,217 @@
+"""O desenho do diagrama, sozinho numa página em branco: sem JupyterLab e sem kernel."""
+
+import socket
+from dataclasses import replace
+
+import pytest
+from playwright.sync_api import expect
+
+from echo_lib import Trace
+from echo_lib.panels.assets import script, style
+from echo_lib.panels.scene import Scene
+from tests.browser.conftest import violations
+from tests.conftest import HERE, TIMEOUT
+
+EXPORTS = "window.lib = { Store, layout, visible, dump, mount };"
+HOSTILE = "<img src=x onerror=alert(1)></script>\u202e\x1b[31m\x00"
+
+
+def conversation(*messages):
+    """O rastro de um cliente que envia cada mensagem a uma conexão, que a lê inteira."""
+    with Trace(limit=20_000) as trace, socket.create_server((HERE, 0)) as listener:
+        client = socket.create_connection(listener.getsockname(), timeout=TIMEOUT)
+        conn, _ = listener.accept()
+        with client, conn:
+            for message in messages:
+                for start in range(0, len(message), 4096):  # cabe no buffer: ninguém espera
+                    client.sendall(message[start : start + 4096])
+                    left = len(message[start : start + 4096])
+                    while left:
+                        left -= len(conn.recv(1024))
+    return trace.events()
+
+
+def records(events, after=0):
+    """Os registros de uma cena; as linhas, só as de depois das `after` primeiras chamadas."""
+    update = Scene().add(events)
+    return update | {"rows": update["rows"][after:], "dropped": 0}
+
+
+class Diagram:
+    """Um diagrama desenhado na página, como o widget o faz, e o que se vê nele."""
+
+    def __init__(self, page, *updates, limit=10_000):
+        self.page = page
+        self.errors = []
+        page.on("pageerror", lambda error: self.errors.append(error))
+        page.set_content(f"<main><style>{style('sequence')}</style><h1>Teste</h1></main>")
+        page.add_script_tag(type="module", content=script("sequence") + EXPORTS)
+        page.wait_for_function("window.lib")
+        page.evaluate(
+            """limit => {
+                window.store = new lib.Store(limit);
+                const ask = (connection, say) => say('pediu ' + connection);
+                lib.mount(document.querySelector('main'), store, ask);
+            }""",
+            limit,
+        )
+        for update in updates:
+            self.add(update)
+        self.root = page.get_by_role("region", name="Diagrama de sequência")
+        self.list = page.get_by_role("listbox", name="Chamadas")
+        self.details = page.get_by_role("region", name="Detalhes da chamada")
+
+    def add(self, update):
+        self.page.evaluate("update => store.add(update)", update)
+
+    def layout(self, **options):
+        return self.page.evaluate(
+            """options => {
+                const plan = lib.layout(store, options);
+                return { ...plan, tops: [...plan.tops], rows: plan.rows.map(r => r.id),
+                         columns: plan.columns.map(c => c.name) };
+            }""",
+            options,
+        )
+
+    def button(self, name):
+        return self.root.get_by_role("button", name=name)
+
+    def option(self, text):
+        return self.list.get_by_role("option").filter(has_text=text)
+
+
+def test_columns_rows_and_the_taller_handshake(page):
+    diagram = Diagram(page, records(conversation(b"oi")))
+    plan = diagram.layout()
+    assert plan["columns"] == ["escuta", "conn 1", "cliente 1"]
+    heights = [b - a for a, b in zip(plan["tops"], plan["tops"][1:], strict=False)]
+    assert sorted(set(heights)) == [46, 92] and heights.count(92) == 1
+    assert diagram.layout(shown=3)["rows"] == plan["rows"][:3]
+    assert diagram.layout(connection=9)["columns"] == ["escuta"]  # só bind e listen são de todas
+
+
+def test_a_call_that_took_long_enters_where_it_began(page):
+    events = conversation(b"oi")
+    late = replace(events[-1], number=99, time=events[0].time - 1)
+    diagram = Diagram(page, records(events))
+    diagram.add(records([*events, late], after=len(events)))
+    assert diagram.layout()["rows"][0] == 99
+
+
+def test_only_what_is_visible_is_in_the_page_however_long_the_trace(page):
+    diagram = Diagram(page, records(conversation(*[b"x"] * 5000)))
+    expect(diagram.root.get_by_text("10.000 chamadas; as 7 mais antigas")).to_be_visible()
+    shown = diagram.list.get_by_role("option")
+    assert 5 < shown.count() < 60
+    expect(shown.last).to_contain_text("close()")  # segue a mais nova
+    expect(shown.last).to_have_attribute("aria-setsize", "10000")
+    assert page.locator("svg *").count() < 600
+
+
+def test_memory_is_bounded_and_what_was_dropped_is_said(page):
+    diagram = Diagram(page, records(conversation(*[b"x"] * 100)), limit=50)
+    expect(
+        diagram.root.get_by_text("50 chamadas; as 157 mais antigas já foram descartadas.")
+    ).to_be_visible()
+    sizes = page.evaluate("() => [store.rows.length, store.links.size]")
+    assert sizes[0] == 50 and sizes[1] <= 50
+
+
+def test_bytes_from_the_network_are_text(page):
+    diagram = Diagram(page, records(conversation(HOSTILE.encode())))
+    diagram.option("sendall").click()
+    expect(diagram.details).to_contain_text(
+        "<img src=x onerror=alert(1)></script>\\u202e\\x1b[31m\\x00"
+    )
+    expect(page.locator("main img, main script")).to_have_count(0)
+    text = page.evaluate("() => document.querySelector('main').textContent")
+    assert not any(c in text for c in "\u202e\x1b\x00")
+
+
+def test_one_mebibyte_without_a_space_stays_in_its_place(page):
+    diagram = Diagram(page, records(conversation(b"a" * 2**20)))
+    diagram.option("recv").last.click()
+    width = page.evaluate("() => document.documentElement.scrollWidth")
+    assert width <= page.viewport_size["width"]
+
+
+def test_teacher_steps_one_call_at_a_time_and_goes_back_live(page):
+    events = conversation(b"oi")
+    diagram = Diagram(page, records(events[:-1]))
+    total = len(events) - 1
+    diagram.button("Início").click()
+    expect(diagram.root.get_by_text(f"1 de {total} chamadas.")).to_be_visible()
+    expect(diagram.details).to_contain_text("escuta: bind")
+    for step in (2, 3):
+        diagram.button("Próxima").click()
+        expect(diagram.root.get_by_text(f"{step} de {total} chamadas.")).to_be_visible()
+    expect(diagram.details).to_contain_text("cliente 1: connect")
+    diagram.button("Anterior").click()
+    expect(diagram.details).to_contain_text("escuta: listen")
+    diagram.add(records(events, after=total))  # o que chega enquanto isso espera a vez
+    expect(diagram.root.get_by_text(f"2 de {total + 1} chamadas.")).to_be_visible()
+    diagram.button("Ao vivo").click()
+    expect(diagram.root.get_by_text(f"{total + 1} chamadas.")).to_be_visible()
+
+
+def test_filter_shows_one_connection(page):
+    diagram = Diagram(page, records(conversation(b"oi")))
+    diagram.root.get_by_label("Conexão").select_option("só a 1")
+    expect(diagram.list.get_by_role("option", name="cliente 1 sendall")).to_be_visible()
+    diagram.button("Salvar SVG").click()
+    expect(diagram.root.get_by_role("status")).to_have_text("pediu 1")
+
+
+def test_keyboard_alone_walks_the_calls_and_opens_each(page):
+    diagram = Diagram(page, records(conversation("ção".encode())))
+    diagram.root.get_by_role("button", name="Salvar SVG").focus()
+    page.keyboard.press("Tab")
+    expect(diagram.list).to_be_focused()
+    page.keyboard.press("Home")
+    expect(diagram.details).to_contain_text("bind")
+    for _ in range(4):
+        page.keyboard.press("ArrowDown")
+    chosen = diagram.list.get_by_role("option", selected=True)
+    expect(chosen).to_contain_text("sendall")
+    assert diagram.list.get_attribute("aria-activedescendant") == chosen.get_attribute("id")
+    expect(diagram.details).to_contain_text("c3 a7 c3 a3 6f")
+    expect(diagram.details).to_contain_text("ção")
+    page.keyboard.press("End")
+    expect(diagram.details).to_contain_text("close()")
+
+
+def test_hover_previews_and_click_keeps(page):
+    diagram = Diagram(page, records(conversation(b"oi")))
+    diagram.option("accept").click()
+    expect(diagram.details).to_contain_text("escuta: accept()")
+    diagram.option("listen").hover()
+    expect(diagram.details).to_contain_text("escuta: listen()")
+    page.mouse.move(0, 0)
+    expect(diagram.details).to_contain_text("escuta: accept()")
+
+
+def test_reader_who_scrolled_up_is_not_pulled_down(page):
+    events = conversation(*[b"x"] * 50)
+    diagram = Diagram(page, records(events[:-10]))
+    diagram.list.hover()
+    page.mouse.wheel(0, -20_000)
+    expect(diagram.option("bind")).to_be_visible()
+    diagram.add(records(events, after=len(events) - 10))
+    expect(diagram.root.get_by_text(f"{len(events)} chamadas.")).to_be_visible()
+    expect(diagram.option("bind")).to_be_visible()
+
+
+@pytest.mark.parametrize("light", ["true", "false"])
+def test_axe_finds_nothing(page, light):
+    diagram = Diagram(page, records(conversation(b"oi", "ção".encode() * 500)))
+    page.evaluate("light => { document.body.dataset.jpThemeLight = light; }", light)
+    if light == "false":
+        page.add_style_tag(
+            content=":root { --jp-layout-color0: #111; --jp-layout-color1: #212121; "
+            "--jp-layout-color2: #424242; --jp-layout-color3: #616161; --jp-ui-font-color0: #fff; "
+            "--jp-ui-font-color1: #eee; }"
+        )
+    diagram.option("sendall").first.click()
+    assert violations(page, ".echo-sequence") == []
+    assert diagram.errors == []

@@ -1,0 +1,141 @@
+"""O diagrama num JupyterLab de verdade: ao vivo, repetido, parado, reaberto."""
+
+import xml.etree.ElementTree as ElementTree
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.conftest import use_theme, violations
+from tests.conftest import TIMEOUT
+
+LOAD = "%load_ext echo_lib\nimport socket, threading\nfrom echo_lib import SequenceDiagram, Trace"
+TALK = """%%rastrear
+s = socket.create_server(("127.0.0.1", 0))
+c = socket.create_connection(s.getsockname(), timeout=5)
+conn, addr = s.accept()
+c.sendall("olá, ção 🗣️".encode())
+conn.recv(1024)"""
+CLOSE = "for x in (c, conn, s): x.close()"
+THREADS = "print([t.name for t in threading.enumerate()].count('SequenceDiagram'), 'thread')"
+
+
+@pytest.fixture
+def open_lab(lab, page):
+    """Abre um caderno com a célula que carrega a extensão já executada."""
+    pages = []
+
+    def open(name, *cells):
+        page.on("pageerror", lambda error: pages.append(error))
+        notebook = lab.open(page, name, LOAD, *cells)
+        notebook.run(0)
+        return notebook
+
+    yield open
+    assert [error for error in pages if "echo" in str(error)] == []
+
+
+def diagram(notebook):
+    return notebook.view.get_by_role("region", name="Diagrama de sequência")
+
+
+def calls(notebook):
+    return diagram(notebook).get_by_role("listbox").get_by_role("option")
+
+
+def expect_last(notebook, text):
+    expect(calls(notebook).last).to_contain_text(text)
+
+
+def test_student_code_is_drawn_while_the_cell_still_runs(open_lab):
+    wait = f"\nthreading.Event().wait({TIMEOUT * 3})"
+    notebook = open_lab("ao-vivo", TALK + wait, CLOSE)
+    notebook.run(1)
+    expect_last(notebook, "conn 1 recv(1024)→ 22 bytes")
+    expect(notebook.view.get_by_text("[*]:")).to_be_visible()
+    notebook.page.get_by_role("button", name="Interromper kernel").click()
+    expect(notebook.view.get_by_text("[*]:")).to_have_count(0)
+    notebook.run(2)
+    expect_last(notebook, "escuta close()")  # o que ficou aberto continua rastreado
+
+
+def test_running_again_leaves_one_diagram_and_one_thread(open_lab):
+    notebook = open_lab("repetida", f"{TALK}\n{CLOSE}", THREADS)
+    for _ in range(3):
+        notebook.run(1)
+        expect_last(notebook, "escuta close()")
+        expect(diagram(notebook)).to_have_count(1)
+    notebook.run(2)
+    notebook.expect_output("1 thread")
+
+
+def test_two_views_of_one_trace_each_with_its_own_state(open_lab):
+    code = "with Trace() as t:\n    s = socket.create_server(('127.0.0.1', 0))\n"
+    code += "display(SequenceDiagram(t), SequenceDiagram(t))"
+    notebook = open_lab("duas", code, "s.close()")
+    notebook.run(1)
+    first, second = (diagram(notebook).nth(i) for i in (0, 1))
+    expect(second.get_by_text("2 chamadas.")).to_be_visible()
+    first.get_by_role("button", name="Início").click()
+    notebook.run(2)
+    expect(first.get_by_text("1 de 3 chamadas.")).to_be_visible()
+    expect(second.get_by_text("3 chamadas.")).to_be_visible()
+
+
+def test_burst_of_ten_thousand_events_reaches_the_page_and_it_stays_usable(open_lab):
+    burst = (
+        "for _ in range(2500):\n    c.sendall(b'x'); conn.recv(9); conn.sendall(b'y'); c.recv(9)"
+    )
+    notebook = open_lab("rajada", TALK.replace("conn.recv(1024)", burst), CLOSE)
+    notebook.run(1)
+    text = "10.000 chamadas; as 5 mais antigas já foram descartadas."
+    expect(diagram(notebook).get_by_text(text)).to_be_visible()
+    assert calls(notebook).count() < 60
+    diagram(notebook).get_by_role("button", name="Início").click()
+    expect(diagram(notebook).get_by_text("1 de 10.000 chamadas")).to_be_visible()
+    notebook.run(2)
+
+
+def test_export_saves_the_drawing_as_svg(open_lab):
+    notebook = open_lab("exportar", f"{TALK}\n{CLOSE}")
+    notebook.run(1)
+    expect_last(notebook, "escuta close()")
+    with notebook.page.expect_download() as saved:
+        diagram(notebook).get_by_role("button", name="Salvar SVG").click()
+    words = "".join(ElementTree.parse(saved.value.path()).getroot().itertext())
+    assert "SYN + ACK" in words and "“olá, ção 🗣️”" in words
+    expect(diagram(notebook).get_by_role("status")).to_contain_text("diagrama.svg")
+
+
+def test_kernel_restarted_with_the_page_open_leaves_the_drawing_readable(open_lab):
+    notebook = open_lab("reiniciado", f"{TALK}\n{CLOSE}")
+    notebook.run(1)
+    expect_last(notebook, "escuta close()")
+    notebook.page.get_by_role("button", name="Reiniciar kernel", exact=True).click()
+    notebook.page.get_by_role("dialog").get_by_role("button").last.click()
+    expect(notebook.page.get_by_text("| Idle")).to_be_attached()
+    expect(diagram(notebook)).to_be_visible()
+    diagram(notebook).get_by_role("button", name="Início").click()
+    expect(diagram(notebook).get_by_text("1 de 9 chamadas.")).to_be_visible()
+    notebook.run(0)
+    notebook.run(1)
+    expect_last(notebook, "escuta close()")
+
+
+def test_notebook_closed_and_opened_shows_the_same_drawing(open_lab, lab):
+    notebook = open_lab("reaberto", f"{TALK}\n{CLOSE}")
+    notebook.run(1)
+    expect_last(notebook, "escuta close()")
+    notebook.page.keyboard.press("Control+s")
+    notebook.page.reload()
+    expect_last(notebook, "escuta close()")
+
+
+@pytest.mark.parametrize("theme", ["JupyterLab Light", "JupyterLab Dark"])
+def test_axe_finds_nothing_in_either_theme(open_lab, theme):
+    notebook = open_lab(f"axe {theme}", f"{TALK}\n{CLOSE}")
+    notebook.run(1)
+    expect_last(notebook, "escuta close()")
+    use_theme(notebook.page, theme)
+    calls(notebook).last.click()
+    expect(diagram(notebook).get_by_role("region", name="Detalhes da chamada")).to_be_visible()
+    assert violations(notebook.page, ".echo-sequence") == []
