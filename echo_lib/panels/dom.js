@@ -6,12 +6,8 @@ export function uniqueId() {
   return `echo-${Math.random().toString(36).slice(2)}`;
 }
 
-/** Um elemento com as suas propriedades e filhos; com o foco nele, as teclas não são atalhos. */
 export function element(tag, properties = {}, ...children) {
   const node = Object.assign(document.createElement(tag), properties);
-  if (["BUTTON", "INPUT", "SELECT", "SUMMARY"].includes(node.tagName)) {
-    node.dataset.lmSuppressShortcuts = "true"; // o JupyterLab olha só o elemento focado
-  }
   node.append(...children);
   return node;
 }

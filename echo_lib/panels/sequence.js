@@ -282,7 +282,8 @@ export function mount(el, store, onExport) {
 
   const head = element("div", { className: "echo-heads" });
   const list = element("div", { className: "echo-calls", tabIndex: 0 });
-  list.dataset.lmSuppressShortcuts = "true"; // as setas são da lista, não do JupyterLab
+  // As setas são deles, não atalhos do JupyterLab, que só olha o elemento com o foco.
+  for (const node of [list, filter]) node.dataset.lmSuppressShortcuts = "true";
   list.setAttribute("role", "listbox");
   list.setAttribute("aria-label", "Chamadas, em ordem de tempo");
   const picture = shape("svg", { role: "img", class: "echo-picture" });

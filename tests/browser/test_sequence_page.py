@@ -50,7 +50,7 @@ def test_student_code_is_drawn_while_the_cell_still_runs(open_lab):
     wait = f"\nthreading.Event().wait({TIMEOUT * 3})"
     notebook = open_lab("ao-vivo", TALK + wait, CLOSE)
     notebook.run(1)
-    expect_last(notebook, "conn 1 recv(1024)→ 22 bytes")
+    expect_last(notebook, "conn 1 recv(1024)→ 19 bytes")
     expect(notebook.view.get_by_text("[*]:")).to_be_visible()
     notebook.page.get_by_role("button", name="Interromper kernel").click()
     expect(notebook.view.get_by_text("[*]:")).to_have_count(0)
