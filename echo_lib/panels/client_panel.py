@@ -14,6 +14,7 @@ import traitlets
 from echo_lib.cell import close_on_rerun
 from echo_lib.client import EchoClient
 from echo_lib.errors import explain, valid_address
+from echo_lib.panels import still
 from echo_lib.panels.assets import script, style
 from echo_lib.panels.sequence import SequenceDiagram
 from echo_lib.trace import Event, Trace, printable
@@ -73,6 +74,11 @@ class ClientPanel(anywidget.AnyWidget):
 
     def __repr__(self) -> str:
         return f"ClientPanel(host={self.host!r}, port={self.port})"
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> Any:
+        """O que se mostra: o painel e, para quem lê sem kernel, o que ele é."""
+        text = "<p><b>Cliente de eco</b>: execute esta célula para usar o painel.</p>"
+        return still.mimebundle(super()._repr_mimebundle_(**kwargs), "text/html", text)
 
     def connect(self, host: str | None = None, port: int | str | None = None) -> None:
         """Conecta em segundo plano; `state` e `notice` dizem o resultado.

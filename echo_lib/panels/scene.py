@@ -113,7 +113,9 @@ class Scene:
         self._know(line, event, role, number, event.local)
         ghost = f"{number}{other}"
         if ghost not in self._lines:
-            self._know(ghost, event, other, number, event.peer, ghost=True)
+            waits = other == "server" and self._listener(event.peer)
+            note = "na fila, sem accept" if waits else "fora deste rastro"
+            self._know(ghost, event, other, number, event.peer, note)
         return line
 
     def _know(
@@ -123,7 +125,7 @@ class Scene:
         kind: str,
         connection: int | None,
         address: Any,
-        ghost: bool = False,
+        note: str = "",
     ) -> None:
         old = self._lines.get(line, {})
         first = old.get("order") or self._order(event, kind, connection)
@@ -132,9 +134,9 @@ class Scene:
             "order": first,
             "kind": kind,
             "name": _line_name(kind, connection, event.socket),
-            "address": _address(address) or old.get("address", ""),
             "connection": connection,
-            "ghost": ghost,
+            "ghost": bool(note),
+            "note": note or _address(address) or old.get("note", ""),
         }
         if new != old:
             self._lines[line] = new
@@ -179,11 +181,16 @@ class Scene:
         }
         self._put("links", record)
 
+    def _listener(self, address: Any) -> str | None:
+        """A linha de quem escuta neste endereço, se é deste rastro."""
+        host, port = address[:2] if address else ("", 0)
+        return self._listening.get((host, port)) or self._listening.get(("0.0.0.0", port))
+
     def _connect(self, event: Event, line: str) -> None:
         """O handshake (RFC 9293, seção 3.5) ou o pedido que não foi aceito."""
         given = event.argument if isinstance(event.argument, tuple) else ()
         host, port = (event.peer or given or ("", 0))[:2]
-        listener = self._listening.get((host, port)) or self._listening.get(("0.0.0.0", port))
+        listener = self._listener((host, port))
         ghost = f"{event.connection}server" if event.connection else None
         kind = {type(None): "handshake", ConnectionRefusedError: "refused"}.get(
             type(event.error), "pending" if isinstance(event.error, BlockingIOError) else "lost"

@@ -102,14 +102,13 @@ export function layout(store, { connection = null, shown = Infinity } = {}) {
     if (link.kind === "handshake") tall.add(link.from);
     for (const id of [link.source, link.target]) if (id) use(id);
   }
-  const spans = new Map();
-  rows.forEach((row, i) => {
-    const line = use(row.line);
-    if (!line) return;
-    const span = spans.get(line.id);
-    if (span) span[1] = i;
-    else spans.set(line.id, [i, i]);
-  });
+  const spans = new Map(); // da primeira à última vez que cada linha de vida aparece
+  const lives = (line, i) => {
+    const [first, last] = spans.get(line?.id) ?? [i, i];
+    if (line) spans.set(line.id, [Math.min(first, i), Math.max(last, i)]);
+  };
+  rows.forEach((row, i) => lives(use(row.line), i));
+  for (const link of links) if (link.kind === "accept") lives(store.line(link.target), link.to);
   const columns = [...lines.values()].sort((a, b) => a.order[0] - b.order[0] || a.order[1] - b.order[1]);
   const x = new Map(columns.map((line, i) => [line.id, SIZES.column * (i + 0.5)]));
   const tops = new Float64Array(rows.length + 1);
@@ -421,7 +420,7 @@ export function mount(el, store, onExport) {
     head.replaceChildren(...plan.columns.map((line) => {
       const node = element("div", { className: `echo-head ${line.kind}` },
         element("strong", { textContent: line.name }),
-        element("span", { textContent: line.ghost ? `${line.address} (fora deste rastro)` : line.address }));
+        element("span", { textContent: line.note }));
       node.style.left = `calc(var(--echo-list) + ${plan.x.get(line.id) - SIZES.column / 2}px)`;
       return node;
     }));

@@ -90,9 +90,10 @@ class _Still:
     def _lifeline(self, line: Record) -> None:
         x = self.x[line["id"]]
         self._text(x, 20, line["name"], "name", "middle")
-        where = "fora deste rastro" if line["ghost"] else line["address"]
-        self._text(x, 38, where, "small", "middle")
+        self._text(x, 38, line["note"], "small", "middle")
         own = [self.y[row["id"]] for row in self.rows if self._line(row["line"]) is line]
+        born = [k for k in self.links if k["kind"] == "accept" and k["target"] == line["id"]]
+        own += [self.y[link["to"]] for link in born]
         top, bottom = (min(own), max(own)) if own else (_HEAD, self.bottom)
         style = "life system" if line["ghost"] else "life"
         self._path(f"M{x:g} {top:g}V{bottom:g}", "#999", style)
