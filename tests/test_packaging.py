@@ -117,8 +117,9 @@ def test_conda_gets_a_python_the_kit_accepts():
 @pytest.mark.parametrize("plugin", json.loads(OVERRIDES.read_text(encoding="utf-8")))
 def test_jupyterlab_knows_every_setting_we_change(plugin):
     package, name = plugin.split(":")
-    schemas = Path(sys.prefix, "share/jupyter/lab/schemas")
-    schema = json.loads((schemas / package / f"{name}.json").read_text(encoding="utf-8"))
+    share = Path(sys.prefix, "share/jupyter")
+    (path,) = share.glob(f"lab*/**/schemas/{package}/{name}.json")
+    schema = json.loads(path.read_text(encoding="utf-8"))
     settings = json.loads(OVERRIDES.read_text(encoding="utf-8"))[plugin]
     assert settings.keys() <= schema["properties"].keys()
     known = re.findall(r'"id": "([^"]+)"', json.dumps(schema))

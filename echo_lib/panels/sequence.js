@@ -70,6 +70,15 @@ export class Store {
     return line?.same ? this.lines.get(line.same) : line;
   }
 
+  /** As últimas linhas, para o caderno salvo: quem o abrir sem kernel vê o fim da conversa. */
+  tail(rows = 300) {
+    const kept = this.rows.slice(-rows);
+    const ids = new Set(kept.map((row) => row.id));
+    const links = [...this.links.values()].filter((link) => ids.has(link.from) || ids.has(link.to));
+    const dropped = this.dropped + this.rows.length - kept.length;
+    return { rows: kept, links, lines: [...this.lines.values()], dropped };
+  }
+
   connections() {
     const numbers = new Set(this.rows.map((row) => row.connection));
     numbers.delete(null);
@@ -486,6 +495,7 @@ function download(name, type, text) {
   setTimeout(() => URL.revokeObjectURL(url), 1000);
 }
 
+const SETTLED = 300; // ms de sossego antes de pôr no estado o que o caderno salvo levará
 const ANSWER = 5000; // ms até dizer que o kernel não respondeu
 
 /** Pede o SVG ao kernel, que desenha o parado, e o entrega como arquivo. */
@@ -512,19 +522,26 @@ export default () => {
   const store = new Store();
   return {
     initialize({ model }) {
+      let answered = false;
       // O pedido da página espera o fim da célula que está rodando; até a resposta, vale o que o
       // kernel põe em `early`.
       const early = () => {
-        if (!model.get("early").rows) return;
+        if (!model.get("early").rows || answered) return;
         store.reset(KEEP);
         store.add(model.get("early"));
       };
       const receive = (message) => {
         if ("limit" in message) {
-          model.off("change:early", early);
+          answered = true;
           store.reset(message.limit);
         } else if ("rows" in message) store.add(message);
       };
+      // O JupyterLab grava o estado do widget com o caderno; isto não volta ao kernel.
+      let saving = 0;
+      store.listeners.add(() => {
+        clearTimeout(saving);
+        saving = setTimeout(() => { if (store.rows.length) model.set("early", store.tail()); }, SETTLED);
+      });
       early();
       model.on("change:early", early);
       model.on("msg:custom", receive);

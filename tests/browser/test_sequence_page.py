@@ -1,7 +1,9 @@
 """O diagrama num JupyterLab de verdade: ao vivo, repetido, parado, reaberto."""
 
+import time
 import xml.etree.ElementTree as ElementTree
 
+import nbformat
 import pytest
 from playwright.sync_api import expect
 
@@ -121,13 +123,32 @@ def test_kernel_restarted_with_the_page_open_leaves_the_drawing_readable(open_la
     expect_last(notebook, "escuta close()")
 
 
-def test_notebook_closed_and_opened_shows_the_same_drawing(open_lab, lab):
+def save(notebook):
+    notebook.page.evaluate("() => jupyterapp.commands.execute('docmanager:save')")
+
+
+def test_notebook_closed_and_opened_shows_the_same_drawing(open_lab):
     notebook = open_lab("reaberto", f"{TALK}\n{CLOSE}")
     notebook.run(1)
     expect_last(notebook, "escuta close()")
-    notebook.page.keyboard.press("Control+s")
+    save(notebook)
     notebook.page.reload()
     expect_last(notebook, "escuta close()")
+
+
+def test_notebook_opened_without_its_kernel_still_shows_the_drawing(open_lab, lab):
+    notebook = open_lab("sem-kernel", f"{TALK}\n{CLOSE}")
+    notebook.run(1)
+    expect_last(notebook, "escuta close()")
+    deadline = time.monotonic() + TIMEOUT
+    while "escuta" not in str(nbformat.read(lab.folder / "sem-kernel.ipynb", 4).metadata):
+        assert time.monotonic() < deadline, "o estado do widget não foi salvo com o caderno"
+        save(notebook)
+    notebook.page.evaluate("() => jupyterapp.shell.currentWidget.sessionContext.shutdown()")
+    notebook.page.reload()
+    expect_last(notebook, "escuta close()")
+    diagram(notebook).get_by_role("button", name="Início").click()
+    expect(diagram(notebook).get_by_text("1 de 9 chamadas.")).to_be_visible()
 
 
 @pytest.mark.parametrize("theme", ["JupyterLab Light", "JupyterLab Dark"])
