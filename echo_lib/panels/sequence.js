@@ -238,6 +238,7 @@ function mark(plan, i, y, kind, store, isActive) {
 /** Bytes em hexadecimal, 16 por linha, com o texto ao lado. */
 export function dump({ at, hex }) {
   const lines = [];
+  const width = Math.min(47, (hex.length / 2) * 3 - 1);
   for (let i = 0; i < hex.length; i += 32) {
     const bytes = hex.slice(i, i + 32).match(/../g);
     const ascii = bytes.map((b) => {
@@ -245,7 +246,7 @@ export function dump({ at, hex }) {
       return code >= 32 && code < 127 ? String.fromCharCode(code) : "·";
     });
     const place = String(at + i / 2).padStart(6);
-    lines.push(`${place}  ${bytes.join(" ").padEnd(47)}  ${ascii.join("")}`);
+    lines.push(`${place}  ${bytes.join(" ").padEnd(width)}  ${ascii.join("")}`);
   }
   return lines.join("\n");
 }
@@ -256,7 +257,7 @@ function details(store, row) {
   const list = element("dl", {},
     ...fact("Resultado", row.result),
     ...fact("Quando", `${milliseconds(row.time)} depois da primeira chamada; durou ${milliseconds(row.duration)}`),
-    ...fact("De", row.local), ...fact("Para", row.peer));
+    ...fact("Este lado", row.local), ...fact("Outro lado", row.peer));
   const parts = row.bytes.map((part) => element("pre", { textContent: dump(part) }));
   const text = row.bytes.length ? fact("Como texto", row.bytes.map((part) => part.text).join(" … ")) : [];
   const sent = row.bytes.reduce((sum, part) => sum + part.hex.length / 2, 0);
@@ -397,7 +398,7 @@ export function mount(el, store, onExport) {
 
   function option(row, i, plan) {
     const line = store.line(row.line);
-    const node = element("div", { id: `${id}-${row.id}`, className: `echo-call ${row.kind}` },
+    const node = element("div", { id: `${id}-${row.id}`, className: `echo-call ${row.kind} ${row.result ? "" : "bare"}` },
       element("span", { className: `echo-who ${line?.kind}`, textContent: line?.name ?? "" }),
       element("code", { textContent: ` ${row.call}` }),
       element("span", { className: "echo-result", textContent: `${row.kind === "error" ? "✗ " : row.result ? "→ " : ""}${row.result}` }));

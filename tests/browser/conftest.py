@@ -82,14 +82,19 @@ def violations(page, selector):
 @pytest.fixture(scope="module")  # os kernels das lições, e as suas portas, acabam com o módulo
 def lab(tmp_path_factory):
     """O que `kit.py aula` abre, com as lições numa cópia que o teste pode alterar."""
-    notebooks = tmp_path_factory.mktemp("lições") / "notebooks"
+    folder = tmp_path_factory.mktemp("lições")
+    notebooks = folder / "notebooks"
     shutil.copytree(ROOT / "notebooks", notebooks)
+    options = {
+        "ServerApp.root_dir": notebooks,
+        "LabApp.expose_app_in_browser": True,
+        # O tema e as abas de um teste não ficam para o seguinte, nem para quem usa a máquina.
+        "LabApp.user_settings_dir": folder / "settings",
+        "LabApp.workspaces_dir": folder / "workspaces",
+    }
     command = [sys.executable, str(ROOT / "kit.py"), "aula", "--no-browser"]
-    with subprocess.Popen(
-        [*command, f"--ServerApp.root_dir={notebooks}", "--LabApp.expose_app_in_browser=True"],
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as process:
+    command += [f"--{name}={value}" for name, value in options.items()]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         url = ""
         while not url.startswith("http"):
             url = process.stdout.readline()
