@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import ast
+import builtins
 import os
 import socket
 import textwrap
+from collections.abc import Iterator
+from keyword import iskeyword
 from types import TracebackType
 from typing import Any
 
@@ -14,6 +17,7 @@ from echo_lib.trace import Trace
 
 _WIDTH = 90  # colunas
 _MAGIC = ("cell", "rastrear")
+_ASYNC = (ast.Await, ast.AsyncFor, ast.AsyncWith)
 _LIBRARY = os.path.dirname(__file__)
 
 
@@ -22,7 +26,7 @@ def load(ipython: Any) -> None:
 
     Fonte: ipython.readthedocs.io, InteractiveShell.set_custom_exc e «IPython Events».
     """
-    ipython.set_custom_exc((Exception,), _show)
+    ipython.set_custom_exc((Exception, KeyboardInterrupt), _show)
     ipython.register_magic_function(lambda line, cell: _rastrear(ipython, line, cell), *_MAGIC)
 
     # Rodar de novo a célula do %load_ext não deve imprimir um aviso.
@@ -43,14 +47,15 @@ def _rastrear(shell: Any, line: str, cell: str) -> Any:
 
     from echo_lib.panels import SequenceDiagram
 
-    name = line.strip()
-    trace = shell.user_ns.get(name, Trace())
-    if not isinstance(trace, Trace) or not (name or "rastro").isidentifier():
+    name = line.strip() or "rastro"
+    trace = shell.user_ns.get(name) if line.strip() else None
+    if not isinstance(trace or Trace(), Trace) or not _is_free(name):
         raise ValueError(
             f"esperava %%rastrear, ou %%rastrear com o nome de um rastro; recebi {name!r}. "
             "Use um nome ainda livre, ou nenhum."
         )
-    shell.user_ns[name or "rastro"] = trace
+    trace = trace or Trace()
+    shell.user_ns[name] = trace
     diagram = SequenceDiagram(trace)
     shown = display(diagram, display_id=True)  # type: ignore[no-untyped-call]
     try:
@@ -60,19 +65,36 @@ def _rastrear(shell: Any, line: str, cell: str) -> Any:
         shown.update(diagram)  # o retrato parado, para quem lê sem kernel, agora completo
 
 
+def _is_free(name: str) -> bool:
+    """Se o nome serve a uma variável e não esconde o que é do Python."""
+    return name.isidentifier() and not iskeyword(name) and not hasattr(builtins, name)
+
+
 def _run(shell: Any, cell: str) -> Any:
     """Roda o código de uma célula e devolve o valor da última expressão, como a célula faria."""
-    source = shell.transform_cell(cell)
+    source = "\n" + shell.transform_cell(cell)  # a primeira linha da célula é o %%rastrear
     name = shell.compile.cache(source, shell.execution_count)
     tree = shell.compile.ast_parse(source, filename=name)
+    if any(isinstance(node, _ASYNC) for node in _outside_functions(tree)):
+        raise ValueError(
+            "esperava código sem await fora de função. Use, numa célula comum, "
+            "`with Trace() as rastro:` e depois SequenceDiagram(rastro)."
+        )
     last = tree.body[-1] if tree.body else None
-    hidden = source.rstrip().endswith(";")
-    if not isinstance(last, ast.Expr) or hidden:
-        last = None
-    else:
+    if isinstance(last, ast.Expr) and not source.rstrip().endswith(";"):
         tree.body.pop()
+    else:
+        last = None
     exec(shell.compile(tree, name, "exec"), shell.user_ns)
     return last and eval(shell.compile(ast.Expression(last.value), name, "eval"), shell.user_ns)
+
+
+def _outside_functions(tree: ast.AST) -> Iterator[ast.AST]:
+    """Os nós que não estão dentro de uma função."""
+    for node in ast.iter_child_nodes(tree):
+        if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+            yield node
+            yield from _outside_functions(node)
 
 
 def _show(

@@ -25,7 +25,7 @@ KEPT_BYTES = 4096  # de cada chamada o rastro guarda no máximo estes bytes: a m
 _HALF_OPEN = 1024  # conexões à espera da outra ponta; a de fora deste kernel nunca chega
 _ACTS = frozenset({"connect", "connect_ex", "send", "sendall", "sendmsg", "shutdown", "close"})
 SENDS = frozenset({"send", "sendall", "sendmsg"})
-RECEIVES = frozenset({"recv", "recv_into"})
+RECEIVES = frozenset({"recv", "recv_into", "recvfrom"})
 _TCP = (socket.AF_INET, socket.AF_INET6)
 
 
@@ -72,8 +72,9 @@ class Event:
     @property
     def receives(self) -> bool:
         """Se a chamada recebe bytes; com MSG_PEEK ela só espia, e eles continuam lá."""
-        peeks = isinstance(self.argument, tuple) and self.argument[1] & socket.MSG_PEEK
-        return self.call in RECEIVES and not peeks
+        if self.call not in RECEIVES:
+            return False
+        return not (isinstance(self.argument, tuple) and self.argument[1] & socket.MSG_PEEK)
 
     def __str__(self) -> str:
         what = f"{self.call}({'' if self.argument is None else self.argument})"
@@ -122,18 +123,21 @@ class Trace:
             if not _active:
                 socket.socket = _plain_socket  # type: ignore[misc]
 
-    def events(self, after: int = 0) -> list[Event]:
+    def events(self, after: int = 0, most: int | None = None) -> list[Event]:
         """Os eventos guardados, em ordem de tempo.
 
         Argumentos:
             after: só os de `number` maior que este, para quem lê aos poucos.
+            most: destes, só os `most` de menor número; se omitido, todos.
 
         Retorna:
             list[Event]; os mesmos eventos podem ser lidos por vários leitores.
         """
         with self._lock:
             self._collect()
-            new = itertools.takewhile(lambda event: event.number > after, reversed(self._kept))
+            first = self._read - len(self._kept) + 1  # os números guardados são seguidos
+            start = max(0, after + 1 - first)
+            new = itertools.islice(self._kept, start, None if most is None else start + most)
             return sorted(new, key=lambda event: event.time)
 
     def drain(self) -> list[Event]:
@@ -190,7 +194,7 @@ class Trace:
 
     def _pair(self, local: Any, peer: Any) -> int:
         """O número da conexão entre duas pontas; a segunda a chegar recebe o da primeira."""
-        key = frozenset((local, peer))
+        key = frozenset(map(_plain_address, (local, peer)))
         with self._lock:
             number, first = self._half_open.pop(key, (0, None))
             if not number or first == local:  # par novo, ou as portas foram usadas de novo
@@ -209,7 +213,7 @@ class TracedSocket(socket.socket):
     que o de socket.socket. Fonte: docs.python.org/3/library/socket.html.
     """
 
-    __slots__ = ("_append", "_count", "_ends", "_trace")
+    __slots__ = ("_append", "_copies", "_count", "_ends", "_trace")
 
     def __init__(
         self,
@@ -224,6 +228,7 @@ class TracedSocket(socket.socket):
         is_tcp = self.family in _TCP and self.type == socket.SOCK_STREAM
         self._trace = ((trace and [trace]) or _active[-1:] or [_nowhere])[0] if is_tcp else _nowhere
         self._ends = Ends(next(self._trace._sockets))
+        self._copies = [1]  # quantos objetos, por dup(), são este mesmo socket
         self._append = self._trace._rows.append
         self._count = self._trace._recorded.__next__
 
@@ -246,7 +251,7 @@ class TracedSocket(socket.socket):
         start = perf_counter()
         try:
             fileno, peer = self._accept()  # type: ignore[attr-defined]
-        except OSError as error:
+        except BaseException as error:
             self._note(start, "accept", error=error)
             raise
         conn = TracedSocket(self.family, self.type, self.proto, fileno, trace=self._trace)
@@ -263,7 +268,7 @@ class TracedSocket(socket.socket):
         argument = (buffer_size, flags) if flags else buffer_size
         try:
             data = _recv(self, buffer_size, flags)
-        except OSError as error:
+        except BaseException as error:
             self._note(start, "recv", argument, error=error)
             raise
         size = len(data)
@@ -277,7 +282,7 @@ class TracedSocket(socket.socket):
         start = perf_counter()
         try:
             size = _send(self, data, flags)
-        except OSError as error:
+        except BaseException as error:
             self._note(start, "send", data=data, error=error)
             raise
         kept = data if type(data) is bytes and size == len(data) <= KEPT_BYTES else _cut(data, size)
@@ -295,15 +300,35 @@ class TracedSocket(socket.socket):
 
     def recv_into(self, buffer: Any, nbytes: int = 0, flags: int = 0) -> int:  # e makefile()
         room = nbytes or memoryview(buffer).nbytes
+        argument = (room, flags) if flags else room
         return int(
-            self._transfer("recv_into", room, buffer, super().recv_into, buffer, room, flags)
+            self._transfer("recv_into", argument, buffer, super().recv_into, buffer, room, flags)
         )
+
+    def recvfrom(self, buffer_size: int, flags: int = 0) -> tuple[bytes, Any]:
+        start = perf_counter()
+        data, address = super().recvfrom(buffer_size, flags)
+        argument = (buffer_size, flags) if flags else buffer_size
+        self._note(start, "recvfrom", argument, len(data), data)
+        return data, address
+
+    def sendfile(self, file: Any, offset: int = 0, count: int | None = None) -> int:
+        # O atalho do sistema enviaria os bytes sem passar por send.
+        return int(self._sendfile_use_send(file, offset, count))  # type: ignore[attr-defined]
+
+    def dup(self) -> TracedSocket:
+        copy = super().dup()
+        copy._trace, copy._append, copy._count = self._trace, self._append, self._count
+        copy._ends, copy._copies = self._ends, self._copies
+        self._copies[0] += 1
+        return copy
 
     def _real_close(self) -> None:
         # close() espera o fim de todo makefile(); aqui o fechamento é de verdade.
         start, is_open = perf_counter(), self.fileno() >= 0
         super()._real_close()  # type: ignore[misc]
-        if is_open:  # fechar de novo não é nada
+        self._copies[0] -= is_open
+        if is_open and not self._copies[0]:  # enquanto houver um dup, a conexão continua
             self._note(start, "close")
 
     def _transfer(
@@ -313,7 +338,7 @@ class TracedSocket(socket.socket):
         start = perf_counter()
         try:
             result = method(*given)
-        except OSError as error:
+        except BaseException as error:
             self._note(start, call, argument, data=data if argument is None else b"", error=error)
             raise
         size = memoryview(data).nbytes if result is None else result
@@ -385,6 +410,13 @@ def printable(data: bytes | bytearray | str) -> str:
     """
     text = data if isinstance(data, str) else data.decode(errors="backslashreplace")
     return "".join(c if c.isprintable() or c == _JOINER else ascii(c)[1:-1] for c in text)
+
+
+def _plain_address(address: Any) -> Any:
+    """O endereço sem o que um socket IPv6 acrescenta a uma conexão IPv4 (RFC 4291, 2.5.5.2)."""
+    if not isinstance(address, tuple) or len(address) < 2:
+        return address
+    return str(address[0]).removeprefix("::ffff:"), address[1]
 
 
 def _cut(data: Any, size: int) -> bytes:

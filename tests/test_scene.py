@@ -1,5 +1,6 @@
 """Do rastro ao desenho: linhas de vida, linhas e setas, conferidas em sockets de verdade."""
 
+import asyncio
 import socket
 import struct
 import xml.etree.ElementTree as ElementTree
@@ -191,6 +192,113 @@ def test_peer_outside_the_trace_is_a_supposed_line():
     assert loose == [(False, True), (True, False)]
 
 
+@pytest.mark.parametrize("address", [("127.0.0.1", "80"), ("127.0.0.1",), (["127.0.0.1"], 80)])
+def test_a_malformed_address_is_a_row_without_arrows(address):
+    with Trace() as trace, socket.socket() as client, pytest.raises(TypeError):
+        client.connect(address)
+    drawn = Drawing(trace.events())
+    assert [row["kind"] for row in drawn.rows.values()] == ["error", "close"]
+    assert drawn.links == {}
+    ElementTree.fromstring(still.svg(trace.events()))
+
+
+def test_a_refused_asyncio_connection_has_no_fin_and_a_good_one_has_its_handshake():
+    async def talk(port):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"oi")
+        await reader.readexactly(2)
+        writer.close()
+        await writer.wait_closed()
+
+    with EchoServer(port=0) as server, Trace() as trace:
+        asyncio.run(talk(server.address[1]))
+    assert len(Drawing(trace.events()).of_kind("handshake")) == 1
+    with Trace() as trace, pytest.raises(OSError):
+        asyncio.run(talk(1))
+    drawn = Drawing(trace.events())
+    assert (drawn.of_kind("fin"), drawn.of_kind("handshake")) == ([], [])
+
+
+def test_other_ways_to_receive_and_to_send_keep_the_arrows_right(talk, tmp_path):
+    (tmp_path / "file").write_bytes(b"FFF")
+    with (tmp_path / "file").open("rb") as file:
+        talk.client.sendfile(file)
+    talk.client.sendall(b"CC")
+    while len(talk.conn.recv(9, socket.MSG_PEEK)) < 5:
+        pass
+    talk.conn.recv_into(bytearray(2), 2, socket.MSG_PEEK)
+    assert talk.conn.recvfrom(3)[0] == b"FFF"
+    talk.conn.recv(9)
+    drawn = talk.drawn()
+    arrows = [(a["label"], drawn.call(a["to"])) for a in drawn.of_kind("data")]
+    assert arrows == [("3 bytes “FFF”", "recvfrom(3)"), ("2 bytes “CC”", "recv(9)")]
+
+
+def test_a_duplicated_socket_is_the_same_one_until_its_last_close(talk):
+    copy = talk.client.dup()
+    talk.client.close()
+    copy.sendall(b"oi")
+    talk.receive(talk.conn, 2)
+    assert talk.drawn().of_kind("fin") == []
+    copy.close()
+    drawn = talk.drawn()
+    assert [a["label"] for a in drawn.of_kind("data")] == ["2 bytes “oi”"]
+    assert len(drawn.of_kind("fin")) == 1
+
+
+def test_a_listener_that_closed_is_no_longer_a_target():
+    with Trace() as trace:
+        with socket.create_server((HERE, 0)) as listener:
+            address = listener.getsockname()
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(address, timeout=TIMEOUT)
+    assert [a["target"] for a in Drawing(trace.events()).of_kind("refused")] == [None]
+
+
+@pytest.mark.skipif(not socket.has_dualstack_ipv6(), reason="sem IPv6 nesta máquina")
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+def test_a_dual_stack_listener_sees_both_families(host):
+    with Trace() as trace:
+        address = ("", 0)
+        family = socket.AF_INET6
+        with socket.create_server(address, family=family, dualstack_ipv6=True) as listener:
+            client = socket.create_connection((host, listener.getsockname()[1]), timeout=TIMEOUT)
+            conn, _ = listener.accept()
+            client.sendall(b"oi")
+            conn.recv(9)
+            client.close()
+            conn.close()
+    drawn = Drawing(trace.events())
+    (handshake,), (arrow,) = drawn.of_kind("handshake"), drawn.of_kind("data")
+    assert drawn.lines[handshake["target"]]["name"] == "escuta"
+    assert arrow["from"] and arrow["to"]
+    assert not any(line["ghost"] for line in drawn.lines.values())
+
+
+def test_a_gap_in_the_trace_makes_no_false_reset():
+    talk = Talk(limit=10)
+    for _ in range(20):
+        talk.client.sendall(b"x")
+    talk.receive(talk.conn, 20)
+    talk.trace.events()
+    talk.conn.close()
+    assert [fin["label"] for fin in talk.drawn().of_kind("fin")] == ["FIN"]
+    talk.close()
+
+
+def test_a_long_class_keeps_the_memory_bounded():
+    scene, trace = Scene(), Trace()
+    with trace, socket.create_server((HERE, 0)) as listener:
+        for _ in range(300):
+            client = socket.SocketType(socket.AF_INET, socket.SOCK_STREAM)
+            client.connect(listener.getsockname())  # sem rastro: outra máquina
+            with listener.accept()[0] as conn:
+                conn.sendall(b"oi")
+            client.close()
+            scene.add(trace.drain())
+    assert len(scene._flows) == len(scene._of_socket) - 1 == 0
+
+
 def test_a_client_in_the_backlog_waits_for_accept():
     with Trace() as trace, socket.create_server((HERE, 0)) as listener:
         socket.create_connection(listener.getsockname(), timeout=TIMEOUT).close()
@@ -235,7 +343,7 @@ def test_still_says_how_many_calls_it_leaves_out(talk):
     for _ in range(still.ROWS):
         talk.client.sendall(b"x")
     words = "".join(ElementTree.fromstring(still.svg(talk.trace.events(), skipped=3)).itertext())
-    assert "… e mais 3 chamadas anteriores, já descartadas" in words
+    assert "… e mais 3 chamadas antes destas" in words
     left = len(talk.trace.events()) - still.ROWS
     assert f"… e mais {left} chamadas depois destas" in words
 

@@ -11,27 +11,39 @@ import socket
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
-from echo_lib.trace import Event, printable
+from echo_lib.trace import RECEIVES, SENDS, Event, printable
 
 SHOWN_BYTES = 256  # de cada chamada, o começo; os últimos TAIL_BYTES, se couberam no rastro
 TAIL_BYTES = 64
+OUTSIDE = "fora deste rastro"
 _LABEL = 24  # caracteres da prévia sobre uma seta
 _PENDING = 1000  # trechos à espera da outra ponta, por sentido; a de fora do rastro nunca chega
+_LINES = 5000  # linhas de vida lembradas
 _SHUTDOWN = {socket.SHUT_RD: "SHUT_RD", socket.SHUT_WR: "SHUT_WR", socket.SHUT_RDWR: "SHUT_RDWR"}
 
 Record = dict[str, Any]
+
+
+class _Part(NamedTuple):
+    """Um envio ou um recebimento: a posição no fluxo, o tamanho e o começo dos bytes."""
+
+    number: int
+    offset: int
+    size: int
+    data: bytes
 
 
 @dataclass(slots=True)
 class _Flow:
     """Um sentido de uma conexão: o que foi enviado e o que foi recebido, por posição no fluxo."""
 
-    sent: deque[tuple[int, Event]] = field(default_factory=lambda: deque(maxlen=_PENDING))
-    received: deque[tuple[int, Event]] = field(default_factory=lambda: deque(maxlen=_PENDING))
+    sent: deque[_Part] = field(default_factory=lambda: deque(maxlen=_PENDING))
+    received: deque[_Part] = field(default_factory=lambda: deque(maxlen=_PENDING))
     sent_to: int = 0
     received_to: int = 0
+    known: bool = True  # falso depois de uma lacuna no rastro: as posições já não se sabem
     last: Event | None = None  # o shutdown ou close que acabou o envio
     end: Event | None = None  # o recv que devolveu b""
 
@@ -47,6 +59,8 @@ class Scene:
         self._lines: dict[str, Record] = {}
         self._of_socket: dict[int, str] = {}
         self._listening: dict[tuple[str, int], str] = {}
+        self._listeners = 0
+        self._trying: dict[int, Record] = {}  # conexões que ainda podem ser recusadas
         self._flows: dict[tuple[int, str], _Flow] = {}
         self._changed: dict[str, dict[str, Record]] = {}
 
@@ -94,13 +108,17 @@ class Scene:
             line = known or f"s{event.socket}"
             kind = _kind(event, self._lines.get(line, {}).get("kind", "socket"))
             if event.call == "accept" and event.connection is not None:
+                kind = "listener"
                 self._end(event, "server")
             self._know(line, event, kind, None, event.local)
         else:
             line = self._end(event, event.role, known)
         self._of_socket[event.socket] = line
-        if event.call == "listen" and event.error is None and event.local:
-            self._listening[event.local[:2]] = line
+        if event.local and event.error is None:
+            if event.call == "listen":
+                self._listening[event.local[:2]] = line
+            elif event.call == "close" and self._listening.get(event.local[:2]) == line:
+                del self._listening[event.local[:2]]
         return line
 
     def _end(self, event: Event, role: str, known: str | None = None) -> str:
@@ -114,7 +132,7 @@ class Scene:
         ghost = f"{number}{other}"
         if ghost not in self._lines:
             waits = other == "server" and self._listener(event.peer)
-            note = "na fila, sem accept" if waits else "fora deste rastro"
+            note = "na fila, sem accept" if waits else OUTSIDE
             self._know(ghost, event, other, number, event.peer, note)
         return line
 
@@ -133,7 +151,7 @@ class Scene:
             "id": line,
             "order": first,
             "kind": kind,
-            "name": _line_name(kind, connection, event.socket),
+            "name": old["name"] if old.get("kind") == kind else self._name(kind, connection, event),
             "connection": connection,
             "ghost": bool(note),
             "note": note or _address(address) or old.get("note", ""),
@@ -141,6 +159,15 @@ class Scene:
         if new != old:
             self._lines[line] = new
             self._put("lines", new)
+            if len(self._lines) > _LINES:  # as mais antigas já não têm o que receber
+                del self._lines[next(iter(self._lines))]
+
+    def _name(self, kind: str, connection: int | None, event: Event) -> str:
+        if kind == "listener":
+            self._listeners += 1
+            return "escuta" if self._listeners == 1 else f"escuta {self._listeners}"
+        names = {"server": f"conn {connection}", "client": f"cliente {connection or ''}".strip()}
+        return names.get(kind, f"socket {event.socket}")
 
     def _order(self, event: Event, kind: str, connection: int | None) -> list[int]:
         """Da esquerda para a direita: quem apareceu antes; as pontas de uma conexão, juntas."""
@@ -153,18 +180,19 @@ class Scene:
     def _links(self, event: Event, line: str) -> None:
         if event.call.startswith("connect"):
             self._connect(event, line)
-        elif event.call == "accept" and event.connection is not None:
-            self._link(
-                f"a{event.number}", event, event, line, f"{event.connection}server", "accept"
-            )
-        elif event.connection is not None:
+        elif event.connection is None or not self._completed(event):
+            return
+        elif event.call == "accept":
+            number, target = event.number, f"{event.connection}server"
+            self._link(f"a{number}", number, number, line, target, "accept")
+        else:
             self._flow_links(event)
 
     def _link(
         self,
         name: str,
-        start: Event | None,
-        end: Event | None,
+        start: int | None,
+        end: int | None,
         source: str,
         target: str | None,
         kind: str,
@@ -172,8 +200,8 @@ class Scene:
     ) -> None:
         record = {
             "id": name,
-            "from": start and start.number,
-            "to": end and end.number,
+            "from": start,
+            "to": end,
             "source": source,
             "target": target,
             "kind": kind,
@@ -183,19 +211,37 @@ class Scene:
 
     def _listener(self, address: Any) -> str | None:
         """A linha de quem escuta neste endereço, se é deste rastro."""
-        host, port = address[:2] if address else ("", 0)
-        return self._listening.get((host, port)) or self._listening.get(("0.0.0.0", port))
+        match address:
+            case (str(host), int(port), *_):
+                places = ((host, port), ("0.0.0.0", port), ("::", port))
+                return next((self._listening[p] for p in places if p in self._listening), None)
+        return None
 
     def _connect(self, event: Event, line: str) -> None:
-        """O handshake (RFC 9293, seção 3.5) ou o pedido que não foi aceito."""
-        given = event.argument if isinstance(event.argument, tuple) else ()
-        host, port = (event.peer or given or ("", 0))[:2]
-        listener = self._listener((host, port))
-        ghost = f"{event.connection}server" if event.connection else None
-        kind = {type(None): "handshake", ConnectionRefusedError: "refused"}.get(
-            type(event.error), "pending" if isinstance(event.error, BlockingIOError) else "lost"
-        )
-        self._link(f"h{event.number}", event, event, line, listener or ghost, kind)
+        """O handshake (RFC 9293, seção 3.5), ou o pedido que não teve sucesso."""
+        kinds = {type(None): "handshake", ConnectionRefusedError: "refused", TimeoutError: "lost"}
+        kind = kinds.get(type(event.error))
+        if isinstance(event.error, BlockingIOError):
+            kind = "pending"
+        if kind is None:  # o erro é do próprio pedido: nada saiu desta máquina
+            return
+        listener = self._listener(event.peer or event.argument)
+        target = listener or (f"{event.connection}server" if event.connection else None)
+        name = f"h{event.number}"
+        self._link(name, event.number, event.number, line, target, kind)
+        if kind == "pending" and event.connection is not None:
+            self._trying[event.connection] = self._changed["links"][name]
+
+    def _completed(self, event: Event) -> bool:
+        """Se a conexão se completou; a que não esperou só se sabe pelo que vem depois."""
+        if event.connection not in self._trying:
+            return True
+        if event.error is not None or event.call not in SENDS | RECEIVES | {"accept"}:
+            if event.call == "close":
+                del self._trying[event.connection]
+            return False
+        self._put("links", {**self._trying.pop(event.connection), "kind": "handshake"})
+        return True
 
     def _flow_links(self, event: Event) -> None:
         """Liga cada envio aos recv que o receberam: são as mesmas posições do fluxo de bytes."""
@@ -204,17 +250,19 @@ class Scene:
         assert number is not None
         if event.sends and event.size:
             flow = self._flow(number, role)
-            self._data_link(number, role, event, None, 0, event.size)
-            if event.offset is not None:
-                flow.sent.append((event.offset, event))
-                flow.sent_to = event.offset + event.size
+            part = self._part(flow, event)
+            self._data_link(number, role, part, None, 0, event.size)
+            if flow.known:
+                flow.sent.append(part)
+                flow.sent_to = part.offset + part.size
                 self._match(number, role, flow)
         elif event.receives and event.size:
             flow = self._flow(number, other)
-            self._data_link(number, other, None, event, 0, event.size)
-            if event.offset is not None:
-                flow.received.append((event.offset, event))
-                flow.received_to = event.offset + event.size
+            part = self._part(flow, event)
+            self._data_link(number, other, None, part, 0, event.size)
+            if flow.known:
+                flow.received.append(part)
+                flow.received_to = part.offset + part.size
                 self._match(number, other, flow)
         elif event.receives and _ends(event):
             flow = self._flow(number, other)
@@ -228,26 +276,33 @@ class Scene:
             if event.call == "close":
                 self._forget(event)
 
+    def _part(self, flow: _Flow, event: Event) -> _Part:
+        flow.known = flow.known and event.offset is not None
+        return _Part(event.number, event.offset or 0, event.size, event.data)
+
     def _flow(self, number: int, role: str) -> _Flow:
         return self._flows.setdefault((number, role), _Flow())
 
     def _forget(self, event: Event) -> None:
         """Depois que as duas pontas fecharam, a conexão não terá mais setas."""
         keys = [(event.connection, "server"), (event.connection, "client")]
+        other = "client" if event.role == "server" else "server"
+        alone = self._lines.get(f"{event.connection}{other}", {}).get("note") == OUTSIDE
         flows = [self._flows.get(key) for key in keys]  # type: ignore[arg-type]
-        if all(flow and flow.last for flow in flows):
+        if alone or all(flow and flow.last for flow in flows):
             for key in keys:
-                del self._flows[key]  # type: ignore[arg-type]
+                self._flows.pop(key, None)  # type: ignore[arg-type]
         self._of_socket.pop(event.socket, None)
 
     def _match(self, number: int, role: str, flow: _Flow) -> None:
         """Emite uma seta para cada trecho que um envio e um recv têm em comum."""
         while flow.sent and flow.received:
-            (a, sent), (b, received) = flow.sent[0], flow.received[0]
-            end_a, end_b = a + sent.size, b + received.size
-            start, end = max(a, b), min(end_a, end_b)
+            sent, received = flow.sent[0], flow.received[0]
+            end_a, end_b = sent.offset + sent.size, received.offset + received.size
+            start, end = max(sent.offset, received.offset), min(end_a, end_b)
             if start < end:
-                self._data_link(number, role, sent, received, start - a, end - start)
+                skipped = start - sent.offset
+                self._data_link(number, role, sent, received, skipped, end - start)
             if end_a <= end_b:
                 flow.sent.popleft()
             if end_b <= end_a:
@@ -257,8 +312,8 @@ class Scene:
         self,
         number: int,
         role: str,
-        sent: Event | None,
-        received: Event | None,
+        sent: _Part | None,
+        received: _Part | None,
         skipped: int,
         size: int,
     ) -> None:
@@ -267,18 +322,19 @@ class Scene:
         Até se conhecer a outra ponta, o envio tem uma seta solta (d…) e o recv, outra (r…).
         """
         other = "client" if role == "server" else "server"
-        event = sent or received
-        assert event is not None
+        part = sent or received
+        assert part is not None
         if sent and received:
             name = f"d{sent.number}" if not skipped else f"d{sent.number}-{received.number}"
             self._put("links", {"id": f"r{received.number}", "gone": True})
         else:
-            name = f"d{sent.number}" if sent else f"r{event.number}"
-        whole = "" if size == event.size else f" de {event.size}"
-        text = printable(event.data[skipped : skipped + size][: _LABEL * 4])
+            name = f"d{sent.number}" if sent else f"r{part.number}"
+        whole = "" if size == part.size else f" de {part.size}"
+        text = printable(part.data[skipped : skipped + size][: _LABEL * 4])
         preview = f" “{text[:_LABEL]}{'…' if len(text) > _LABEL else ''}”"
         label = f"{size}{whole} {'byte' if size == 1 else 'bytes'}{preview if text else ''}"
-        self._link(name, sent, received, f"{number}{role}", f"{number}{other}", "data", label)
+        ends = sent and sent.number, received and received.number
+        self._link(name, *ends, f"{number}{role}", f"{number}{other}", "data", label)
 
     def _end_link(self, number: int, role: str, flow: _Flow) -> None:
         """O fim de um sentido: FIN, ou RST se quem fecha deixou bytes por ler.
@@ -287,19 +343,18 @@ class Scene:
         """
         other = "client" if role == "server" else "server"
         back = self._flow(number, other)
-        unread = back.sent_to > back.received_to
+        unread = back.known and back.sent_to > back.received_to
         closes = flow.last is not None and flow.last.call == "close"
         reset = flow.end.error is not None if flow.end else closes and unread
         label = "RST" if reset else "FIN"
-        event = flow.last or flow.end
-        assert event is not None
         name = f"f{number}{role}"
-        self._link(name, flow.last, flow.end, f"{number}{role}", f"{number}{other}", "fin", label)
+        start, end = (event.number if event else None for event in (flow.last, flow.end))
+        self._link(name, start, end, f"{number}{role}", f"{number}{other}", "fin", label)
 
 
 def _kind(event: Event, before: str) -> str:
     """O papel de um socket sem conexão: quem escuta, quem tentou conectar, ou ainda não se sabe."""
-    if event.role == "listener" or event.call == "accept":
+    if event.role == "listener":
         return "listener"
     return "client" if event.call.startswith("connect") else before
 
@@ -317,9 +372,9 @@ def call_text(event: Event) -> str:
         more = "…" if event.size > _LABEL or not event.size else ""
         return f"{event.call}({event.data[:_LABEL]!r}{more})"
     argument = event.argument
-    if event.call == "shutdown":
+    if event.call == "shutdown" and isinstance(argument, int):
         argument = _SHUTDOWN.get(argument, argument)
-    if isinstance(argument, tuple) and event.call in ("recv", "recv_into"):
+    if isinstance(argument, tuple) and event.call in RECEIVES:
         flags = "MSG_PEEK" if argument[1] == socket.MSG_PEEK else argument[1]
         return f"{event.call}({argument[0]}, {flags})"
     return f"{event.call}({'' if argument is None else printable(str(argument))})"
@@ -335,7 +390,7 @@ def _outcome(event: Event) -> tuple[str, str]:
         return "accept", f"conn {event.connection}, de {_address(event.peer)}"
     if event.sends:
         return "send", _size(event.size)
-    if event.call in ("recv", "recv_into"):
+    if event.call in RECEIVES:
         if not event.size and event.argument:
             return "end", "b'': fim, o outro lado não envia mais"
         return "recv", _size(event.size)
@@ -357,13 +412,6 @@ def _bytes(event: Event) -> Record:
             parts.append((size - TAIL_BYTES, data[-TAIL_BYTES:]))
     shown = [{"at": at, "hex": part.hex(), "text": printable(part)} for at, part in parts]
     return {"size": size, "bytes": shown}
-
-
-def _line_name(kind: str, connection: int | None, number: int) -> str:
-    if kind == "listener":
-        return "escuta"
-    names = {"server": f"conn {connection}", "client": f"cliente {connection or ''}".strip()}
-    return names.get(kind, f"socket {number}")
 
 
 def _address(address: Any) -> str:

@@ -25,6 +25,12 @@ export class Store {
     for (const listener of this.listeners) listener();
   }
 
+  /** Algo que o diagrama não soube desenhar: diz o que foi, e continua. */
+  fail(text) {
+    this.failed = text;
+    this.changed();
+  }
+
   add({ lines = [], rows = [], links = [], dropped = 0 }) {
     for (const line of lines) this.lines.set(line.id, line);
     for (const link of links) {
@@ -87,14 +93,15 @@ export class Store {
 }
 
 /**
- * Onde cada coisa fica. `connection` filtra; `shown` limita às primeiras chamadas (passo a passo).
- * Sem DOM: os testes o conferem por si.
+ * Onde cada coisa fica. `connection` filtra; `until` é o id da última chamada mostrada (pausa e
+ * passo a passo), que continua a mesma quando as antigas saem. Sem DOM: os testes o conferem.
  */
-export function layout(store, { connection = null, shown = Infinity } = {}) {
+export function layout(store, { connection = null, until = null } = {}) {
   const chosen = connection === null
     ? store.rows
     : store.rows.filter((row) => row.connection === null || row.connection === connection);
-  const rows = chosen.slice(0, shown);
+  const end = until === null ? -1 : chosen.findIndex((row) => row.id === until);
+  const rows = until === null ? chosen : chosen.slice(0, Math.max(1, end + 1));
   const index = new Map(rows.map((row, i) => [row.id, i]));
   const links = [];
   const tall = new Set();
@@ -123,7 +130,7 @@ export function layout(store, { connection = null, shown = Infinity } = {}) {
   const tops = new Float64Array(rows.length + 1);
   rows.forEach((row, i) => { tops[i + 1] = tops[i] + (tall.has(row.id) ? SIZES.tall : SIZES.row); });
   return {
-    total: chosen.length, rows, links, columns, x, tops, index, spans, tall,
+    chosen, rows, links, columns, x, tops, index, spans, tall,
     width: SIZES.column * Math.max(1, columns.length),
     height: tops[rows.length],
   };
@@ -161,10 +168,12 @@ function shape(tag, attributes, text) {
 
 const shorten = (text, most) => (text.length > most ? `${text.slice(0, most - 1)}…` : text);
 const milliseconds = (seconds) => `${(seconds * 1000).toFixed(3).replace(".", ",")} ms`;
-const count = (n, what) => `${n.toLocaleString("pt-BR")} ${what}${n === 1 ? "" : "s"}`;
+const number = (n) => n.toLocaleString("pt-BR");
+const within = (x, left, right) => x >= left && x <= right;
+const older = (n) => (n === 1 ? "a mais antiga já foi descartada" : `as ${number(n)} mais antigas já foram descartadas`);
 
-/** As formas do trecho [first, last) do desenho. */
-export function draw(store, plan, [first, last], active = null) {
+/** As formas do trecho [first, last) do desenho, entre duas abscissas. */
+export function draw(store, plan, [first, last], [left, right]) {
   const shapes = [], labels = [];
   const middle = (i) => (plan.tops[i] + plan.tops[i + 1]) / 2;
   const kind = (id) => store.line(id)?.kind ?? "socket";
@@ -193,6 +202,7 @@ export function draw(store, plan, [first, last], active = null) {
 
   for (const line of plan.columns) {
     const x = plan.x.get(line.id);
+    if (!within(x, left, right)) continue;
     const [start, end] = line.ghost ? [0, plan.rows.length - 1] : (plan.spans.get(line.id) ?? [0, plan.rows.length - 1]);
     const top = Math.max(middle(start), plan.tops[first]), bottom = Math.min(middle(end), plan.tops[last]);
     if (bottom < top) continue;
@@ -207,7 +217,7 @@ export function draw(store, plan, [first, last], active = null) {
     if (end < first || start >= last) continue;
     const x1 = plan.x.get(store.line(link.source)?.id);
     const x2 = plan.x.get(store.line(link.target)?.id) ?? x1 - 70;
-    if (x1 === undefined) continue;
+    if (x1 === undefined || Math.max(x1, x2) < left || Math.min(x1, x2) > right) continue;
     if (system[link.kind]) {
       system[link.kind](x1, x2, middle(start));
       continue;
@@ -218,21 +228,28 @@ export function draw(store, plan, [first, last], active = null) {
     const style = `${kind(link.source)} ${whole && link.kind === "data" ? "" : "system"} ${link.label === "RST" ? "bad" : ""}`;
     arrow(a, middle(start), b, middle(end), style, link.label, middle(arrivals.get(end) > 1 ? start : end));
   }
-  for (let i = first; i < last; i++) shapes.push(...mark(plan, i, middle(i), kind(plan.rows[i].line), store, i === active));
+  for (let i = first; i < last; i++) shapes.push(mark(store, plan, i));
   return [...shapes, ...labels];
 }
 
+/** Onde fica o sinal de uma chamada. */
+function spot(store, plan, i) {
+  const line = store.line(plan.rows[i].line);
+  return { kind: line?.kind, x: plan.x.get(line?.id) ?? 0, y: (plan.tops[i] + plan.tops[i + 1]) / 2 };
+}
+
 /** O sinal de uma chamada sobre a sua linha de vida; a forma diz o tipo, não só a cor. */
-function mark(plan, i, y, kind, store, isActive) {
-  const row = plan.rows[i];
-  const x = plan.x.get(store.line(row.line)?.id) ?? 0;
-  const ring = isActive ? [shape("circle", { cx: x, cy: y, r: 12, class: "ring" })] : [];
-  const bad = row.kind === "error" ? "bad" : "";
-  const cross = { d: `M${x - 6} ${y - 6}l12 12m0 -12l-12 12`, class: `cross ${kind} ${bad}` };
-  const body = ["error", "close"].includes(row.kind)
-    ? shape("path", cross)
-    : shape("circle", { cx: x, cy: y, r: 5, class: `dot ${kind}` });
-  return [...ring, body];
+function mark(store, plan, i) {
+  const { kind, x, y } = spot(store, plan, i);
+  const how = plan.rows[i].kind;
+  if (how !== "error" && how !== "close") return shape("circle", { cx: x, cy: y, r: 5, class: `dot ${kind}` });
+  const bad = how === "error" ? "bad" : "";
+  return shape("path", { d: `M${x - 6} ${y - 6}l12 12m0 -12l-12 12`, class: `cross ${kind} ${bad}` });
+}
+
+function ring(store, plan, i) {
+  const { x, y } = spot(store, plan, i);
+  return shape("circle", { cx: x, cy: y, r: 12, class: "ring" });
 }
 
 /** Bytes em hexadecimal, 16 por linha, com o texto ao lado. */
@@ -273,13 +290,16 @@ function details(store, row) {
 /** Um desenho do rastro: a lista das chamadas e, ao lado, a figura. */
 export function mount(el, store, onExport) {
   const id = uniqueId();
-  const state = { connection: null, shown: Infinity, selected: null, hovered: null, following: true, plan: null };
+  // Ao fim da célula o JupyterLab refaz a saída: o desenho novo continua de onde o outro estava.
+  const state = (store.view = { connection: null, until: null, selected: null, ...store.view });
+  let plan, range, hovered = null, following = true, revealing = false, before = 0, frame = 0;
+
   const button = (text, onclick) => element("button", { type: "button", textContent: text, onclick });
-  const pause = button("Pausar", () => setShown(state.shown === Infinity ? state.plan.total : Infinity));
+  const pause = button("Pausar", () => showUntil(live() ? plan.chosen.at(-1)?.id ?? null : null));
   const first = button("Início", () => step(-Infinity));
   const back = button("◀ Anterior", () => step(-1));
   const forward = button("Próxima ▶", () => step(1));
-  const filter = element("select", { id: `${id}-filter` });
+  const filter = element("select", { id: `${id}-filter` }, element("option", { value: "", textContent: "todas" }));
   const filterLabel = element("label", { htmlFor: filter.id, textContent: "Conexão" });
   const save = button("Salvar SVG", () => onExport(state.connection, say));
   const status = element("p", { className: "echo-status" });
@@ -305,129 +325,135 @@ export function mount(el, store, onExport) {
   root.setAttribute("aria-label", "Diagrama de sequência");
   el.append(root);
 
+  const live = () => state.until === null;
   const say = (text) => { notice.textContent = text; };
-  let frame = 0;
   const schedule = () => { frame ||= requestAnimationFrame(() => { frame = 0; update(); }); };
-  const live = () => state.shown === Infinity;
+  const indexOf = (rowId) => plan.index.get(rowId) ?? null;
 
-  function setShown(shown) {
-    state.shown = shown;
-    pause.textContent = live() ? "Pausar" : "Ao vivo";
+  /** Mostra só até uma chamada, ou, com null, tudo o que vier. */
+  function showUntil(rowId) {
+    state.until = rowId;
     if (live()) state.selected = null;
-    state.following = true;
+    following = true;
     schedule();
   }
 
   function step(by) {
-    const now = Math.min(state.shown, state.plan.total);
-    const shown = Math.max(1, Math.min(state.plan.total, now + by));
-    setShown(shown);
-    select(shown - 1);
+    const { chosen, rows } = plan;
+    const row = chosen[Math.max(0, Math.min(chosen.length - 1, rows.length - 1 + by))];
+    if (!row) return;
+    showUntil(row.id);
+    select(row.id);
   }
 
-  /** Mostra os detalhes da chamada i; se `keep`, ela fica escolhida. */
-  function select(i, keep = true) {
-    if (keep) state.selected = i;
+  function select(rowId) {
+    state.selected = rowId;
+    hovered = null;
+    revealing = true;
     schedule();
   }
 
-  function show(i) {
-    const row = state.plan.rows[i];
-    inspector.hidden = !row;
-    if (row && inspector.dataset.row !== String(row.id)) {
-      inspector.dataset.row = row.id;
-      inspector.replaceChildren(...details(store, row));
-    }
-    if (!row) delete inspector.dataset.row;
+  function update() {
+    if (!stage.clientHeight && plan) return; // escondido: ao reaparecer, atualiza-se
+    plan = layout(store, state);
+    fillFilter();
+    head.style.width = body.style.width = `calc(var(--echo-list) + ${plan.width}px)`;
+    body.style.height = `${plan.height}px`;
+    picture.style.width = `${plan.width}px`;
+    if (revealing) reveal(indexOf(state.selected));
+    else if (following) stage.scrollTop = stage.scrollHeight;
+    revealing = false;
+    paint();
+    describe();
+    if (store.failed) say(`O diagrama não soube desenhar uma chamada (${store.failed}). As demais continuam.`);
   }
 
-  function update() {
-    if (!stage.clientHeight && state.plan) return; // escondido: ao reaparecer, atualiza-se
-    const { connection, shown } = state;
-    const chosen = state.plan?.rows[state.selected]?.id;
-    const plan = (state.plan = layout(store, { connection, shown }));
-    if (state.selected !== null && state.selected >= plan.rows.length) state.selected = plan.rows.length - 1;
-    else if (chosen !== undefined && live() && plan.index.has(chosen)) state.selected = plan.index.get(chosen);
-    fillFilter();
-    fillHead(plan);
-    body.style.height = `${plan.height}px`;
-    body.style.width = head.style.width;
-    picture.style.width = `${plan.width}px`;
-    if (state.selected !== null) reveal(state.selected);
-    else if (live() && state.following) stage.scrollTop = stage.scrollHeight;
-    paint();
-    first.disabled = back.disabled = plan.rows.length === 0;
-    forward.disabled = live() || plan.rows.length >= plan.total;
-    const what = count(plan.total, "chamada");
-    const part = live() ? what : `${plan.rows.length.toLocaleString("pt-BR")} de ${what}`;
-    const gone = store.dropped ? `; as ${store.dropped.toLocaleString("pt-BR")} mais antigas já foram descartadas` : "";
-    status.textContent = plan.total ? `${part}${gone}.` : "Nenhuma chamada ainda: o diagrama cresce quando um socket fizer algo.";
-    picture.setAttribute("aria-label",
-      `Figura: ${plan.columns.map((line) => line.name).join(", ") || "vazia"}. As mesmas chamadas estão na lista ao lado.`);
+  function describe() {
+    const total = plan.chosen.length, shown = plan.rows.length;
+    pause.textContent = live() ? "Pausar" : "Ao vivo";
+    first.disabled = back.disabled = pause.disabled = total === 0;
+    forward.disabled = live() || shown >= total;
+    const part = live() ? "" : `${number(shown)} de `;
+    const gone = store.dropped ? `; ${older(store.dropped)}` : "";
+    status.textContent = total
+      ? `${part}${number(total)} ${total === 1 ? "chamada" : "chamadas"}${gone}.`
+      : state.connection === null
+        ? "Nenhuma chamada ainda: o diagrama cresce quando um socket fizer algo."
+        : `As chamadas da conexão ${state.connection} já foram descartadas.`;
+    const names = plan.columns.slice(0, 12).map((line) => line.name).join(", ") || "vazia";
+    picture.setAttribute("aria-label", `Figura: ${names}. As mesmas chamadas estão na lista ao lado.`);
   }
 
   function reveal(i) {
-    if (i === null || !state.plan.rows[i]) return;
-    const top = state.plan.tops[i], bottom = state.plan.tops[i + 1];
+    if (i === null) return;
+    const top = plan.tops[i], bottom = plan.tops[i + 1];
     const room = stage.clientHeight - SIZES.head;
     if (top < stage.scrollTop) stage.scrollTop = top;
     else if (bottom > stage.scrollTop + room) stage.scrollTop = bottom - room;
   }
 
   function paint() {
-    const { plan } = state;
-    const top = stage.scrollTop, room = stage.clientHeight || 480;
-    const [from, to] = (state.range = visible(plan.tops, top, top + room));
-    list.replaceChildren(...plan.rows.slice(from, to).map((row, i) => option(row, from + i, plan)));
-    if (state.selected !== null && state.selected >= from && state.selected < to) {
-      list.setAttribute("aria-activedescendant", `${id}-${plan.rows[state.selected].id}`);
+    range = visible(plan.tops, stage.scrollTop, stage.scrollTop + (stage.clientHeight || 480));
+    const [from, to] = range;
+    const chosen = indexOf(state.selected);
+    list.replaceChildren(...plan.rows.slice(from, to).map((row, i) => option(row, from + i)));
+    if (chosen !== null && chosen >= from && chosen < to) {
+      list.setAttribute("aria-activedescendant", `${id}-${state.selected}`);
     } else list.removeAttribute("aria-activedescendant");
-    paintPicture();
-  }
-
-  function paintPicture() {
-    const { plan, range: [from, to] } = state;
-    const active = state.hovered ?? state.selected;
     const y = plan.tops[from], height = Math.max(1, plan.tops[to] - y);
     picture.style.top = `${y}px`;
     picture.style.height = `${height}px`;
     picture.setAttribute("viewBox", `0 ${y} ${plan.width} ${height}`);
-    picture.replaceChildren(...draw(store, plan, [from, to], active));
-    show(active);
+    const left = stage.scrollLeft - SIZES.column, right = stage.scrollLeft + stage.clientWidth;
+    picture.replaceChildren(...draw(store, plan, range, [left, right]));
+    fillHead(left, right);
+    emphasize();
   }
 
-  function option(row, i, plan) {
+  /** O anel e os detalhes da chamada sob o ponteiro ou, sem ele, da escolhida. */
+  function emphasize() {
+    const i = hovered ?? indexOf(state.selected);
+    picture.querySelector(".ring")?.remove();
+    const row = plan.rows[i];
+    if (row) picture.append(ring(store, plan, i));
+    inspector.hidden = !row;
+    if (inspector.dataset.row === String(row?.id)) return;
+    inspector.dataset.row = row?.id;
+    inspector.replaceChildren(...(row ? details(store, row) : []));
+  }
+
+  function option(row, i) {
     const line = store.line(row.line);
     const node = element("div", { id: `${id}-${row.id}`, className: `echo-call ${row.kind} ${row.result ? "" : "bare"}` },
       element("span", { className: `echo-who ${line?.kind}`, textContent: line?.name ?? "" }),
       element("code", { textContent: ` ${row.call}` }),
       element("span", { className: "echo-result", textContent: `${row.kind === "error" ? "✗ " : row.result ? "→ " : ""}${row.result}` }));
     node.setAttribute("role", "option");
-    node.setAttribute("aria-selected", String(i === state.selected));
+    node.setAttribute("aria-selected", String(row.id === state.selected));
     node.setAttribute("aria-posinset", i + 1);
     node.setAttribute("aria-setsize", plan.rows.length);
     node.style.top = `${plan.tops[i]}px`;
     node.style.height = `${plan.tops[i + 1] - plan.tops[i]}px`;
-    node.dataset.index = i;
     return node;
   }
 
+  /** As conexões que há; a escolhida fica, mesmo que as suas chamadas já tenham saído. */
   function fillFilter() {
-    const numbers = store.connections();
-    const key = numbers.join();
-    if (filter.dataset.key === key) return;
-    filter.dataset.key = key;
-    const all = element("option", { value: "", textContent: "todas" });
-    filter.replaceChildren(all, ...numbers.map((n) => element("option", { value: n, textContent: `só a ${n}` })));
+    const wanted = new Set(store.connections().map(String));
+    if (state.connection !== null) wanted.add(String(state.connection));
+    for (const old of [...filter.options].slice(1)) {
+      if (!wanted.delete(old.value)) old.remove();
+    }
+    filter.append(...[...wanted].map((n) => element("option", { value: n, textContent: `só a ${n}` })));
     filter.value = state.connection ?? "";
   }
 
-  function fillHead(plan) {
-    head.style.width = `calc(var(--echo-list) + ${plan.width}px)`;
-    const key = JSON.stringify(plan.columns);
+  function fillHead(left, right) {
+    const shown = plan.columns.filter((line) => within(plan.x.get(line.id), left, right));
+    const key = JSON.stringify([shown, shown[0] && plan.x.get(shown[0].id)]);
     if (head.dataset.key === key) return;
     head.dataset.key = key;
-    head.replaceChildren(...plan.columns.map((line) => {
+    head.replaceChildren(...shown.map((line) => {
       const node = element("div", { className: `echo-head ${line.kind}` },
         element("strong", { textContent: line.name }),
         element("span", { textContent: line.note }));
@@ -438,41 +464,46 @@ export function mount(el, store, onExport) {
 
   const indexAt = (event) => {
     const y = event.clientY - body.getBoundingClientRect().top;
-    const [from, to] = visible(state.plan.tops, y, y + 1);
-    for (let i = from; i < to; i++) if (y >= state.plan.tops[i] && y < state.plan.tops[i + 1]) return i;
+    const [from, to] = visible(plan.tops, y, y + 1);
+    for (let i = from; i < to; i++) if (y >= plan.tops[i] && y < plan.tops[i + 1]) return i;
     return null;
   };
   const hover = (i) => {
-    if (state.hovered === i) return;
-    state.hovered = i;
-    paintPicture();
+    if (hovered === i) return;
+    hovered = i;
+    emphasize();
   };
   body.addEventListener("mousemove", (event) => hover(indexAt(event)));
   body.addEventListener("mouseleave", () => hover(null));
   body.addEventListener("click", (event) => {
     list.focus({ preventScroll: true });
-    select(indexAt(event));
+    select(plan.rows[indexAt(event)]?.id ?? null);
   });
-  list.addEventListener("focus", () => { if (list.matches(":focus-visible") && state.selected === null && state.plan.rows.length) select(state.plan.rows.length - 1); });
+  list.addEventListener("focus", () => {
+    if (list.matches(":focus-visible") && state.selected === null) select(plan.rows.at(-1)?.id ?? null);
+  });
   list.addEventListener("keydown", (event) => {
-    const end = state.plan.rows.length - 1;
-    const now = state.selected ?? end;
-    const target = { ArrowUp: now - 1, ArrowDown: now + 1, Home: 0, End: end, PageUp: now - 8, PageDown: now + 8 }[event.key];
+    const end = plan.rows.length - 1;
+    const now = indexOf(state.selected) ?? end;
+    const target = {
+      ArrowUp: now - 1, ArrowDown: now + 1, Home: 0, End: end, PageUp: now - 8, PageDown: now + 8, Escape: null,
+    }[event.key];
     if (target === undefined || end < 0) return;
     event.preventDefault();
     event.stopPropagation();
-    state.hovered = null;
-    select(Math.max(0, Math.min(end, target)));
+    select(target === null ? null : plan.rows[Math.max(0, Math.min(end, target))].id);
   });
   filter.addEventListener("change", () => {
     state.connection = filter.value === "" ? null : Number(filter.value);
     state.selected = null;
-    setShown(Infinity);
+    showUntil(null);
   });
   // Quem rola para cima para ler não é puxado de volta; no fim da lista, volta a seguir.
   stage.addEventListener("scroll", () => {
     if (!stage.clientHeight) return;
-    state.following = stage.scrollTop + stage.clientHeight > stage.scrollHeight - SIZES.row;
+    const atEnd = stage.scrollTop + stage.clientHeight > stage.scrollHeight - SIZES.row;
+    if (atEnd || stage.scrollTop < before) following = atEnd;
+    before = stage.scrollTop;
     paint();
   });
   const resizing = new ResizeObserver(schedule);
@@ -536,6 +567,7 @@ export default () => {
           answered = true;
           store.reset(message.limit);
         } else if ("rows" in message) store.add(message);
+        else if ("failed" in message) store.fail(message.failed);
       };
       // O JupyterLab grava o estado do widget com o caderno; isto não volta ao kernel.
       let saving = 0;

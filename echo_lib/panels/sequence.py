@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from typing import Any
+from typing import Any, ClassVar
 
 import anywidget
 import traitlets
@@ -12,10 +12,12 @@ from echo_lib.cell import close_on_rerun
 from echo_lib.panels import still
 from echo_lib.panels.assets import script, style
 from echo_lib.panels.scene import Record, Scene
-from echo_lib.trace import Event, Trace
+from echo_lib.trace import Trace
 
 PERIOD = 0.05  # segundos entre atualizações da página: no máximo 20 por segundo
-BATCH = 500  # chamadas por atualização: o kernel não fica preso montando uma só mensagem
+BATCH = 200  # chamadas por atualização, de todos os diagramas juntos: o kernel continua livre
+EARLY = 500  # chamadas que a página recebe antes de ser ouvida
+EXPORTED = 500  # chamadas de um SVG exportado, as mais novas
 
 
 class SequenceDiagram(anywidget.AnyWidget):
@@ -34,6 +36,8 @@ class SequenceDiagram(anywidget.AnyWidget):
     _esm = script("sequence")
     _css = style("sequence")
 
+    _busy: ClassVar[set[int]] = set()  # os diagramas que têm o que mandar
+
     early = traitlets.Dict().tag(sync=True)
 
     def __init__(self, trace: Trace) -> None:
@@ -43,6 +47,7 @@ class SequenceDiagram(anywidget.AnyWidget):
         self.trace = trace
         self._stopping = threading.Event()
         self._asked = threading.Event()  # a página abriu, e quer tudo desde o começo
+        self._watched = False
         self._restart()
         self.on_msg(self._on_command)
         self._pump = threading.Thread(target=self._run, name="SequenceDiagram", daemon=True)
@@ -56,18 +61,22 @@ class SequenceDiagram(anywidget.AnyWidget):
         """O que se mostra: o diagrama vivo e, para quem lê sem kernel, o mesmo, parado."""
         return still.mimebundle(super()._repr_mimebundle_(**kwargs), "image/svg+xml", self.svg())
 
-    def svg(self, connection: int | None = None) -> str:
+    def svg(self, connection: int | None = None, most: int | None = None) -> str:
         """O diagrama parado, com o que o rastro tem agora.
 
         Argumentos:
             connection: só desta conexão; se omitido, de todas.
+            most: só as chamadas mais novas, até este número; se omitido, as primeiras 60.
 
         Retorna:
             str, um documento SVG.
         """
         events = self.trace.events()
         chosen = [e for e in events if connection is None or e.connection in (None, connection)]
-        return still.svg(chosen, skipped=self.trace.dropped)
+        if most is None:
+            return still.svg(chosen, skipped=self.trace.dropped)
+        skipped = self.trace.dropped + max(0, len(chosen) - most)
+        return still.svg(chosen[-most:], skipped=skipped, rows=most)
 
     def close(self) -> None:
         """Para de atualizar e fecha o diagrama. Pode ser chamado mais de uma vez."""
@@ -83,35 +92,38 @@ class SequenceDiagram(anywidget.AnyWidget):
             case {"command": "hello"}:
                 self._asked.set()
             case {"command": "export", "connection": int() | None as connection}:
-                self.send({"svg": self.svg(connection)})
+                self.send({"svg": self.svg(connection, EXPORTED)})
 
     # Daqui para baixo, tudo roda na thread do diagrama.
 
     def _run(self) -> None:
-        watched = False
         while not self._stopping.wait(PERIOD):
-            if self._asked.is_set():
-                self._asked.clear()
-                self._restart()
-                self.send({"limit": self.trace.limit})
-                watched = True
-            if watched:
-                if update := self._update():
-                    self.send(update)
-            elif len(events := self.trace.events()[:BATCH]) > self._read:
-                # A página só é ouvida quando a célula acaba; até lá, o estado leva o começo.
-                self._read = len(events)
-                self.early = {**Scene().add(events), "dropped": self.trace.dropped}
+            try:
+                self._tick()
+            except Exception as error:  # a página diz o que houve, e o diagrama continua
+                self.send({"failed": f"{type(error).__name__}: {error}"})
+        self._busy.discard(id(self))
+
+    def _tick(self) -> None:
+        if self._asked.is_set():
+            self._asked.clear()
+            self._restart()
+            self.send({"limit": self.trace.limit})
+            self._watched = True
+        if self._watched:
+            if update := self._update():
+                self.send(update)
+        elif self._read < EARLY and len(events := self.trace.events(most=EARLY)) > self._read:
+            # A página só é ouvida quando a célula acaba; até lá, o estado leva o começo.
+            self._read = len(events)
+            self.early = {**Scene().add(events), "dropped": self.trace.dropped}
 
     def _update(self) -> Record | None:
-        """As chamadas novas, como registros do desenho."""
-        new = sorted(self.trace.events(after=self._read), key=_number)[:BATCH]
+        """As chamadas novas, como registros do desenho; a vez é dividida com outros diagramas."""
+        share = max(20, BATCH // max(1, len(self._busy | {id(self)})))
+        new = self.trace.events(after=self._read, most=share)
+        (self._busy.add if new else self._busy.discard)(id(self))
         if not new:
             return None
-        self._read = new[-1].number
-        records: Record = self._scene.add(sorted(new, key=lambda event: event.time))
-        return {**records, "dropped": self.trace.dropped}
-
-
-def _number(event: Event) -> int:
-    return event.number
+        self._read = max(event.number for event in new)
+        return {**self._scene.add(new), "dropped": self.trace.dropped}

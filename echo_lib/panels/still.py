@@ -20,24 +20,25 @@ _STYLE = (
 )
 
 
-def svg(events: Sequence[Event], *, skipped: int = 0) -> str:
+def svg(events: Sequence[Event], *, skipped: int = 0, rows: int = ROWS) -> str:
     """Desenha os eventos.
 
     Argumentos:
-        events: em ordem de tempo; além dos primeiros 60, só se diz quantos faltam.
+        events: em ordem de tempo.
+        rows: quantos desenhar, os primeiros; dos demais se diz quantos são.
         skipped: quantos, anteriores a estes, já não estão no rastro.
 
     Retorna:
         str, um documento SVG que não busca nada fora dele.
     """
-    return _Still(events, skipped).draw()
+    return _Still(events, skipped, rows).draw()
 
 
 class _Still:
     """As posições de um desenho: uma coluna por linha de vida, uma faixa por chamada."""
 
-    def __init__(self, events: Sequence[Event], skipped: int) -> None:
-        records = Scene().add(events[:ROWS])
+    def __init__(self, events: Sequence[Event], skipped: int, rows: int) -> None:
+        records = Scene().add(events[:rows])
         self.rows = records["rows"]
         self.links = [link for link in records["links"] if not link.get("gone")]
         self.same = {line["id"]: line["same"] for line in records["lines"] if "same" in line}
@@ -55,8 +56,8 @@ class _Still:
             y += height
         self.bottom = y
         rest = len(events) - len(self.rows)
-        notes = [(skipped, "anteriores, já descartadas"), (rest, "depois destas")]
-        self.notes = [f"… e mais {n} chamadas {what}" for n, what in notes if n > 0]
+        notes = [(skipped, "antes destas"), (rest, "depois destas")]
+        self.notes = [f"… e mais {_calls(n)} {what}" for n, what in notes if n > 0]
         self.out: list[str] = []
         self.labels: list[str] = []  # por cima das setas
 
@@ -74,7 +75,7 @@ class _Still:
         return (
             f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height:g}" '
             f'width="{width}" height="{height:g}" role="img">'
-            f"<title>Diagrama de sequência: {len(self.rows)} chamadas</title>"
+            f"<title>Diagrama de sequência: {_calls(len(self.rows))}</title>"
             f'<style>{_STYLE}</style><rect width="100%" height="100%" fill="#fff"/>'
             f"{''.join(self.out + self.labels)}</svg>"
         )
@@ -158,6 +159,10 @@ class _Still:
         self._text(
             (x1 + x2) / 2, (y2 if at is None else at) - 6, _short(label, 26), "label", "middle"
         )
+
+
+def _calls(count: int) -> str:
+    return "1 chamada" if count == 1 else f"{count} chamadas"
 
 
 def _short(text: str, most: int) -> str:

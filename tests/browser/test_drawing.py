@@ -87,7 +87,7 @@ def test_columns_rows_and_the_taller_handshake(page):
     assert plan["columns"] == ["escuta", "conn 1", "cliente 1"]
     heights = [b - a for a, b in zip(plan["tops"], plan["tops"][1:], strict=False)]
     assert sorted(set(heights)) == [46, 92] and heights.count(92) == 1
-    assert diagram.layout(shown=3)["rows"] == plan["rows"][:3]
+    assert diagram.layout(until=plan["rows"][2])["rows"] == plan["rows"][:3]
     assert diagram.layout(connection=9)["columns"] == ["escuta"]  # só bind e listen são de todas
 
 
@@ -179,6 +179,46 @@ def test_keyboard_alone_walks_the_calls_and_opens_each(page):
     expect(diagram.details).to_contain_text("ção")
     page.keyboard.press("End")
     expect(diagram.details).to_contain_text("close()")
+
+
+def test_pause_keeps_the_same_calls_when_old_ones_are_dropped(page):
+    events = conversation(*[b"x"] * 60)
+    diagram = Diagram(page, records(events[:80]), limit=50)
+    diagram.button("Pausar").click()
+    last = f"{len(events[:80])}"
+    diagram.add(records(events[:110], after=80))
+    expect(diagram.root.get_by_text("20 de 50 chamadas; as 60 mais antigas")).to_be_visible()
+    assert str(diagram.layout(until=80)["rows"][-1]) == last
+    diagram.button("Ao vivo").click()
+    expect(diagram.root.get_by_text("50 chamadas; as 60 mais antigas")).to_be_visible()
+
+
+def test_reading_an_old_call_is_not_interrupted_and_escape_follows_again(page):
+    events = conversation(*[b"x"] * 50)
+    diagram = Diagram(page, records(events[:-20]))
+    diagram.list.focus()
+    page.keyboard.press("Home")
+    expect(diagram.option("bind")).to_be_visible()
+    diagram.add(records(events[:-10], after=len(events) - 20))
+    expect(diagram.root.get_by_text(f"{len(events) - 10} chamadas.")).to_be_visible()
+    expect(diagram.option("bind")).to_be_visible()
+    for key in ("End", "Escape"):
+        page.keyboard.press(key)
+    diagram.add(records(events, after=len(events) - 10))
+    expect(diagram.option("escuta close()")).to_be_visible()
+
+
+def test_a_hundred_connections_stay_light_and_can_be_chosen(page):
+    with Trace() as trace, socket.create_server((HERE, 0)) as listener:
+        for _ in range(100):
+            with socket.create_connection(listener.getsockname(), timeout=TIMEOUT):
+                listener.accept()[0].close()
+    diagram = Diagram(page, records(trace.events()))
+    expect(diagram.root.get_by_text("403 chamadas.")).to_be_visible()
+    assert page.locator(".echo-head").count() < 20
+    diagram.root.get_by_label("Conexão").select_option("só a 70")
+    expect(diagram.root.get_by_text("7 chamadas.")).to_be_visible()
+    expect(diagram.root.get_by_text("cliente 70", exact=True).first).to_be_visible()
 
 
 def test_hover_previews_and_click_keeps(page):
