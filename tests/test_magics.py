@@ -1,6 +1,7 @@
 """%load_ext echo_lib num kernel de verdade: a explicação sob o traceback dos erros do assunto."""
 
 import re
+import signal
 
 import pytest
 
@@ -62,3 +63,56 @@ def test_loading_again_prints_nothing_and_explains_once(kernel, before):
     assert kernel.run("%load_ext echo_lib") == kernel.run("%reload_ext echo_lib") == ""
     assert kernel.run("s.connect(('127.0.0.1', 1))").count(NOTE) == 1
     assert kernel.run("s.close(); print('fim')") == "fim\n"
+
+
+def test_traced_cell_runs_like_any_other_and_keeps_its_trace(kernel, before):
+    code = "with socket.create_server(('127.0.0.1', 0)) as t: pass\nprint('dentro')\n6 * 7"
+    assert kernel.run(f"%%rastrear\n{code}") == "dentro\n"
+    assert kernel.run("print(_, [e.call for e in rastro.events()])") == (
+        "42 ['bind', 'listen', 'close']\n"
+    )
+    assert kernel.run("%%rastrear\ndef dobro(n):\n    return 2 * n\ndobro(3);") == ""
+    assert kernel.run("print(dobro(2), len(rastro.events()))") == "4 0\n"
+
+
+def test_named_trace_is_continued_and_never_takes_the_place_of_something_else(kernel, before):
+    for calls in (3, 6):
+        kernel.run("%%rastrear meu\nwith socket.create_server(('127.0.0.1', 0)): pass")
+        assert kernel.run("print(len(meu.events()))") == f"{calls}\n"
+    kernel.run("valor = 5")
+    for name in ("valor", "print", "class", "não é nome"):
+        assert "Use um nome ainda livre" in kernel.run(f"%%rastrear {name}\n1")
+    assert kernel.run("print(valor)") == "5\n"
+
+
+@pytest.mark.parametrize(
+    ("code", "error", "line"),
+    [
+        ("import math\nint('x')", "ValueError", 3),
+        ("s.connect(('127.0.0.1', '61840'))", "TypeError", 2),
+        ("s.connect(('127.0.0.1',))", "TypeError", 2),
+        ("import os, signal\nos.kill(os.getpid(), signal.SIGINT)", "KeyboardInterrupt", 3),
+    ],
+)
+def test_error_in_a_traced_cell_shows_the_line_of_the_student(kernel, before, code, error, line):
+    kernel.run("s.close(); s = socket.socket()")
+    text = kernel.run(f"%%rastrear\n{code}")
+    assert f"----> {line} {code.splitlines()[-1]}" in text or f"--> {line} " in text, text
+    assert error in text and "run_cell_magic" not in text and "echo_lib" not in text
+
+
+def test_syntax_error_and_await_in_a_traced_cell_are_clear(kernel, before):
+    assert "SyntaxError" in kernel.run("%%rastrear\nprint(")
+    assert "with Trace() as rastro" in kernel.run("%%rastrear\nawait algo()")
+
+
+@pytest.mark.skipif(not hasattr(signal, "pthread_kill"), reason="o Windows interrompe doutro modo")
+def test_an_interrupted_call_is_in_the_trace(kernel, before):
+    code = "import signal, threading\nl = socket.create_server(('127.0.0.1', 0))\n"
+    code += "main = threading.main_thread().ident\n"
+    code += "threading.Timer(0.2, signal.pthread_kill, (main, signal.SIGINT)).start()\nl.accept()"
+    text = kernel.run(f"%%rastrear\n{code}")
+    assert "KeyboardInterrupt" in text and "l.accept()" in text and "trace.py" not in text
+    shown = kernel.run("print([(e.call, type(e.error).__name__) for e in rastro.events()][-1])")
+    assert shown == "('accept', 'KeyboardInterrupt')\n"
+    kernel.run("l.close()")
