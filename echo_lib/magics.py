@@ -107,8 +107,9 @@ def _show(
     """Mostra o traceback de sempre, com a explicação como nota no fim."""
     annotate(error)
     traceback = _skip_magic(traceback)
-    if notes := getattr(error, "__notes__", None):
-        notes[:] = [_wrap(note) for note in notes]
+    notes = getattr(error, "__notes__", [])
+    notes[:] = [_wrap(note) for note in notes]
+    if notes or isinstance(error, KeyboardInterrupt):
         _cut_library(traceback)
     shell.showtraceback((kind, error, traceback), tb_offset=tb_offset)
 
