@@ -167,7 +167,7 @@ class EchoClient:
                 raise EchoError(
                     f"o servidor fechou a conexão depois de devolver {received} "
                     f"de {len(sent)} bytes.",
-                    "ele parou, encerrou você por silêncio, ou já atende o máximo de clientes.",
+                    "ele parou, desconectou você (pelo painel ou por silêncio), ou já está cheio.",
                     "veja se o servidor está de pé e conecte de novo.",
                 )
             if echo != sent[received : received + len(echo)]:

@@ -73,7 +73,7 @@ def _is_free(name: str) -> bool:
 def _run(shell: Any, cell: str) -> Any:
     """Roda o código de uma célula e devolve o valor da última expressão, como a célula faria."""
     source = "\n" + shell.transform_cell(cell)  # a primeira linha da célula é o %%rastrear
-    name = shell.compile.cache(source, shell.execution_count)
+    name = shell.compile.cache(source, shell.execution_count - 1)  # o IPython já contou esta
     tree = shell.compile.ast_parse(source, filename=name)
     if any(isinstance(node, _ASYNC) for node in _outside_functions(tree)):
         raise ValueError(

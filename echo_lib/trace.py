@@ -231,6 +231,9 @@ class TracedSocket(socket.socket):
         self._copies = [1]  # quantos objetos, por dup(), são este mesmo socket
         self._append = self._trace._rows.append
         self._count = self._trace._recorded.__next__
+        if is_tcp and fileno is not None and trace is None:  # nasceu do accept de um socket comum
+            with suppress(OSError):
+                self._find_ends("server", self.getpeername())
 
     def bind(self, address: Any) -> None:
         self._change("bind", super().bind, address)

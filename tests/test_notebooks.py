@@ -258,15 +258,20 @@ def test_notebook_is_executed_and_clean(path):
 
 # O que cada desenho da lição deve mostrar, a quem a lê sem kernel.
 DRAWN = {
-    "01": [r"SYN.*RST ✗", r"SYN \+ ACK.*conexão pronta.*4 bytes “olá”.*FIN"],
-    "03": [r"bind", r"listen.*SYN \+ ACK", r"3 de 7 bytes “soc”.*4 de 7 bytes “kets”.*FIN"],
-    "04": [r"listen", r"SYN \+ ACK.*conexão pronta", r"19 bytes “olá, ção 🗣️”"],
-    "05": [
-        r"listen",
-        r"“olá, thread”",
-        r"na fila, sem accept.*✗ Timeout",
-        r"accept.*accept.*“e eu\?”",
+    "01": [r"ninguém escuta.*SYN.*RST ✗", r"SYN \+ ACK.*conexão pronta.*4 bytes “olá”.*FIN"],
+    "03": [
+        r"bind",
+        r"RST ✗",
+        r"listen.*SYN \+ ACK",
+        r"3 de 7 bytes “soc”.*4 de 7 bytes “kets”.*FIN",
     ],
+    "04": [
+        r"listen",
+        r"SYN \+ ACK.*conexão pronta",
+        r"19 bytes “olá, ção 🗣️”",
+        r"8 bytes “de volta”",
+    ],
+    "05": [r"listen", r"“olá, thread”", r"sem accept.*Timeout", r"accept.*accept.*“e eu\?”"],
 }
 
 

@@ -4,6 +4,7 @@ import asyncio
 import socket
 import struct
 import xml.etree.ElementTree as ElementTree
+from contextlib import closing
 
 import pytest
 from hypothesis import given, settings
@@ -144,7 +145,7 @@ def test_closing_sends_fin_which_the_other_side_reads_as_the_end(talk):
     (fin,) = drawn.of_kind("fin")
     assert fin["label"] == "FIN"
     assert (drawn.call(fin["from"]), drawn.call(fin["to"])) == ("shutdown(SHUT_WR)", "recv(1024)")
-    assert drawn.rows[fin["to"]]["result"] == "b'': fim, o outro lado não envia mais"
+    assert drawn.rows[fin["to"]]["result"] == "b'' (fim)"
 
 
 def test_a_reset_is_drawn_as_rst(talk):
@@ -172,19 +173,30 @@ def test_refused_connection_has_no_target_and_says_the_error():
         socket.create_connection(address, timeout=TIMEOUT)
     drawn = Drawing(trace.events())
     (arrow,) = drawn.of_kind("refused")
-    assert arrow["target"] is None
+    nobody = drawn.lines[arrow["target"]]
+    assert (nobody["name"], nobody["note"]) == ("{}:{}".format(*address), "ninguém escuta")
     assert drawn.rows[arrow["from"]]["result"].startswith("ConnectionRefusedError")
     assert drawn.lines[arrow["source"]]["name"] == "cliente"
 
 
+def test_a_bound_socket_that_does_not_listen_is_who_refuses():
+    with Trace() as trace, socket.socket() as bound:
+        bound.bind((HERE, 0))
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(bound.getsockname(), timeout=TIMEOUT)
+    (arrow,) = Drawing(trace.events()).of_kind("refused")
+    assert arrow["target"] == "s1"
+
+
 def test_peer_outside_the_trace_is_a_supposed_line():
-    with (
-        EchoServer(port=0) as server,
-        Trace() as trace,
-        socket.create_connection(server.address, timeout=TIMEOUT) as client,
-    ):
-        client.sendall(b"oi")
-        client.recv(1024)
+    with closing(socket.SocketType()) as other:  # sem rastro: como noutra máquina
+        other.bind((HERE, 0))
+        other.listen()
+        with Trace() as trace, socket.create_connection(other.getsockname()) as client:
+            with closing(socket.SocketType(fileno=other._accept()[0])) as conn:
+                client.sendall(b"oi")
+                conn.sendall(conn.recv(9))
+            client.recv(9)
     drawn = Drawing(trace.events())
     (ghost,) = [line for line in drawn.lines.values() if line["ghost"]]
     assert (ghost["kind"], ghost["note"]) == ("server", "fora deste rastro")
@@ -252,7 +264,9 @@ def test_a_listener_that_closed_is_no_longer_a_target():
             address = listener.getsockname()
         with pytest.raises(ConnectionRefusedError):
             socket.create_connection(address, timeout=TIMEOUT)
-    assert [a["target"] for a in Drawing(trace.events()).of_kind("refused")] == [None]
+    drawn = Drawing(trace.events())
+    (arrow,) = drawn.of_kind("refused")
+    assert drawn.lines[arrow["target"]]["note"] == "ninguém escuta"
 
 
 @pytest.mark.skipif(not socket.has_dualstack_ipv6(), reason="sem IPv6 nesta máquina")
@@ -297,6 +311,32 @@ def test_a_long_class_keeps_the_memory_bounded():
             client.close()
             scene.add(trace.drain())
     assert len(scene._flows) == len(scene._of_socket) - 1 == 0
+
+
+def test_a_server_that_was_already_on_is_traced_from_its_next_client():
+    with (
+        EchoServer(port=0) as server,
+        Trace() as trace,
+        socket.create_connection(server.address, timeout=TIMEOUT) as client,
+    ):
+        client.sendall(b"oi")
+        client.recv(9)
+    arrows = Drawing(trace.events()).of_kind("data")
+    assert len(arrows) == 2 and all(a["from"] and a["to"] for a in arrows)
+
+
+def test_waiting_again_and_again_is_one_row(talk):
+    talk.conn.settimeout(0.001)
+    for _ in range(5):
+        with pytest.raises(TimeoutError):
+            talk.conn.recv(9)
+    talk.client.sendall(b"oi")
+    rows = list(talk.drawn().rows.values())
+    assert [row["result"] for row in rows if row["kind"] == "timeout"] == [
+        "TimeoutError: o prazo acabou, 5 vezes"
+    ]
+    assert rows[-1]["call"] == "sendall(b'oi')"
+    assert "5 vezes" in still.svg(talk.trace.events())
 
 
 def test_a_client_in_the_backlog_waits_for_accept():

@@ -17,7 +17,7 @@ async function render({ model, el, host: page, signal }) {
   const [portLabel, port] = field(`${id}-port`, "Porta", { type: "text", inputMode: "numeric" });
   const [messageLabel, message] = field(`${id}-message`, "Mensagem", { type: "text" });
   const connect = element("button", { type: "submit" });
-  const send = element("button", { type: "submit", textContent: "Enviar" });
+  const sending = element("button", { type: "submit", textContent: "Enviar" });
   const state = element("span", { className: "echo-state" });
   const notice = element("p", { className: "echo-notice" });
   notice.setAttribute("role", "status");
@@ -31,24 +31,31 @@ async function render({ model, el, host: page, signal }) {
 
   const connection = element("form", { className: "echo-row" },
     hostLabel, host, portLabel, port, connect, state);
-  const talk = element("form", { className: "echo-row" }, messageLabel, message, send);
+  const talk = element("form", { className: "echo-row" }, messageLabel, message, sending);
   const root = element("section", { className: "echo-panel echo-client" }, connection, talk, notice, history, drawing);
   root.setAttribute("aria-label", "Cliente de eco");
   el.append(root);
 
+  const send = (content) => {
+    try {
+      model.send(content);
+    } catch { // o kernel que criou este painel não existe mais
+      notice.textContent = "O painel perdeu o kernel: execute a célula de novo.";
+    }
+  };
   const isOpen = () => ["conectado", "enviando"].includes(model.get("state"));
 
   submitOnEnter(root);
   connection.addEventListener("submit", (event) => {
     event.preventDefault();
     if (model.get("state") === "conectando") return;
-    model.send(isOpen()
+    send(isOpen()
       ? { command: "disconnect" }
       : { command: "connect", host: host.value, port: port.value });
   });
   talk.addEventListener("submit", (event) => {
     event.preventDefault();
-    model.send({ command: "send", text: message.value });
+    send({ command: "send", text: message.value });
     if (isOpen()) message.value = "";
     message.focus();
   });

@@ -60,6 +60,9 @@ class Scene:
         self._of_socket: dict[int, str] = {}
         self._listening: dict[tuple[str, int], str] = {}
         self._listeners = 0
+        self._waited: tuple[str, str] | None = None
+        self._waiting: Record = {}
+        self._waits = 0
         self._trying: dict[int, Record] = {}  # conexões que ainda podem ser recusadas
         self._flows: dict[tuple[int, str], _Flow] = {}
         self._changed: dict[str, dict[str, Record]] = {}
@@ -83,6 +86,11 @@ class Scene:
             self._start = event.time
         line = self._line(event)
         kind, result = _outcome(event)
+        waited = (line, event.call) if kind in ("timeout", "pending") else None
+        if waited and waited == self._waited:  # a mesma espera, de novo: uma linha só
+            self._waits += 1
+            self._put("rows", {**self._waiting, "result": f"{result}, {self._waits} vezes"})
+            return
         row = {
             "id": event.number,
             "time": event.time - self._start,
@@ -96,6 +104,7 @@ class Scene:
             "peer": _address(event.peer),
             **_bytes(event),
         }
+        self._waited, self._waiting, self._waits = waited, row, 1
         self._put("rows", row)
         self._links(event, line)
 
@@ -115,7 +124,7 @@ class Scene:
             line = self._end(event, event.role, known)
         self._of_socket[event.socket] = line
         if event.local and event.error is None:
-            if event.call == "listen":
+            if event.call in ("bind", "listen"):  # só com bind, recusa: mas é ele quem recusa
                 self._listening[event.local[:2]] = line
             elif event.call == "close" and self._listening.get(event.local[:2]) == line:
                 del self._listening[event.local[:2]]
@@ -166,12 +175,14 @@ class Scene:
         if kind == "listener":
             self._listeners += 1
             return "escuta" if self._listeners == 1 else f"escuta {self._listeners}"
+        if kind == "nobody":
+            return _address(event.argument) or "?"
         names = {"server": f"conn {connection}", "client": f"cliente {connection or ''}".strip()}
         return names.get(kind, f"socket {event.socket}")
 
     def _order(self, event: Event, kind: str, connection: int | None) -> list[int]:
         """Da esquerda para a direita: quem apareceu antes; as pontas de uma conexão, juntas."""
-        side = {"server": 1, "client": 2}.get(kind, 0)
+        side = {"nobody": -1, "server": 1, "client": 2}.get(kind, 0)
         other = self._lines.get(f"{connection}{'client' if kind == 'server' else 'server'}")
         return [other["order"][0] if other and side else event.number, side]
 
@@ -227,6 +238,9 @@ class Scene:
             return
         listener = self._listener(event.peer or event.argument)
         target = listener or (f"{event.connection}server" if event.connection else None)
+        if target is None:
+            target = f"n{event.number}"
+            self._know(target, event, "nobody", None, event.argument, "ninguém escuta")
         name = f"h{event.number}"
         self._link(name, event.number, event.number, line, target, kind)
         if kind == "pending" and event.connection is not None:
@@ -382,17 +396,21 @@ def call_text(event: Event) -> str:
 
 def _outcome(event: Event) -> tuple[str, str]:
     """O tipo da linha e o que a chamada devolveu ou lançou."""
+    name = type(event.error).__name__
     if isinstance(event.error, BlockingIOError):
-        return "pending", f"{type(event.error).__name__}: ainda não"
+        return "pending", f"{name}: ainda não"
+    if isinstance(event.error, TimeoutError) and event.call in RECEIVES | {"accept"}:
+        return "timeout", f"{name}: o prazo acabou"
     if event.error is not None:
-        return "error", f"{type(event.error).__name__}: {printable(str(event.error))}"
+        said = event.error.strerror if isinstance(event.error, OSError) else None
+        return "error", f"{name}: {printable(said or str(event.error))}"
     if event.call == "accept":
         return "accept", f"conn {event.connection}, de {_address(event.peer)}"
-    if event.sends:
-        return "send", _size(event.size)
+    if event.sends:  # só send devolve algo: quantos bytes aceitou
+        return "send", _size(event.size) + ("" if event.call == "send" else " entregues ao sistema")
     if event.call in RECEIVES:
         if not event.size and event.argument:
-            return "end", "b'': fim, o outro lado não envia mais"
+            return "end", "b'' (fim)"
         return "recv", _size(event.size)
     return event.call, ""
 

@@ -1,8 +1,9 @@
 // O diagrama de sequência. Guarda os registros que o kernel manda (linhas de vida, linhas e setas;
 // veja scene.py), calcula onde cada um fica e desenha só o que está à vista.
 
-const SIZES = { column: 172, row: 46, tall: 92, head: 52, overscan: 4 };
+const SIZES = { column: 172, narrow: 116, row: 46, tall: 92, head: 52, overscan: 4 };
 const KEEP = 10_000;
+const SETTLED = 500; // ms: o que a célula já tinha feito chegou; o sossego antes de salvar
 
 /** Os registros de um rastro, em ordem de tempo. Um por modelo: vários desenhos o compartilham. */
 export class Store {
@@ -18,6 +19,7 @@ export class Store {
     this.links = new Map();
     this.dropped = 0;
     this.evicted = 0;
+    this.latest = null;
     this.changed();
   }
 
@@ -37,6 +39,7 @@ export class Store {
       if (link.gone) this.links.delete(link.id);
       else this.links.set(link.id, link);
     }
+    this.latest = rows.at(-1)?.id ?? this.latest;
     this.insert(rows);
     this.evict(dropped);
     this.changed();
@@ -44,6 +47,12 @@ export class Store {
 
   /** Quase sempre no fim; uma chamada que demorou entra no lugar do seu começo. */
   insert(rows) {
+    const known = new Map(this.rows.slice(-50).map((row, i, tail) => [row.id, this.rows.length - tail.length + i]));
+    rows = rows.filter((row) => {
+      const place = known.get(row.id);
+      if (place !== undefined) this.rows[place] = row; // a mesma espera, contada de novo
+      return place === undefined;
+    });
     const last = this.rows.at(-1)?.time ?? -Infinity;
     const late = rows.some((row) => row.time < last);
     this.rows.push(...rows);
@@ -96,44 +105,62 @@ export class Store {
  * Onde cada coisa fica. `connection` filtra; `until` é o id da última chamada mostrada (pausa e
  * passo a passo), que continua a mesma quando as antigas saem. Sem DOM: os testes o conferem.
  */
-export function layout(store, { connection = null, until = null } = {}) {
+export function layout(store, { connection = null, until = null, room = Infinity } = {}) {
   const chosen = connection === null
     ? store.rows
     : store.rows.filter((row) => row.connection === null || row.connection === connection);
   const end = until === null ? -1 : chosen.findIndex((row) => row.id === until);
   const rows = until === null ? chosen : chosen.slice(0, Math.max(1, end + 1));
   const index = new Map(rows.map((row, i) => [row.id, i]));
+  const all = new Set(chosen.map((row) => row.id));
   const links = [];
   const tall = new Set();
-  const lines = new Map();
+  const lines = new Map(); // de todas as chamadas: as colunas não mudam no passo a passo
   const use = (id) => {
     const line = store.line(id);
     if (line) lines.set(line.id, line);
     return line;
   };
   for (const link of store.links.values()) {
+    if (!all.has(link.from) && !all.has(link.to)) continue;
+    for (const id of [link.source, link.target]) if (id) use(id);
     const found = place(link, index);
     if (!found) continue;
     links.push(found);
     if (link.kind === "handshake") tall.add(link.from);
-    for (const id of [link.source, link.target]) if (id) use(id);
   }
-  const spans = new Map(); // da primeira à última vez que cada linha de vida aparece
-  const lives = (line, i) => {
-    const [first, last] = spans.get(line?.id) ?? [i, i];
-    if (line) spans.set(line.id, [Math.min(first, i), Math.max(last, i)]);
-  };
-  rows.forEach((row, i) => lives(use(row.line), i));
-  for (const link of links) if (link.kind === "accept") lives(store.line(link.target), link.to);
+  for (const row of chosen) use(row.line);
   const columns = [...lines.values()].sort((a, b) => a.order[0] - b.order[0] || a.order[1] - b.order[1]);
-  const x = new Map(columns.map((line, i) => [line.id, SIZES.column * (i + 0.5)]));
+  const column = Math.max(SIZES.narrow, Math.min(SIZES.column, room / Math.max(1, columns.length)));
+  const x = new Map(columns.map((line, i) => [line.id, column * (i + 0.5)]));
   const tops = new Float64Array(rows.length + 1);
   rows.forEach((row, i) => { tops[i + 1] = tops[i] + (tall.has(row.id) ? SIZES.tall : SIZES.row); });
   return {
-    chosen, rows, links, columns, x, tops, index, spans, tall,
-    width: SIZES.column * Math.max(1, columns.length),
+    chosen, rows, links, columns, x, tops, index, column,
+    spans: lives(store, rows, links),
+    width: column * Math.max(1, columns.length),
     height: tops[rows.length],
   };
+}
+
+/** De que linha a que linha do desenho vive cada socket: até o seu close, ou até o fim. */
+function lives(store, rows, links) {
+  const spans = new Map();
+  const meet = (id, i) => {
+    const line = store.line(id);
+    if (!line || i === null) return;
+    const [first, end] = spans.get(line.id) ?? [i, rows.length - 1];
+    spans.set(line.id, [Math.min(first, i), end]);
+  };
+  for (const { source, target, from, to } of links) {
+    for (const id of [source, target]) for (const i of [from, to]) meet(id, i);
+  }
+  rows.forEach((row, i) => {
+    meet(row.line, i);
+    const line = store.line(row.line);
+    if (row.kind === "close" && line) spans.get(line.id)[1] = i;
+  });
+  return spans;
 }
 
 /** A seta, se as suas chamadas estão no desenho; solta, se só uma das pontas está. */
@@ -157,6 +184,8 @@ export function visible(tops, top, bottom) {
   return [Math.max(0, low - SIZES.overscan), Math.min(count, last + SIZES.overscan)];
 }
 
+const outside = (line) => line?.ghost && line.note.startsWith("fora");
+
 const SVG = "http://www.w3.org/2000/svg";
 
 function shape(tag, attributes, text) {
@@ -169,6 +198,7 @@ function shape(tag, attributes, text) {
 const shorten = (text, most) => (text.length > most ? `${text.slice(0, most - 1)}…` : text);
 const milliseconds = (seconds) => `${(seconds * 1000).toFixed(3).replace(".", ",")} ms`;
 const number = (n) => n.toLocaleString("pt-BR");
+const signs = { error: "◆ ", timeout: "○ ", pending: "○ ", send: "" };
 const within = (x, left, right) => x >= left && x <= right;
 const older = (n) => (n === 1 ? "a mais antiga já foi descartada" : `as ${number(n)} mais antigas já foram descartadas`);
 
@@ -182,7 +212,7 @@ export function draw(store, plan, [first, last], [left, right]) {
     shapes.push(shape("path", { d: `M${x1} ${y1}L${x2} ${y2}`, class: `arrow ${style}` }));
     shapes.push(shape("path", { d: `M${x2 + back} ${y2 - 5}L${x2} ${y2}l${back} 5`, class: `head ${style}` }));
     if (label) {
-      labels.push(shape("text", { x: (x1 + x2) / 2, y: labelY - 7, class: "label" }, shorten(label, 26)));
+      labels.push(shape("text", { x: (x1 + x2) / 2, y: labelY - 7, class: "label" }, shorten(label, Math.max(16, Math.abs(x2 - x1) / 7))));
     }
   };
   const system = {
@@ -203,8 +233,11 @@ export function draw(store, plan, [first, last], [left, right]) {
   for (const line of plan.columns) {
     const x = plan.x.get(line.id);
     if (!within(x, left, right)) continue;
-    const [start, end] = line.ghost ? [0, plan.rows.length - 1] : (plan.spans.get(line.id) ?? [0, plan.rows.length - 1]);
-    const top = Math.max(middle(start), plan.tops[first]), bottom = Math.min(middle(end), plan.tops[last]);
+    if (!plan.spans.has(line.id)) continue;
+    const [start, end] = plan.spans.get(line.id);
+    const closed = plan.rows[end].kind === "close" && store.line(plan.rows[end].line) === line;
+    const top = Math.max(middle(start) - (plan.tops[start + 1] - plan.tops[start] > SIZES.row ? 28 : 0), plan.tops[first]);
+    const bottom = Math.min(closed ? middle(end) : plan.tops[end + 1], plan.tops[last]);
     if (bottom < top) continue;
     shapes.push(shape("path", { d: `M${x} ${top}V${bottom}`, class: `life ${line.ghost ? "ghost" : line.kind}` }));
   }
@@ -216,15 +249,16 @@ export function draw(store, plan, [first, last], [left, right]) {
     const start = link.from ?? link.to, end = link.to ?? link.from;
     if (end < first || start >= last) continue;
     const x1 = plan.x.get(store.line(link.source)?.id);
-    const x2 = plan.x.get(store.line(link.target)?.id) ?? x1 - 70;
+    const x2 = plan.x.get(store.line(link.target)?.id);
     if (x1 === undefined || Math.max(x1, x2) < left || Math.min(x1, x2) > right) continue;
     if (system[link.kind]) {
       system[link.kind](x1, x2, middle(start));
       continue;
     }
     const whole = link.from !== null && link.to !== null;
-    const half = link.from === null ? [(x1 + x2) / 2, x2] : [x1, (x1 + x2) / 2];
-    const [a, b] = whole ? [x1, x2] : half;
+    // Solta: vai até o meio do caminho, ou até a linha de quem está fora do rastro.
+    const [a, b] = [["from", "source", x1], ["to", "target", x2]].map(([end, line, x]) =>
+      link[end] !== null || outside(store.line(link[line])) ? x : (x1 + x2) / 2);
     const style = `${kind(link.source)} ${whole && link.kind === "data" ? "" : "system"} ${link.label === "RST" ? "bad" : ""}`;
     arrow(a, middle(start), b, middle(end), style, link.label, middle(arrivals.get(end) > 1 ? start : end));
   }
@@ -242,9 +276,10 @@ function spot(store, plan, i) {
 function mark(store, plan, i) {
   const { kind, x, y } = spot(store, plan, i);
   const how = plan.rows[i].kind;
-  if (how !== "error" && how !== "close") return shape("circle", { cx: x, cy: y, r: 5, class: `dot ${kind}` });
-  const bad = how === "error" ? "bad" : "";
-  return shape("path", { d: `M${x - 6} ${y - 6}l12 12m0 -12l-12 12`, class: `cross ${kind} ${bad}` });
+  if (how === "close") return shape("path", { d: `M${x - 6} ${y - 6}l12 12m0 -12l-12 12`, class: `cross ${kind}` });
+  if (how === "error") return shape("path", { d: `M${x} ${y - 9}l9 9l-9 9l-9 -9z`, class: "wrong" });
+  const waiting = how === "timeout" || how === "pending" ? "waiting" : "";
+  return shape("circle", { cx: x, cy: y, r: 5, class: `dot ${kind} ${waiting}` });
 }
 
 function ring(store, plan, i) {
@@ -292,7 +327,9 @@ export function mount(el, store, onExport) {
   const id = uniqueId();
   // Ao fim da célula o JupyterLab refaz a saída: o desenho novo continua de onde o outro estava.
   const state = (store.view = { connection: null, until: null, selected: null, ...store.view });
-  let plan, range, hovered = null, following = true, revealing = false, before = 0, frame = 0;
+  let plan, range, hovered = null, following = false, revealing = false, before = 0, frame = 0;
+  const born = performance.now();
+  let seen = store.latest;
 
   const button = (text, onclick) => element("button", { type: "button", textContent: text, onclick });
   const pause = button("Pausar", () => showUntil(live() ? plan.chosen.at(-1)?.id ?? null : null));
@@ -306,6 +343,10 @@ export function mount(el, store, onExport) {
   const notice = element("p", { className: "echo-notice" });
   notice.setAttribute("role", "status");
   const toolbar = element("div", { className: "echo-row" }, pause, first, back, forward, filterLabel, filter, save);
+  // Depois de um clique do mouse, as teclas são da lista, e não atalhos que mexem no caderno.
+  toolbar.addEventListener("click", (event) => {
+    if (event.detail > 0 && event.target.tagName === "BUTTON") list.focus({ preventScroll: true });
+  });
   toolbar.setAttribute("role", "group");
   toolbar.setAttribute("aria-label", "Controles do diagrama");
 
@@ -318,7 +359,8 @@ export function mount(el, store, onExport) {
   const picture = shape("svg", { role: "img", class: "echo-picture" });
   const body = element("div", { className: "echo-body" }, list, picture);
   const stage = element("div", { className: "echo-stage" }, head, body);
-  const inspector = element("div", { className: "echo-details", hidden: true });
+  const inspector = element("div", { className: "echo-details" },
+    element("p", { textContent: "Passe o mouse ou clique numa chamada, ou ande por elas com as setas, para ver os bytes e o tempo." }));
   inspector.setAttribute("role", "region");
   inspector.setAttribute("aria-label", "Detalhes da chamada");
   const root = element("section", { className: "echo-panel echo-sequence" }, toolbar, status, stage, inspector, notice);
@@ -326,6 +368,7 @@ export function mount(el, store, onExport) {
   el.append(root);
 
   const live = () => state.until === null;
+  const atEnd = () => stage.scrollTop + stage.clientHeight > stage.scrollHeight - SIZES.row;
   const say = (text) => { notice.textContent = text; };
   const schedule = () => { frame ||= requestAnimationFrame(() => { frame = 0; update(); }); };
   const indexOf = (rowId) => plan.index.get(rowId) ?? null;
@@ -333,8 +376,10 @@ export function mount(el, store, onExport) {
   /** Mostra só até uma chamada, ou, com null, tudo o que vier. */
   function showUntil(rowId) {
     state.until = rowId;
-    if (live()) state.selected = null;
-    following = true;
+    if (live()) {
+      state.selected = null;
+      following = true;
+    }
     schedule();
   }
 
@@ -355,7 +400,12 @@ export function mount(el, store, onExport) {
 
   function update() {
     if (!stage.clientHeight && plan) return; // escondido: ao reaparecer, atualiza-se
-    plan = layout(store, state);
+    const width = Math.round(Math.max(176, Math.min(288, stage.clientWidth * 0.34)));
+    root.style.setProperty("--echo-list", `${width}px`);
+    plan = layout(store, { ...state, room: stage.clientWidth - width - 2 });
+    // O que já aconteceu se lê do começo; o que passa a acontecer, segue-se.
+    if (store.latest !== seen && performance.now() - born > SETTLED) following ||= before === 0 || atEnd();
+    seen = store.latest;
     fillFilter();
     head.style.width = body.style.width = `calc(var(--echo-list) + ${plan.width}px)`;
     body.style.height = `${plan.height}px`;
@@ -390,6 +440,9 @@ export function mount(el, store, onExport) {
     const room = stage.clientHeight - SIZES.head;
     if (top < stage.scrollTop) stage.scrollTop = top;
     else if (bottom > stage.scrollTop + room) stage.scrollTop = bottom - room;
+    const x = plan.x.get(store.line(plan.rows[i].line)?.id) ?? 0;
+    const side = stage.clientWidth - parseInt(root.style.getPropertyValue("--echo-list"));
+    if (x + 40 > stage.scrollLeft + side || x - 40 < stage.scrollLeft) stage.scrollLeft = Math.max(0, x - side / 2);
   }
 
   function paint() {
@@ -404,7 +457,7 @@ export function mount(el, store, onExport) {
     picture.style.top = `${y}px`;
     picture.style.height = `${height}px`;
     picture.setAttribute("viewBox", `0 ${y} ${plan.width} ${height}`);
-    const left = stage.scrollLeft - SIZES.column, right = stage.scrollLeft + stage.clientWidth;
+    const left = stage.scrollLeft - plan.column, right = stage.scrollLeft + stage.clientWidth;
     picture.replaceChildren(...draw(store, plan, range, [left, right]));
     fillHead(left, right);
     emphasize();
@@ -415,11 +468,11 @@ export function mount(el, store, onExport) {
     const i = hovered ?? indexOf(state.selected);
     picture.querySelector(".ring")?.remove();
     const row = plan.rows[i];
-    if (row) picture.append(ring(store, plan, i));
-    inspector.hidden = !row;
-    if (inspector.dataset.row === String(row?.id)) return;
-    inspector.dataset.row = row?.id;
-    inspector.replaceChildren(...(row ? details(store, row) : []));
+    if (!row) return; // os últimos detalhes ficam: a página não pula
+    picture.append(ring(store, plan, i));
+    if (inspector.dataset.row === String(row.id)) return;
+    inspector.dataset.row = row.id;
+    inspector.replaceChildren(...details(store, row));
   }
 
   function option(row, i) {
@@ -427,7 +480,8 @@ export function mount(el, store, onExport) {
     const node = element("div", { id: `${id}-${row.id}`, className: `echo-call ${row.kind} ${row.result ? "" : "bare"}` },
       element("span", { className: `echo-who ${line?.kind}`, textContent: line?.name ?? "" }),
       element("code", { textContent: ` ${row.call}` }),
-      element("span", { className: "echo-result", textContent: `${row.kind === "error" ? "✗ " : row.result ? "→ " : ""}${row.result}` }));
+      element("span", { className: "echo-result", textContent: `${signs[row.kind] ?? (row.result ? "→ " : "")}${row.result}` }));
+    node.title = row.result ? `${row.call} → ${row.result}` : row.call;
     node.setAttribute("role", "option");
     node.setAttribute("aria-selected", String(row.id === state.selected));
     node.setAttribute("aria-posinset", i + 1);
@@ -444,20 +498,21 @@ export function mount(el, store, onExport) {
     for (const old of [...filter.options].slice(1)) {
       if (!wanted.delete(old.value)) old.remove();
     }
-    filter.append(...[...wanted].map((n) => element("option", { value: n, textContent: `só a ${n}` })));
+    filter.append(...[...wanted].map((n) => element("option", { value: n, textContent: n })));
     filter.value = state.connection ?? "";
   }
 
   function fillHead(left, right) {
     const shown = plan.columns.filter((line) => within(plan.x.get(line.id), left, right));
-    const key = JSON.stringify([shown, shown[0] && plan.x.get(shown[0].id)]);
+    const key = JSON.stringify([shown, plan.column, shown[0] && plan.x.get(shown[0].id)]);
     if (head.dataset.key === key) return;
     head.dataset.key = key;
     head.replaceChildren(...shown.map((line) => {
       const node = element("div", { className: `echo-head ${line.kind}` },
         element("strong", { textContent: line.name }),
         element("span", { textContent: line.note }));
-      node.style.left = `calc(var(--echo-list) + ${plan.x.get(line.id) - SIZES.column / 2}px)`;
+      node.style.left = `calc(var(--echo-list) + ${plan.x.get(line.id) - plan.column / 2}px)`;
+      node.style.width = `${plan.column}px`;
       return node;
     }));
   }
@@ -501,8 +556,7 @@ export function mount(el, store, onExport) {
   // Quem rola para cima para ler não é puxado de volta; no fim da lista, volta a seguir.
   stage.addEventListener("scroll", () => {
     if (!stage.clientHeight) return;
-    const atEnd = stage.scrollTop + stage.clientHeight > stage.scrollHeight - SIZES.row;
-    if (atEnd || stage.scrollTop < before) following = atEnd;
+    if (atEnd() || stage.scrollTop < before) following = atEnd();
     before = stage.scrollTop;
     paint();
   });
@@ -527,7 +581,6 @@ function download(name, type, text) {
   setTimeout(() => URL.revokeObjectURL(url), 1000);
 }
 
-const SETTLED = 300; // ms de sossego antes de pôr no estado o que o caderno salvo levará
 const ANSWER = 5000; // ms até dizer que o kernel não respondeu
 
 /** Pede o SVG ao kernel, que desenha o parado, e o entrega como arquivo. */

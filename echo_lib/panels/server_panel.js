@@ -44,7 +44,7 @@ function render({ model, el }) {
   const body = element("tbody");
   const table = element("table", {},
     element("thead", {}, element("tr", {},
-      ...["Endereço", "Desde", "Mensagens", "Bytes", "Ação"].map(header))),
+      ...["Endereço", "Desde", "recv", "Bytes", "Ação"].map(header))),
     body);
   const nobody = element("p", { textContent: "Nenhum cliente conectado." });
   const more = element("p");

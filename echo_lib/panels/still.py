@@ -6,17 +6,24 @@ from collections.abc import Sequence
 from html import escape
 from typing import Any
 
-from echo_lib.panels.scene import Record, Scene
+from echo_lib.panels.scene import OUTSIDE, Record, Scene
 from echo_lib.trace import Event
 
+_REPEATS = 10  # por linha desenhada, quantas chamadas se olham
 ROWS = 60  # chamadas desenhadas; das demais se diz quantas são
 _TEXT, _COLUMN, _HEAD, _ROW, _TALL = 340, 170, 62, 44, 84  # pixels
-_COLORS = {"server": "#5b2a86", "client": "#0b57a4", "listener": "#00594c", "socket": "#444444"}
+_COLORS = {
+    "server": "#5b2a86",
+    "client": "#0b57a4",
+    "listener": "#00594c",
+    "socket": "#444444",
+    "nobody": "#444444",
+}
 _STYLE = (
     "text{font:14px system-ui,sans-serif;fill:#111}.code{font:13px ui-monospace,monospace}"
     ".name{font-weight:600}.small{font-size:12px;fill:#444}.bad{fill:#b00020;font-weight:600}"
     ".label{font-size:12px;paint-order:stroke;stroke:#fff;stroke-width:4px}"
-    "path{fill:none;stroke-width:2}.system{stroke-dasharray:6 4}.life{stroke:#999;stroke-width:1.5}"
+    "path{stroke-width:2}.system{stroke-dasharray:6 4}.life{stroke:#999;stroke-width:1.5}"
 )
 
 
@@ -38,9 +45,11 @@ class _Still:
     """As posições de um desenho: uma coluna por linha de vida, uma faixa por chamada."""
 
     def __init__(self, events: Sequence[Event], skipped: int, rows: int) -> None:
-        records = Scene().add(events[:rows])
-        self.rows = records["rows"]
-        self.links = [link for link in records["links"] if not link.get("gone")]
+        records = Scene().add(events[: rows * _REPEATS])  # repetidos são uma linha só
+        self.rows = records["rows"][:rows]
+        drawn = {row["id"] for row in self.rows}
+        found = [link for link in records["links"] if not link.get("gone")]
+        self.links = [_cut(link, drawn) for link in found if {link["from"], link["to"]} & drawn]
         self.same = {line["id"]: line["same"] for line in records["lines"] if "same" in line}
         used = {row["line"] for row in self.rows}
         used |= {self.same.get(e, e) for k in self.links for e in (k["source"], k["target"])}
@@ -55,7 +64,7 @@ class _Still:
             self.y[row["id"]] = y + height / 2
             y += height
         self.bottom = y
-        rest = len(events) - len(self.rows)
+        rest = len(records["rows"]) - len(self.rows) + max(0, len(events) - rows * _REPEATS)
         notes = [(skipped, "antes destas"), (rest, "depois destas")]
         self.notes = [f"… e mais {_calls(n)} {what}" for n, what in notes if n > 0]
         self.out: list[str] = []
@@ -86,16 +95,20 @@ class _Still:
         layer.append(f'<text x="{x:g}" y="{y:g}" {attributes}>{escape(text)}</text>')
 
     def _path(self, points: str, color: str, style: str = "") -> None:
-        self.out.append(f'<path d="{points}" stroke="{color}" class="{style}"/>')
+        self.out.append(f'<path d="{points}" fill="none" stroke="{color}" class="{style}"/>')
 
     def _lifeline(self, line: Record) -> None:
         x = self.x[line["id"]]
         self._text(x, 20, line["name"], "name", "middle")
         self._text(x, 38, line["note"], "small", "middle")
-        own = [self.y[row["id"]] for row in self.rows if self._line(row["line"]) is line]
-        born = [k for k in self.links if k["kind"] == "accept" and k["target"] == line["id"]]
-        own += [self.y[link["to"]] for link in born]
-        top, bottom = (min(own), max(own)) if own else (_HEAD, self.bottom)
+        own = [row for row in self.rows if self._line(row["line"]) is line]
+        met = [k for k in self.links if line["id"] in (k["source"], k["target"])]
+        rows = [row["id"] for row in own] + [
+            k[end] for k in met for end in ("from", "to") if k[end]
+        ]
+        closed = own and own[-1]["kind"] == "close"
+        top = min((self.y[row] for row in rows), default=_HEAD)
+        bottom = self.y[own[-1]["id"]] if closed else self.bottom
         style = "life system" if line["ghost"] else "life"
         self._path(f"M{x:g} {top:g}V{bottom:g}", "#999", style)
 
@@ -107,8 +120,13 @@ class _Still:
         self._text(8, y - 4, _short(f"{name}: {row['call']}", 40), "code")
         self._text(8, y + 13, _short(f"{mark}{row['result']}", 50), style)
         x, color = self.x[row["line"]], _COLORS[self._line(row["line"])["kind"]]
-        if row["kind"] in ("error", "close"):
+        if row["kind"] == "close":
             self._path(f"M{x - 6:g} {y - 6:g}l12 12m0 -12l-12 12", color)
+        elif row["kind"] == "error":
+            self.out.append(f'<path d="M{x:g} {y - 9:g}l9 9l-9 9l-9 -9z" fill="#b00020"/>')
+        elif row["kind"] in ("timeout", "pending"):
+            circle = f'<circle cx="{x:g}" cy="{y:g}" r="5" fill="#fff" stroke="{color}"/>'
+            self.out.append(circle)
         else:
             self.out.append(f'<circle cx="{x:g}" cy="{y:g}" r="4" fill="{color}"/>')
 
@@ -122,7 +140,7 @@ class _Still:
         source = self.same.get(link["source"], link["source"])
         color = _COLORS[self._line(source)["kind"]]
         x1 = self.x[source]
-        x2 = self.x[self.same.get(link["target"], link["target"])] if link["target"] else x1 - 60
+        x2 = self.x[self.same.get(link["target"], link["target"])]
         if link["kind"] == "handshake":
             for i, name in enumerate(("SYN", "SYN + ACK", "ACK")):
                 a, b = (x2, x1) if i == 1 else (x1, x2)
@@ -134,11 +152,13 @@ class _Still:
         elif link["kind"] == "accept":
             self._arrow(x1, y1, x2, y2, color, "system", "conexão pronta")
         else:
+            unseen = [self._line(link[end])["note"] == OUTSIDE for end in ("source", "target")]
             half = (x1 + x2) / 2
+            start_x, end_x = (x1 if unseen[0] else half), (x2 if unseen[1] else half)
             style = "" if link["from"] and link["to"] and link["kind"] == "data" else "system"
             merged = sum(k["to"] == end and k["kind"] == "data" for k in self.links) > 1
             at = y1 if merged else y2
-            x1, x2 = x1 if link["from"] else half, x2 if link["to"] else half
+            x1, x2 = x1 if link["from"] else start_x, x2 if link["to"] else end_x
             self._arrow(x1, y1, x2, y2, color, style, link["label"], at)
 
     def _arrow(
@@ -159,6 +179,11 @@ class _Still:
         self._text(
             (x1 + x2) / 2, (y2 if at is None else at) - 6, _short(label, 26), "label", "middle"
         )
+
+
+def _cut(link: Record, drawn: set[int]) -> Record:
+    """A seta, solta da ponta que ficou de fora do desenho."""
+    return {**link, **{end: link[end] if link[end] in drawn else None for end in ("from", "to")}}
 
 
 def _calls(count: int) -> str:
