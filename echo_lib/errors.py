@@ -290,7 +290,7 @@ def valid_address(host: object, port: object) -> Address:
         )
     if set(host.strip()) & set("/: \t") or not host.strip().isprintable():
         raise ValueError(
-            f"esperava só o endereço, sem http://, sem espaços e sem a porta junto; recebi {host!r}."
+            f"esperava só o endereço, sem http://, espaços nem a porta junto; recebi {host!r}."
         )
     number = (
         int(port) if isinstance(port, str) and re.fullmatch(r"\s*[0-9]{1,9}\s*", port) else port

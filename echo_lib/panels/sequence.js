@@ -152,8 +152,10 @@ function lives(store, rows, links) {
     const [first, end] = spans.get(line.id) ?? [i, rows.length - 1];
     spans.set(line.id, [Math.min(first, i), end]);
   };
-  for (const { source, target, from, to } of links) {
-    for (const id of [source, target]) for (const i of [from, to]) meet(id, i);
+  for (const { kind, source, target, from, to } of links) {
+    for (const id of [source, target]) {
+      if (store.line(id)?.ghost || kind === "accept") for (const i of [from, to]) meet(id, i);
+    }
   }
   rows.forEach((row, i) => {
     meet(row.line, i);

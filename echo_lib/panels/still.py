@@ -103,6 +103,7 @@ class _Still:
         self._text(x, 38, line["note"], "small", "middle")
         own = [row for row in self.rows if self._line(row["line"]) is line]
         met = [k for k in self.links if line["id"] in (k["source"], k["target"])]
+        met = [k for k in met if line["ghost"] or k["kind"] == "accept"]
         rows = [row["id"] for row in own] + [
             k[end] for k in met for end in ("from", "to") if k[end]
         ]

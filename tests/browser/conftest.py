@@ -79,7 +79,7 @@ def violations(page, selector):
     ]
 
 
-@pytest.fixture(scope="module")  # os kernels das lições, e as suas portas, acabam com o módulo
+@pytest.fixture(scope="session")
 def lab(tmp_path_factory):
     """O que `kit.py aula` abre, com as lições numa cópia que o teste pode alterar."""
     folder = tmp_path_factory.mktemp("lições")
@@ -117,8 +117,14 @@ def new_page(browser):
     return page
 
 
+def close(page):
+    """Fecha a página e os kernels que ela abriu, e com eles as portas que tinham."""
+    page.evaluate("() => window.jupyterapp?.serviceManager.sessions.shutdownAll()")
+    page.close()
+
+
 @pytest.fixture
 def page(chromium):
     page = new_page(chromium)
     yield page
-    page.close()
+    close(page)

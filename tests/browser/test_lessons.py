@@ -6,7 +6,7 @@ import nbformat
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.conftest import new_page
+from tests.browser.conftest import close, new_page
 from tests.conftest import ROOT, TIMEOUT
 
 MESSAGE = "olá, ção 🗣️"
@@ -53,7 +53,7 @@ def lesson(chromium, lab):
     opened.run_until(PANEL)
     expect(page.get_by_role("region", name="Cliente de eco")).to_be_visible()
     yield opened
-    page.close()
+    close(page)
 
 
 @pytest.fixture
