@@ -34,7 +34,8 @@ class Lab(NamedTuple):
         notebook = nbformat.v4.new_notebook(cells=list(map(nbformat.v4.new_code_cell, cells)))
         notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3"}
         nbformat.write(notebook, self.folder / f"{name}.ipynb")
-        page.goto(re.sub(r"[^/]*\.ipynb", f"{name}.ipynb", self.url))
+        # Com reset, as abas dos outros testes não voltam, nem os kernels delas.
+        page.goto(re.sub(r"[^/]*\.ipynb", f"{name}.ipynb", self.url) + "&reset")
         view = page.get_by_role("tabpanel", name=name)
         page.wait_for_function(KERNEL_READY, arg=f"{name}.ipynb")
         return Notebook(page, view)

@@ -19,7 +19,7 @@ class Lesson:
     def __init__(self, page, url, name):
         self.page = page
         self.cells = nbformat.read(ROOT / "notebooks" / f"{name}.ipynb", as_version=4).cells
-        page.goto(url)
+        page.goto(url + "&reset")
         page.get_by_role("listitem", name=re.compile(name)).dblclick()
         self.view = page.get_by_role("tabpanel", name=re.compile(name))
         self.view.get_by_role("heading", level=1).click()
@@ -77,7 +77,7 @@ def send(panel, text, key="Enter"):
 
 
 def test_kit_opens_in_portuguese_without_pop_ups(page, lab):
-    page.goto(lab.url)
+    page.goto(lab.url + "&reset")
     expect(page.get_by_role("heading", name="00 · Comece aqui")).to_be_visible()
     for menu in ("Arquivo", "Editar", "Executar", "Ajuda"):
         expect(page.get_by_role("menuitem", name=menu)).to_be_visible()
