@@ -119,8 +119,10 @@ class ServerPanel(anywidget.AnyWidget):
         return "O servidor parou."
 
     def _disconnect(self, address: Address) -> str:
+        known = any(client.address == address for client in self.server.clients)
         self.server.disconnect(address)
-        return "Desconectado: {}:{}.".format(*address)
+        who = "{}:{}".format(*address)
+        return f"Desconectado: {who}." if known else f"{who} já não estava conectado."
 
     def _refresh(self) -> None:
         """Leva à página, numa só mensagem, o que mudou."""

@@ -6,7 +6,7 @@ import nbformat
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.conftest import close, new_page
+from tests.browser.conftest import close, new_page, use_theme, violations
 from tests.conftest import ROOT, TIMEOUT
 
 MESSAGE = "olá, ção 🗣️"
@@ -170,6 +170,17 @@ def test_panel_answers_while_a_cell_runs(lesson, panel):
     expect(lesson.view.get_by_text("[*]:")).to_be_visible()  # a célula ainda está rodando
     lesson.page.get_by_role("button", name="Interromper kernel").click()
     expect(lesson.view.get_by_text("[*]:")).to_have_count(0)
+
+
+def test_conversation_is_drawn_and_accessible_in_both_themes(lesson, panel):
+    connect(panel)
+    send(panel, MESSAGE)
+    calls = panel.get_by_role("listbox", name="Chamadas")
+    expect(calls.get_by_role("option").filter(has_text="recv(1024)")).to_be_visible()
+    expect(panel.get_by_text("fora deste rastro")).to_be_visible()
+    for theme in ("JupyterLab Dark", "JupyterLab Light"):
+        use_theme(lesson.page, theme)
+        assert violations(lesson.page, ".echo-client") == []
 
 
 def test_network_text_is_never_markup(lesson, panel):
