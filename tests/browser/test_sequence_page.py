@@ -7,7 +7,7 @@ import nbformat
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.conftest import use_theme, violations
+from tests.browser.conftest import close, new_page, use_theme, violations
 from tests.conftest import TIMEOUT
 
 LOAD = "%load_ext echo_lib\nimport socket, threading\nfrom echo_lib import SequenceDiagram, Trace"
@@ -36,6 +36,18 @@ def open_lab(lab, page):
     assert [error for error in pages if "echo" in str(error)] == []
 
 
+@pytest.fixture(scope="module")
+def finished(lab, chromium):
+    """Um caderno cuja conversa já acabou, para olhar de vários jeitos."""
+    page = new_page(chromium)
+    notebook = lab.open(page, "acabada", LOAD, f"{TALK}\n{CLOSE}", THREADS)
+    for cell in (0, 1):
+        notebook.run(cell)
+    expect_last(notebook, "escuta close()")
+    yield notebook
+    close(page)
+
+
 def diagram(notebook):
     return notebook.view.get_by_role("region", name="Diagrama de sequência")
 
@@ -60,14 +72,13 @@ def test_student_code_is_drawn_while_the_cell_still_runs(open_lab):
     expect_last(notebook, "escuta close()")  # o que ficou aberto continua rastreado
 
 
-def test_running_again_leaves_one_diagram_and_one_thread(open_lab):
-    notebook = open_lab("repetida", f"{TALK}\n{CLOSE}", THREADS)
+def test_running_again_leaves_one_diagram_and_one_thread(finished):
     for _ in range(3):
-        notebook.run(1)
-        expect_last(notebook, "escuta close()")
-        expect(diagram(notebook)).to_have_count(1)
-    notebook.run(2)
-    notebook.expect_output("1 thread")
+        finished.run(1)
+        expect_last(finished, "escuta close()")
+        expect(diagram(finished)).to_have_count(1)
+    finished.run(2)
+    finished.expect_output("1 thread")
 
 
 def test_two_views_of_one_trace_each_with_its_own_state(open_lab):
@@ -97,15 +108,12 @@ def test_burst_of_ten_thousand_events_reaches_the_page_and_it_stays_usable(open_
     notebook.run(2)
 
 
-def test_export_saves_the_drawing_as_svg(open_lab):
-    notebook = open_lab("exportar", f"{TALK}\n{CLOSE}")
-    notebook.run(1)
-    expect_last(notebook, "escuta close()")
-    with notebook.page.expect_download() as saved:
-        diagram(notebook).get_by_role("button", name="Salvar SVG").click()
+def test_export_saves_the_drawing_as_svg(finished):
+    with finished.page.expect_download() as saved:
+        diagram(finished).get_by_role("button", name="Salvar SVG").click()
     words = "".join(ElementTree.parse(saved.value.path()).getroot().itertext())
     assert "SYN + ACK" in words and "“olá, ção 🗣️”" in words
-    expect(diagram(notebook).get_by_role("status")).to_contain_text("diagrama.svg")
+    expect(diagram(finished).get_by_role("status")).to_contain_text("diagrama.svg")
 
 
 def test_kernel_restarted_with_the_page_open_leaves_the_drawing_readable(open_lab):
@@ -144,12 +152,9 @@ def test_notebook_reopened_shows_the_same_drawing_with_its_kernel_or_without(ope
     expect(diagram(notebook).get_by_text("1 de 9 chamadas.")).to_be_visible()
 
 
-def test_axe_finds_nothing_in_either_theme(open_lab):
-    notebook = open_lab("acessível", f"{TALK}\n{CLOSE}")
-    notebook.run(1)
-    expect_last(notebook, "escuta close()")
+def test_axe_finds_nothing_in_either_theme(finished):
     for theme in ("JupyterLab Light", "JupyterLab Dark"):
-        use_theme(notebook.page, theme)
-        calls(notebook).last.click()
-        expect(diagram(notebook).get_by_text("escuta: close()")).to_be_visible()
-        assert violations(notebook.page, ".echo-sequence") == []
+        use_theme(finished.page, theme)
+        calls(finished).last.click()
+        expect(diagram(finished).get_by_text("escuta: close()")).to_be_visible()
+        assert violations(finished.page, ".echo-sequence") == []
