@@ -21,7 +21,8 @@ async function render({ model, el, host: page, signal }) {
   const state = element("span", { className: "echo-state" });
   const notice = element("p", { className: "echo-notice" });
   notice.setAttribute("role", "status");
-  const history = element("ol", { className: "echo-history" });
+  const entries = element("ol");
+  const history = element("div", { className: "echo-history" }, entries);
   history.setAttribute("role", "log");
   history.setAttribute("aria-label", "Histórico da conversa");
   history.tabIndex = 0;
@@ -67,8 +68,8 @@ async function render({ model, el, host: page, signal }) {
     host.readOnly = port.readOnly = model.get("state") !== "desconectado";
   };
   const showHistory = () => {
-    history.replaceChildren(...model.get("history").map(entryNode));
-    history.hidden = !history.childElementCount;
+    entries.replaceChildren(...model.get("history").map(entryNode));
+    history.hidden = !entries.childElementCount;
     history.scrollTop = history.scrollHeight;
   };
   const showUnsent = () => { message.value ||= model.get("unsent"); };

@@ -15,6 +15,10 @@ from playwright.sync_api import expect, sync_playwright
 from tests.conftest import ROOT, TIMEOUT, need
 
 FLAGS = ["--no-sandbox", "--disable-background-networking", "--disable-quic"]
+SHUT_DOWN = """async () => {
+  const opened = [...(window.jupyterapp?.shell.widgets("main") ?? [])];
+  await Promise.all(opened.map((widget) => widget.sessionContext?.shutdown()));
+}"""
 KERNEL_READY = """name => {
   const current = window.jupyterapp?.shell.currentWidget;
   return current?.title.label === name
@@ -120,7 +124,7 @@ def new_page(browser):
 
 def close(page):
     """Fecha a página e os kernels que ela abriu, e com eles as portas que tinham."""
-    page.evaluate("() => window.jupyterapp?.serviceManager.sessions.shutdownAll()")
+    page.evaluate(SHUT_DOWN)
     page.close()
 
 
