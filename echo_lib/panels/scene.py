@@ -407,7 +407,8 @@ def _outcome(event: Event) -> tuple[str, str]:
     if event.call == "accept":
         return "accept", f"conn {event.connection}, de {_address(event.peer)}"
     if event.sends:  # só send devolve algo: quantos bytes aceitou
-        return "send", _size(event.size) + ("" if event.call == "send" else " entregues ao sistema")
+        delivered = " entregue ao sistema" if event.size == 1 else " entregues ao sistema"
+        return "send", _size(event.size) + ("" if event.call == "send" else delivered)
     if event.call in RECEIVES:
         if not event.size and event.argument:
             return "end", "b'' (fim)"

@@ -412,7 +412,8 @@ export function mount(el, store, onExport) {
     head.style.width = body.style.width = `calc(var(--echo-list) + ${plan.width}px)`;
     body.style.height = `${plan.height}px`;
     picture.style.width = `${plan.width}px`;
-    if (revealing) reveal(indexOf(state.selected));
+    const chosen = indexOf(state.selected);
+    if (revealing && chosen !== null) reveal(chosen);
     else if (following) stage.scrollTop = stage.scrollHeight;
     revealing = false;
     paint();
@@ -437,7 +438,6 @@ export function mount(el, store, onExport) {
   }
 
   function reveal(i) {
-    if (i === null) return;
     const top = plan.tops[i], bottom = plan.tops[i + 1];
     const room = stage.clientHeight - SIZES.head;
     if (top < stage.scrollTop) stage.scrollTop = top;
@@ -548,6 +548,7 @@ export function mount(el, store, onExport) {
     if (target === undefined || end < 0) return;
     event.preventDefault();
     event.stopPropagation();
+    if (target === null) following = true; // Esc larga a chamada e volta a seguir as novas
     select(target === null ? null : plan.rows[Math.max(0, Math.min(end, target))].id);
   });
   filter.addEventListener("change", () => {
