@@ -5,6 +5,7 @@ import socket
 import struct
 import xml.etree.ElementTree as ElementTree
 from contextlib import closing
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -186,6 +187,17 @@ def test_a_bound_socket_that_does_not_listen_is_who_refuses():
             socket.create_connection(bound.getsockname(), timeout=TIMEOUT)
     (arrow,) = Drawing(trace.events()).of_kind("refused")
     assert arrow["target"] == "s1"
+
+
+def test_a_connection_that_got_no_answer_is_not_said_to_be_refused():
+    with socket.create_server((HERE, 0)) as gone:
+        address = gone.getsockname()
+    with Trace() as trace, pytest.raises(ConnectionRefusedError):
+        socket.create_connection(address, timeout=TIMEOUT)
+    first, *rest = trace.events()
+    drawn = Drawing([replace(first, error=TimeoutError("timed out")), *rest])
+    (arrow,) = drawn.of_kind("lost")
+    assert drawn.lines[arrow["target"]]["note"] == "sem resposta"
 
 
 def test_peer_outside_the_trace_is_a_supposed_line():

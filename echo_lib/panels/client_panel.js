@@ -37,13 +37,7 @@ async function render({ model, el, host: page, signal }) {
   root.setAttribute("aria-label", "Cliente de eco");
   el.append(root);
 
-  const send = (content) => {
-    try {
-      model.send(content);
-    } catch { // o kernel que criou este painel não existe mais
-      notice.textContent = "O painel perdeu o kernel: execute a célula de novo.";
-    }
-  };
+  const send = sender(model, (text) => { notice.textContent = text; });
   const isOpen = () => ["conectado", "enviando"].includes(model.get("state"));
 
   submitOnEnter(root);

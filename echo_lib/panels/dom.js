@@ -29,6 +29,17 @@ export function watch(model, watched) {
   };
 }
 
+/** Envia um comando ao kernel; se o que criou o painel não existe mais, diz o que fazer. */
+export function sender(model, say) {
+  return (content) => {
+    try {
+      model.send(content);
+    } catch {
+      say("O painel perdeu o kernel: execute a célula de novo.");
+    }
+  };
+}
+
 /** O JupyterLab cancela o keypress do Enter, e com ele o envio que o navegador faria sozinho. */
 export function submitOnEnter(root) {
   root.addEventListener("keydown", (event) => {

@@ -240,7 +240,8 @@ class Scene:
         target = listener or (f"{event.connection}server" if event.connection else None)
         if target is None:
             target = f"n{event.number}"
-            self._know(target, event, "nobody", None, event.argument, "ninguém escuta")
+            note = "ninguém escuta" if kind == "refused" else "sem resposta"
+            self._know(target, event, "nobody", None, event.argument, note)
         name = f"h{event.number}"
         self._link(name, event.number, event.number, line, target, kind)
         if kind == "pending" and event.connection is not None:
@@ -262,22 +263,8 @@ class Scene:
         number, role = event.connection, event.role
         other = "client" if role == "server" else "server"
         assert number is not None
-        if event.sends and event.size:
-            flow = self._flow(number, role)
-            part = self._part(flow, event)
-            self._data_link(number, role, part, None, 0, event.size)
-            if flow.known:
-                flow.sent.append(part)
-                flow.sent_to = part.offset + part.size
-                self._match(number, role, flow)
-        elif event.receives and event.size:
-            flow = self._flow(number, other)
-            part = self._part(flow, event)
-            self._data_link(number, other, None, part, 0, event.size)
-            if flow.known:
-                flow.received.append(part)
-                flow.received_to = part.offset + part.size
-                self._match(number, other, flow)
+        if event.size and (event.sends or event.receives):
+            self._carry(number, role if event.sends else other, event)
         elif event.receives and _ends(event):
             flow = self._flow(number, other)
             flow.end = flow.end or event
@@ -290,9 +277,22 @@ class Scene:
             if event.call == "close":
                 self._forget(event)
 
-    def _part(self, flow: _Flow, event: Event) -> _Part:
+    def _carry(self, number: int, sender: str, event: Event) -> None:
+        """Bytes enviados ou recebidos: a seta solta e, se já há a outra ponta, a inteira."""
+        flow = self._flow(number, sender)
+        part = _Part(event.number, event.offset or 0, event.size, event.data)
+        sent, received = (part, None) if event.sends else (None, part)
+        self._data_link(number, sender, sent, received, 0, event.size)
         flow.known = flow.known and event.offset is not None
-        return _Part(event.number, event.offset or 0, event.size, event.data)
+        if not flow.known:
+            return
+        if event.sends:
+            flow.sent.append(part)
+            flow.sent_to = part.offset + part.size
+        else:
+            flow.received.append(part)
+            flow.received_to = part.offset + part.size
+        self._match(number, sender, flow)
 
     def _flow(self, number: int, role: str) -> _Flow:
         return self._flows.setdefault((number, role), _Flow())

@@ -66,13 +66,7 @@ function render({ model, el }) {
   root.setAttribute("aria-label", "Servidor de eco");
   el.append(root);
 
-  const send = (content) => {
-    try {
-      model.send(content);
-    } catch { // o kernel que criou este painel não existe mais
-      notice.replaceChildren(element("p", { textContent: "O painel perdeu o kernel: execute a célula de novo." }));
-    }
-  };
+  const send = sender(model, (text) => notice.replaceChildren(element("p", { textContent: text })));
   // aria-disabled, e não disabled: o botão que se acabou de apertar não perde o foco.
   for (const [button, command] of [[start, "start"], [stop, "stop"]]) {
     button.addEventListener("click", () => {
