@@ -27,7 +27,7 @@ export class Store {
     for (const listener of this.listeners) listener();
   }
 
-  /** Algo que o diagrama não soube desenhar: diz o que foi, e continua. */
+  /** Chamadas que o kernel não soube desenhar: diz o que houve, e continua. */
   fail(text) {
     this.failed = text;
     this.changed();
@@ -418,7 +418,7 @@ export function mount(el, store, onExport) {
     revealing = false;
     paint();
     describe();
-    if (store.failed) say(`O diagrama não soube desenhar uma chamada (${store.failed}). As demais continuam.`);
+    if (store.failed) say(`O diagrama não soube desenhar algumas chamadas (${store.failed}). As seguintes continuam.`);
   }
 
   function describe() {

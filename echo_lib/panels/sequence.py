@@ -41,11 +41,11 @@ class SequenceDiagram(anywidget.AnyWidget):
     early = traitlets.Dict().tag(sync=True)
 
     def __init__(self, trace: Trace) -> None:
+        self._stopping = threading.Event()  # close() o usa, mesmo se o que vem abaixo falhar
         if not isinstance(trace, Trace):
             raise TypeError(f"esperava um Trace; recebi {trace!r}. Use: with Trace() as rastro: …")
         super().__init__()
         self.trace = trace
-        self._stopping = threading.Event()
         self._asked = threading.Event()  # a página abriu, e quer tudo desde o começo
         self._watched = False
         self._restart()

@@ -137,6 +137,13 @@ def test_bytes_from_the_network_are_text(page):
     assert not any(c in text for c in "\u202e\x1b\x00")
 
 
+def test_what_the_kernel_could_not_draw_is_said_and_the_rest_stays(page):
+    diagram = Diagram(page, records(conversation(b"oi")))
+    page.evaluate("() => store.fail('<b>ValueError</b>: x')")
+    expect(diagram.root.get_by_role("status")).to_contain_text("(<b>ValueError</b>: x)")
+    expect(diagram.root.get_by_text("9 chamadas.")).to_be_visible()
+
+
 def test_one_mebibyte_without_a_space_stays_in_its_place(page):
     diagram = Diagram(page, records(conversation(b"a" * 2**20)))
     diagram.option("recv").last.click()
