@@ -329,7 +329,7 @@ export function mount(el, store, onExport) {
   const id = uniqueId();
   // Ao fim da célula o JupyterLab refaz a saída: o desenho novo continua de onde o outro estava.
   const state = (store.view = { connection: null, until: null, selected: null, ...store.view });
-  let plan, range, hovered = null, following = false, revealing = false, before = 0, frame = 0;
+  let plan, range, hovered = null, following = false, reading = false, revealing = false, before = 0, frame = 0;
   const born = performance.now();
   let seen = store.latest;
 
@@ -381,6 +381,7 @@ export function mount(el, store, onExport) {
     if (live()) {
       state.selected = null;
       following = true;
+      reading = false;
     }
     schedule();
   }
@@ -395,6 +396,7 @@ export function mount(el, store, onExport) {
 
   function select(rowId) {
     state.selected = rowId;
+    reading = rowId !== null;
     hovered = null;
     revealing = true;
     schedule();
@@ -406,7 +408,7 @@ export function mount(el, store, onExport) {
     root.style.setProperty("--echo-list", `${width}px`);
     plan = layout(store, { ...state, room: stage.clientWidth - width - 2 });
     // O que já aconteceu se lê do começo; o que passa a acontecer, segue-se.
-    if (store.latest !== seen && performance.now() - born > SETTLED) following ||= before === 0 || atEnd();
+    if (store.latest !== seen && performance.now() - born > SETTLED) following ||= !reading;
     seen = store.latest;
     fillFilter();
     head.style.width = body.style.width = `calc(var(--echo-list) + ${plan.width}px)`;
@@ -559,7 +561,10 @@ export function mount(el, store, onExport) {
   // Quem rola para cima para ler não é puxado de volta; no fim da lista, volta a seguir.
   stage.addEventListener("scroll", () => {
     if (!stage.clientHeight) return;
-    if (atEnd() || stage.scrollTop < before) following = atEnd();
+    if (atEnd() || stage.scrollTop < before) {
+      following = atEnd();
+      reading = !following;
+    }
     before = stage.scrollTop;
     paint();
   });

@@ -57,6 +57,7 @@ class Diagram:
         page.wait_for_function("window.lib")
         page.evaluate(
             """limit => {
+                window.opened = performance.now();
                 window.store = new lib.Store(limit);
                 const ask = (connection, say) => say('pediu ' + connection);
                 lib.mount(document.querySelector('main'), store, ask);
@@ -243,6 +244,21 @@ def test_hover_previews_and_click_keeps(page):
     expect(diagram.details).to_contain_text("escuta: listen()")
     page.mouse.move(0, 0)
     expect(diagram.details).to_contain_text("escuta: accept()")
+
+
+def test_reader_who_went_back_to_the_very_top_stays_there(page):
+    events = conversation(*[b"x"] * 50)
+    diagram = Diagram(page, records(events[:-20]))
+    page.wait_for_function("performance.now() - opened > 600")  # já não é o que veio ao abrir
+    diagram.add(records(events[:-10], after=len(events) - 20))
+    expect(diagram.option("sendall").last).to_be_visible()  # segue as novas
+    expect(diagram.option("bind")).to_have_count(0)
+    diagram.list.hover()
+    page.mouse.wheel(0, -20_000)
+    expect(diagram.option("bind")).to_be_visible()
+    diagram.add(records(events, after=len(events) - 10))
+    expect(diagram.root.get_by_text(f"{len(events)} chamadas.")).to_be_visible()
+    expect(diagram.option("bind")).to_be_visible()
 
 
 def test_reader_who_scrolled_up_is_not_pulled_down(page):
