@@ -19,6 +19,7 @@ _COLORS = {
     "socket": "#444444",
     "nobody": "#444444",
 }
+_SIGNS = {"error": "◆ ", "timeout": "○ ", "pending": "○ "}  # os das formas, como na página
 _STYLE = (
     "text{font:14px system-ui,sans-serif;fill:#111}.code{font:13px ui-monospace,monospace}"
     ".name{font-weight:600}.small{font-size:12px;fill:#444}.bad{fill:#b00020;font-weight:600}"
@@ -117,7 +118,7 @@ class _Still:
         y = self.y[row["id"]]
         name = next(e["name"] for e in self.lines if e["id"] == row["line"])
         style = "bad" if row["kind"] == "error" else "small"
-        mark = "✗ " if row["kind"] == "error" else ""
+        mark = _SIGNS.get(row["kind"], "")
         self._text(8, y - 4, _short(f"{name}: {row['call']}", 40), "code")
         self._text(8, y + 13, _short(f"{mark}{row['result']}", 50), style)
         x, color = self.x[row["line"]], _COLORS[self._line(row["line"])["kind"]]
