@@ -9,6 +9,7 @@ import socket
 import textwrap
 from collections.abc import Iterator
 from keyword import iskeyword
+from time import monotonic, sleep
 from types import TracebackType
 from typing import Any
 
@@ -16,6 +17,7 @@ from echo_lib.errors import annotate
 from echo_lib.trace import Trace
 
 _WIDTH = 90  # colunas
+_QUIET, _SETTLE = 0.03, 0.5  # segundos sem chamadas novas; e o máximo que se espera por isso
 _MAGIC = ("cell", "rastrear")
 _ASYNC = (ast.Await, ast.AsyncFor, ast.AsyncWith)
 _LIBRARY = os.path.dirname(__file__)
@@ -62,7 +64,16 @@ def _rastrear(shell: Any, line: str, cell: str) -> Any:
         with trace:
             return _run(shell, cell)
     finally:
+        _settle(trace)
         shown.update(diagram)  # o retrato parado, para quem lê sem kernel, agora completo
+
+
+def _settle(trace: Trace) -> None:
+    """Espera o rastro ficar quieto: outras threads acabam o que a célula provocou."""
+    seen, deadline = 0, monotonic() + _SETTLE
+    while (new := trace.events(after=seen)) and monotonic() < deadline:
+        seen = max(event.number for event in new)
+        sleep(_QUIET)
 
 
 def _is_free(name: str) -> bool:

@@ -5,6 +5,9 @@ import signal
 
 import pytest
 
+from echo_lib import EchoClient, EchoServer, Trace
+from echo_lib.magics import _settle
+
 OTHERS = {
     "arquivo": "open('não existe.txt')",
     "divisão": "1 / 0",
@@ -116,3 +119,11 @@ def test_an_interrupted_call_is_in_the_trace(kernel, before):
     shown = kernel.run("print([(e.call, type(e.error).__name__) for e in rastro.events()][-1])")
     assert shown == "('accept', 'KeyboardInterrupt')\n"
     kernel.run("l.close()")
+
+
+def test_still_drawing_includes_what_the_server_answers_in_its_thread():
+    with Trace() as trace, EchoServer(port=0) as server:
+        for number in range(1, 21):
+            with EchoClient(*server.address):
+                _settle(trace)
+                assert [e.call for e in trace.events()].count("accept") == number

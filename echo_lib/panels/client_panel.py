@@ -102,9 +102,7 @@ class ClientPanel(anywidget.AnyWidget):
         self._submit(lambda: self._exchange(text))
 
     def disconnect(self) -> None:
-        """Encerra a conversa em segundo plano; o histórico fica."""
-        if self.state == "enviando" and self._client:
-            self._client.close()  # não espera o prazo de uma resposta que não vem
+        """Encerra a conversa em segundo plano, depois do que já foi pedido; o histórico fica."""
         self._submit(self._disconnect)
 
     def close(self) -> None:
@@ -124,6 +122,8 @@ class ClientPanel(anywidget.AnyWidget):
             case {"command": "send", "text": str(text)}:
                 self.send_message(text)
             case {"command": "disconnect"}:
+                if self.state == "enviando" and self._client:
+                    self._client.close()  # quem clica não espera uma resposta que não vem
                 self.disconnect()
 
     def _submit(self, work: Callable[[], None]) -> None:
