@@ -1,10 +1,12 @@
-"""O servidor e o cliente de eco prontos, no terminal.
+"""O servidor e o cliente de eco prontos, no terminal; e o que há entre os dois.
 
     python -m echo_lib servidor [--host HOST] [--port PORTA]
     python -m echo_lib cliente [HOST] [PORTA]
+    python -m echo_lib diagnostico [HOST] [PORTA]
 
 Sem argumentos, host 127.0.0.1 e porta 61840. Com --host 0.0.0.0, a rede local alcança o servidor;
-com --port 0, o sistema escolhe a porta. Ctrl+C encerra.
+com --port 0, o sistema escolhe a porta. Ctrl+C encerra. O diagnóstico diz por que um cliente não
+consegue conversar com esse endereço, e sai com 0 só se um servidor de eco respondeu.
 """
 
 from __future__ import annotations
@@ -14,14 +16,17 @@ import os
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import ExitStack
+from socket import gethostname
 from typing import NoReturn
 
 from echo_lib.client import EchoClient
-from echo_lib.errors import explain
-from echo_lib.network import lan_address
-from echo_lib.server import EchoServer
-from echo_lib.trace import Event, Trace, printable
+from echo_lib.errors import explain, printable
+from echo_lib.network import Announcement, diagnose, lan_address
+from echo_lib.server import EchoServer, exposure, is_loopback
+from echo_lib.trace import Event, Trace
 
+_LINES = 50  # linhas mostradas a cada leitura: quem inunda o servidor não inunda o terminal
 _REFRESH = 0.2  # segundos entre duas leituras do rastro; também o que Ctrl+C espera no Windows
 
 
@@ -30,8 +35,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if sys.stdout is not None:
         sys.stdout.reconfigure(errors="replace", line_buffering=True)  # type: ignore[union-attr]
     options = _parser().parse_args(arguments)
+    code = 0
     try:
-        options.run(options)
+        code = options.run(options) or 0
     except KeyboardInterrupt:
         print("\nEncerrado.")
     except (OSError, UnicodeError, ValueError) as error:
@@ -43,24 +49,36 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for note in getattr(error, "__notes__", [])[1:]:
             print(note, file=sys.stderr)
         return 1
-    return 0
+    return code
 
 
 def serve(options: argparse.Namespace) -> None:
     """Atende até Ctrl+C, mostrando quem chega, o que envia e quem sai."""
     with Trace() as trace:
         server = EchoServer(options.host, options.port).start()
-    with server:
+    with server, ExitStack() as stack:
         host, port = server.address
         print(f"Escutando em {host}:{port}. Ctrl+C encerra.")
-        if host == "0.0.0.0":
-            mine = lan_address() or "127.0.0.1"
-            print(f"Toda a rede alcança este servidor. Digite no cliente: {mine} {port}")
+        if not is_loopback(host):
+            mine = lan_address() if host == "0.0.0.0" else host
+            print(f"Digite no cliente: {mine or '127.0.0.1'} {port}\n{exposure(server)}")
+            stack.callback(Announcement(port, f"Eco de {gethostname()}").close)
+        skipped = 0
         while True:
-            for event in trace.drain():
-                if line := _line(event):
-                    print(line)
+            lines = [line for event in trace.drain() if (line := _line(event))]
+            lost, skipped = trace.skipped - skipped, trace.skipped
+            if hidden := lost + len(lines[:-_LINES]):
+                print(f"… {hidden} acontecimentos que não cabem na tela")
+            for line in lines[-_LINES:]:
+                print(line)
             time.sleep(_REFRESH)
+
+
+def check(options: argparse.Namespace) -> int:
+    """Diz o que impede a conversa com um endereço; devolve 0 se nada impede."""
+    diagnosis = diagnose(options.host, options.port)
+    print(diagnosis)
+    return 0 if diagnosis.ok else 1
 
 
 def talk(options: argparse.Namespace) -> None:
@@ -114,6 +132,10 @@ def _parser() -> argparse.ArgumentParser:
     client.add_argument("host", nargs="?", default="127.0.0.1")
     client.add_argument("port", nargs="?", default=61840)
     client.set_defaults(run=talk)
+    diagnosis = commands.add_parser("diagnostico")
+    diagnosis.add_argument("host", nargs="?", default="127.0.0.1")
+    diagnosis.add_argument("port", nargs="?", default=61840)
+    diagnosis.set_defaults(run=check)
     return parser
 
 

@@ -219,6 +219,7 @@ _ENCODE = (
     "confira o texto; para mensagens use mensagem.encode(), que é UTF-8.",
 )
 
+_JOINER = "\u200d"  # une emojis compostos; é invisível, mas inofensivo
 _NO_NAME = "EAI_NONAME"
 _SOCKET_CALL = re.compile(
     r"\.(bind|connect|connect_ex|send|sendall)\(|create_(server|connection)\("
@@ -323,6 +324,17 @@ def positive(name: str, value: Any, kind: type[int] | type[float] = int, most: i
             f"esperava {name} {unit}, maior que zero; recebi {value!r}. O máximo é {most}."
         )
     return value
+
+
+def printable(data: bytes | bytearray | str) -> str:
+    """Texto que pode ir a um terminal ou a uma página: controles e marcas viram escapes.
+
+    Bytes que não são UTF-8 aparecem como \\xNN; controles, inversores de direção e demais
+    caracteres invisíveis, como \\x1b ou \\u202e. Fonte: docs.python.org/3/library/stdtypes.html
+    (str.isprintable).
+    """
+    text = data if isinstance(data, str) else data.decode(errors="backslashreplace")
+    return "".join(c if c.isprintable() or c == _JOINER else ascii(c)[1:-1] for c in text)
 
 
 def _error_name(exc: BaseException) -> str:

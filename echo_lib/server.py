@@ -7,7 +7,9 @@ e por isso nenhuma chamada espera e nenhum cliente atrasa os demais.
 
 from __future__ import annotations
 
+import builtins
 import errno
+import math
 import os
 import select
 import selectors
@@ -32,17 +34,28 @@ _READ, _WRITE = selectors.EVENT_READ, selectors.EVENT_WRITE
 _LAN_PER_ADDRESS = 32  # quando a rede enxerga o servidor, nenhuma máquina o toma inteiro
 _ACCEPT_PAUSE = 0.5  # segundos sem aceitar, quando faltam descritores ao sistema
 _KEPT = 1000  # acontecimentos guardados em `log`
+_KEPT_BYTES = 200  # bytes que se guardam da primeira e da última mensagem de cada cliente
+# Um laço em Python puro, noutra célula, segura o interpretador por até sys.getswitchinterval()
+# a cada vez que o servidor acorda. Com os 5 ms de costume, 40 clientes a 10 mensagens por segundo
+# ficam sem resposta por segundos; com 0,1 ms, p99 de 2 a 3 ms, e o laço não perde velocidade
+# (tests/benchmarks/busy.py). O valor anterior volta quando o último servidor para.
+_SWITCH_INTERVAL = 0.0001  # segundos
 _CUT = "saiu: a conexão foi cortada"
 
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """Retrato de um cliente conectado. `since` é time.monotonic(), em segundos."""
+    """Retrato de um cliente conectado. `since` é time.monotonic(), em segundos.
+
+    `messages` conta recv; `first` e `last` são o começo (200 bytes) do primeiro e do último.
+    """
 
     address: Address
     since: float
     messages: int
     bytes: int
+    first: builtins.bytes
+    last: builtins.bytes
 
 
 class Entry(NamedTuple):
@@ -61,13 +74,24 @@ class Entry(NamedTuple):
 class _Connection:
     """Uma conexão aceita: o socket, quem é, e o eco que ainda lhe devemos."""
 
-    __slots__ = ("active", "address", "messages", "owed", "received", "since", "sock")
+    __slots__ = (
+        "active",
+        "address",
+        "first",
+        "last",
+        "messages",
+        "owed",
+        "received",
+        "since",
+        "sock",
+    )
 
     def __init__(self, sock: socket.socket, address: Address, now: float) -> None:
         self.sock = sock
         self.address = address
         self.since = self.active = now
         self.messages = self.received = 0
+        self.first = self.last = b""
         self.owed = b""  # nunca mais que buffer_size: quem deve não é lido
 
 
@@ -105,7 +129,7 @@ class EchoServer:
         self.buffer_size = positive("buffer_size", buffer_size, most=MOST_BYTES)
         self.max_clients = positive("max_clients", max_clients)
         if max_clients_per_address is None:
-            max_clients_per_address = max_clients if _is_loopback(self._host) else _LAN_PER_ADDRESS
+            max_clients_per_address = max_clients if is_loopback(self._host) else _LAN_PER_ADDRESS
         self.max_clients_per_address = positive("max_clients_per_address", max_clients_per_address)
         self.idle_timeout = idle_timeout
         if idle_timeout is not None:
@@ -114,6 +138,9 @@ class EchoServer:
         self._per_address: Counter[str] = Counter()
         self._sweep_period = min(30.0, (self.idle_timeout or 120.0) / 4)
         self._thread: threading.Thread | None = None
+        self._paused = False
+        self._gone_messages = self._gone_bytes = 0  # dos clientes que já saíram
+        self._refused: Counter[str] = Counter()  # recusas de cada host desde a última limpeza
         self._log: deque[Entry] = deque(maxlen=_KEPT)
         self._numbers = count(1)
         self._leaving: deque[Address] = deque()
@@ -143,8 +170,19 @@ class EchoServer:
     def clients(self) -> list[Client]:
         """Os clientes conectados agora, do mais antigo ao mais novo."""
         now = list(self._connections.values())  # atômico: a thread pode mudar o original
-        clients = (Client(c.address, c.since, c.messages, c.received) for c in now)
-        return sorted(clients, key=lambda client: client.since)
+        return sorted(map(_portrait, now), key=lambda client: client.since)
+
+    @property
+    def totals(self) -> tuple[int, int]:
+        """Quantos recv e quantos bytes desde o começo, também de quem já saiu."""
+        now = list(self._connections.values())
+        messages = self._gone_messages + sum(c.messages for c in now)
+        return messages, self._gone_bytes + sum(c.received for c in now)
+
+    @property
+    def paused(self) -> bool:
+        """Verdadeiro entre pause() e resume()."""
+        return self._paused
 
     @property
     def log(self) -> list[Entry]:
@@ -168,8 +206,8 @@ class EchoServer:
                 self._stop_on_rerun()  # antes de escutar: para o que a execução anterior ligou
                 self._open(address, undo)
                 self._thread = threading.Thread(target=self._serve, name="EchoServer", daemon=True)
-                _running.append(self)
-                undo.callback(_running.remove, self)
+                _enter(self)
+                undo.callback(_leave, self)
                 self._thread.start()
                 undo.pop_all()  # deu certo: quem fecha tudo, agora, é a thread
         except (OSError, UnicodeError) as error:
@@ -194,6 +232,18 @@ class EchoServer:
         if thread.is_alive():
             raise TimeoutError(f"esperava o fim do servidor em {TIMEOUT} s, e ele ainda não parou.")
 
+    def pause(self) -> None:
+        """Deixa de aceitar, ler e responder, sem desconectar ninguém.
+
+        O que os clientes enviam espera nos buffers do sistema, e o TCP os faz parar quando enchem
+        (RFC 9293, seção 3.8.6). O silêncio da pausa não conta no idle_timeout.
+        """
+        self._set_paused(True, "em pausa")
+
+    def resume(self) -> None:
+        """Volta a atender; o que esperava é lido e respondido, em ordem."""
+        self._set_paused(False, "de volta da pausa")
+
     def disconnect(self, address: Address) -> None:
         """Pede à thread que encerre a conexão de um cliente; se ele já saiu, nada acontece.
 
@@ -214,6 +264,12 @@ class EchoServer:
         address = valid_address(*address)
         if self.running:
             self._leaving.append(address)
+            self._wake()
+
+    def _set_paused(self, paused: bool, what: str) -> None:
+        if self.running and self._paused != paused:
+            self._paused = paused
+            self._note(what, self.address)
             self._wake()
 
     def _stop_on_rerun(self) -> None:
@@ -238,7 +294,7 @@ class EchoServer:
         self._selector.register(self._wake_receiver, _READ)
         self._host, self._port = self._listener.getsockname()[:2]
         self._leaving.clear()
-        self._stopping = False
+        self._stopping = self._paused = False
 
     def _wake(self) -> None:
         """Acorda o select da thread; um cano cheio já a acordou."""
@@ -253,6 +309,9 @@ class EchoServer:
         poll, connections, listener = self._poll, self._connections, self._listener.fileno()
         try:
             while not self._stopping:
+                if self._paused:
+                    now = self._hold()
+                    continue
                 ready = poll(self._next_sweep - now)
                 now = monotonic()
                 for fd, _ in ready:
@@ -283,6 +342,9 @@ class EchoServer:
             return self._close(connection, _CUT)
         if not data:  # fim: o outro lado não envia mais, e nada lhe devemos
             return self._close(connection, "saiu: fechou a conexão")
+        connection.last = data if len(data) <= _KEPT_BYTES else data[:_KEPT_BYTES]
+        if not connection.messages:
+            connection.first = connection.last
         connection.messages += 1
         connection.received += len(data)
         connection.active = now
@@ -323,7 +385,9 @@ class EchoServer:
             return sock.close()
         host = sys.intern(address[0])
         if refusal := self._refusal(host):
-            self._note(refusal, (host, address[1]))
+            if not self._refused[host]:  # quem insiste não enche o registro
+                self._note(refusal, (host, address[1]))
+            self._refused[host] += 1
             return sock.close()
         sock.setblocking(False)
         # Sem o algoritmo de Nagle, um eco pequeno não espera o ACK do anterior (RFC 9293, 3.7.4).
@@ -343,6 +407,15 @@ class EchoServer:
             return f"recusado: este endereço já tem {counted(self._per_address[host])}"
         return ""
 
+    def _hold(self) -> float:
+        """Em pausa: só _wake() acorda, e o silêncio de quem espera não conta."""
+        self._wake_receiver.recv(1024)
+        now = monotonic()
+        for connection in self._connections.values():
+            connection.active = now
+        self._sweep(now)
+        return now
+
     def _sweep(self, now: float) -> None:
         """Encerra quem deve sair e volta a aceitar, se a aceitação estava em pausa."""
         asked = {self._leaving.popleft() for _ in range(len(self._leaving))}
@@ -353,6 +426,10 @@ class EchoServer:
                 self._close(connection, f"saiu: ficou {self.idle_timeout:g} s em silêncio")
         if self._listener not in self._selector.get_map():
             self._selector.register(self._listener, _READ)
+        for host, times in self._refused.items():
+            if times > 1:
+                self._note(f"recusado mais {times - 1} vezes", (host, 0))
+        self._refused.clear()
         self._next_sweep = now + self._sweep_period
 
     def _note(self, what: str, address: Address) -> None:
@@ -363,6 +440,8 @@ class EchoServer:
         self._forget(connection)
 
     def _forget(self, connection: _Connection) -> None:
+        self._gone_messages += connection.messages
+        self._gone_bytes += connection.received
         self._selector.unregister(connection.sock)
         del self._connections[connection.sock.fileno()]
         connection.sock.close()
@@ -383,12 +462,60 @@ class EchoServer:
             self._listener.shutdown(socket.SHUT_RDWR)
         for sock in (self._listener, self._wake_receiver, self._wake_sender):
             sock.close()
-        _running.remove(self)
+        _leave(self)
+
+
+def is_loopback(host: str) -> bool:
+    """Diz se só esta máquina alcança o endereço (RFC 1122, seção 3.2.1.3)."""
+    return host == "localhost" or host.startswith("127.")
+
+
+def exposure(server: EchoServer) -> str:
+    """O que este servidor, aberto à rede, põe ao alcance de todos, e com que limites.
+
+    Argumentos:
+        server: o servidor, parado ou no ar.
+
+    Retorna:
+        str, uma ou duas frases por linha.
+    """
+    idle = server.idle_timeout
+    silence = f"; quem fica {idle / 60:g} minutos em silêncio é desconectado" if idle else ""
+    return (
+        f"Qualquer aparelho desta rede pode conectar à porta {server.address[1]} desta máquina e "
+        "receber de volta o que enviar.\n"
+        "Nada mais fica ao alcance: nem arquivos, nem o JupyterLab. O que se envia viaja sem "
+        "cifra: nada de senhas.\n"
+        f"Limites: {counted(server.max_clients_per_address)} por máquina, {server.max_clients} "
+        f"ao todo{silence}."
+    )
 
 
 def counted(clients: int) -> str:
     """«1 cliente», «2 clientes»…"""
     return f"{clients} cliente{'s' * (clients > 1)}"
+
+
+def _portrait(c: _Connection) -> Client:
+    return Client(c.address, c.since, c.messages, c.received, c.first, c.last)
+
+
+def _enter(server: EchoServer) -> None:
+    """Conta mais um servidor no ar; o primeiro encurta a vez de cada thread."""
+    global _usual_interval
+    with _counting:
+        if not _running:
+            _usual_interval = sys.getswitchinterval()
+            sys.setswitchinterval(min(_usual_interval, _SWITCH_INTERVAL))
+        _running.append(server)
+
+
+def _leave(server: EchoServer) -> None:
+    """Conta um servidor a menos; o último devolve o valor de antes, se ninguém o mudou."""
+    with _counting:
+        _running.remove(server)
+        if not _running and math.isclose(sys.getswitchinterval(), _SWITCH_INTERVAL):
+            sys.setswitchinterval(_usual_interval)
 
 
 def _poller(
@@ -415,11 +542,6 @@ def _spare_descriptors() -> int:
     return MOST if soft == resource.RLIM_INFINITY else soft * 3 // 4
 
 
-def _is_loopback(host: str) -> bool:
-    """Diz se só esta máquina alcança o endereço (RFC 1122, seção 3.2.1.3)."""
-    return host == "localhost" or host.startswith("127.")
-
-
 def _conflict(one: Address, other: Address) -> bool:
     """Diz se dois endereços de escuta disputam a mesma porta."""
     hosts = {one[0], other[0]}
@@ -441,3 +563,5 @@ def _way_out(error: Exception, address: Address) -> str:
 
 _starting = threading.Lock()
 _running: list[EchoServer] = []
+_counting = threading.Lock()
+_usual_interval = sys.getswitchinterval()

@@ -19,7 +19,7 @@ from threading import get_ident
 from time import perf_counter
 from typing import Any, NamedTuple, Self
 
-from echo_lib.errors import positive
+from echo_lib.errors import positive, printable
 
 KEPT_BYTES = 4096  # de cada chamada o rastro guarda no máximo estes bytes: a memória tem limite
 _HALF_OPEN = 1024  # conexões à espera da outra ponta; a de fora deste kernel nunca chega
@@ -103,7 +103,8 @@ class Trace:
         self._last = 0  # quantas linhas já foram gravadas, até onde se leu
         self._kept: deque[Event] = deque(maxlen=limit)
         self._read = 0  # quantos eventos foram montados
-        self._drained = 0
+        self._drained = self._delivered = 0
+        self.skipped = 0  # quantos foram descartados antes que drain() os entregasse
         self._sockets = itertools.count(1)
         self._connections = itertools.count(1)
         self._half_open: dict[frozenset[Any], tuple[int, Any]] = {}
@@ -146,6 +147,8 @@ class Trace:
             self._collect()
             new = [event for event in self._kept if event.number > self._drained]
             self._drained = self._read
+            self._delivered += len(new)
+            self.skipped = self._last - self._delivered
         return sorted(new, key=lambda event: event.time)
 
     @property
@@ -404,17 +407,6 @@ def untraced_pair() -> tuple[socket.socket, socket.socket]:
             socket.socket = current  # type: ignore[misc]
 
 
-def printable(data: bytes | bytearray | str) -> str:
-    """Texto que pode ir a um terminal ou a uma página: controles e marcas viram escapes.
-
-    Bytes que não são UTF-8 aparecem como \\xNN; controles, inversores de direção e demais
-    caracteres invisíveis, como \\x1b ou \\u202e. Fonte: docs.python.org/3/library/stdtypes.html
-    (str.isprintable).
-    """
-    text = data if isinstance(data, str) else data.decode(errors="backslashreplace")
-    return "".join(c if c.isprintable() or c == _JOINER else ascii(c)[1:-1] for c in text)
-
-
 def _plain_address(address: Any) -> Any:
     """O endereço sem o que um socket IPv6 acrescenta a uma conexão IPv4 (RFC 4291, 2.5.5.2)."""
     if not isinstance(address, tuple) or len(address) < 2:
@@ -435,7 +427,6 @@ def _bare(error: BaseException | None) -> BaseException | None:
         return Exception(f"{type(error).__name__}: {error}")
 
 
-_JOINER = "\u200d"  # une emojis compostos; é invisível, mas inofensivo
 _plain_socket = socket.socket
 _recv = _plain_socket.recv
 _send = _plain_socket.send

@@ -5,7 +5,6 @@ import sys
 
 import pytest
 
-from echo_lib.network import lan_address
 from tests.conftest import HERE, TIMEOUT, finish, need
 
 pytestmark = [
@@ -118,12 +117,6 @@ def test_port_taken_names_the_process_and_a_way_out(session):
 )
 def test_bad_argument_is_explained(terminal, arguments, text):
     assert finish(terminal("-m", "echo_lib", *arguments), text) == 1
-
-
-def test_server_open_to_the_network_says_what_to_type(terminal):
-    server = terminal("-m", "echo_lib", "servidor", "--host", "0.0.0.0", "--port", 0)
-    server.expect(r"Escutando em 0\.0\.0\.0:(\d+)\.")
-    server.expect_exact(f"Digite no cliente: {lan_address() or HERE} {server.match[1]}\r\n")
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="usa espaços de rede do Linux")

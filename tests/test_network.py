@@ -113,7 +113,7 @@ def test_next_free_port_skips_the_ones_in_use(listener):
 
 
 def test_next_free_port_says_why_there_is_none(listener, monkeypatch):
-    monkeypatch.setattr(network, "_TRIES", 1)
+    monkeypatch.setattr(network.local, "_TRIES", 1)
     address = listener.getsockname()
     for host, port, cause in [
         (*address, f"o endereço (127.0.0.1:{address[1]}) já está em uso"),

@@ -266,7 +266,12 @@ DRAWN = {
         r"19 bytes “olá, ção 🗣️”",
         r"8 bytes “de volta”",
     ],
-    "05": [r"listen", r"“olá, thread”", r"TimeoutError.*accept\(\) conn 3", r"accept.*accept.*“e eu\?”"],
+    "05": [
+        r"listen",
+        r"“olá, thread”",
+        r"TimeoutError.*accept\(\) conn 3",
+        r"accept.*accept.*“e eu\?”",
+    ],
 }
 
 

@@ -202,7 +202,7 @@ def child(program):
 
 @pytest.mark.parametrize("tries", [200, 1])
 def test_port_of_another_process_gives_an_error_that_names_it(tries, monkeypatch):
-    monkeypatch.setattr(network, "_TRIES", tries)  # 1: como se nenhuma outra estivesse livre
+    monkeypatch.setattr(network.local, "_TRIES", tries)  # 1: como se nenhuma outra estivesse livre
     with child(HOLDER) as holder:
         taken = int(holder.stdout.readline())
         with pytest.raises(OSError) as caught:
@@ -530,3 +530,80 @@ def test_disconnect_wants_a_pair(server, address):
         server.disconnect(address)
     with pytest.raises(ValueError, match="esperava uma porta"):
         server.disconnect((HERE, "x"))
+
+
+def test_client_portrait_has_the_beginning_of_its_first_and_last_messages(server):
+    with join(server) as sock:
+        for message in (b"Ana", b"oi", b"x" * 500):
+            assert echo(sock, message) == message
+        (client,) = server.clients
+        assert (client.first, client.last) == (b"Ana", b"x" * 200)
+        assert server.totals == (3, 505)
+        sock.shutdown(socket.SHUT_WR)
+        receive(sock)
+    assert server.totals == (3, 505)
+
+
+def test_pause_answers_nobody_and_loses_nothing(server):
+    with join(server) as sock:
+        settle(sock)
+        server.pause()
+        server.pause()
+        assert server.paused
+        late = join(server)  # o sistema completa a conexão; o accept é que não vem
+        sock.sendall(b"durante")
+        late.sendall(b"eu")
+        sock.settimeout(0.2)
+        with pytest.raises(TimeoutError):
+            sock.recv(1024)
+        server.resume()
+        sock.settimeout(TIMEOUT)
+        assert receive(sock, 7) == b"durante" and receive(late, 2) == b"eu"
+        late.close()
+    notes = [entry.what for entry in server.log]
+    assert notes.count("em pausa") == notes.count("de volta da pausa") == 1
+
+
+def test_pause_does_not_count_as_silence_and_lets_a_client_be_disconnected():
+    with EchoServer(port=0, idle_timeout=0.2) as server, join(server) as sock:
+        settle(sock)
+        server.pause()
+        sock.settimeout(0.5)
+        with pytest.raises(TimeoutError):  # mais que o prazo de silêncio, e ninguém desconectou
+            sock.recv(1)
+        server.disconnect(sock.getsockname())
+        sock.settimeout(TIMEOUT)
+        assert sock.recv(1) == b"" and server.paused
+        server.stop()
+        assert server.start().running and not server.paused
+
+
+def test_who_insists_on_being_refused_does_not_fill_the_log():
+    with EchoServer(port=0, max_clients=1) as server, join(server) as good:
+        settle(good)
+        for _ in range(50):
+            with join(server) as refused:
+                assert receive(refused) == b""
+        server.disconnect((HERE, 1))  # de ninguém: só para que a limpeza seja agora
+        settle(good)
+        notes = [entry.what for entry in server.log if "recusado" in entry.what]
+        assert notes == ["recusado: o servidor está cheio, com 1 cliente", "recusado mais 49 vezes"]
+
+
+def test_switch_interval_is_short_while_a_server_runs_and_goes_back_after_the_last():
+    usual = sys.getswitchinterval()
+    with EchoServer(port=0) as first:
+        short = sys.getswitchinterval()
+        assert short < usual
+        with EchoServer(port=0):
+            first.stop()
+            assert sys.getswitchinterval() == short
+    assert sys.getswitchinterval() == usual
+
+
+def test_switch_interval_chosen_by_someone_else_meanwhile_is_kept():
+    usual = sys.getswitchinterval()
+    with EchoServer(port=0):
+        sys.setswitchinterval(0.002)
+    assert sys.getswitchinterval() == pytest.approx(0.002)
+    sys.setswitchinterval(usual)

@@ -14,7 +14,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from echo_lib import EchoClient, EchoServer, Trace, TracedSocket
-from echo_lib.trace import KEPT_BYTES, printable
+from echo_lib.errors import printable
+from echo_lib.trace import KEPT_BYTES
 from tests.conftest import HERE, TIMEOUT, reset
 
 DATA = "olá, ção 🗣️".encode()

@@ -13,11 +13,11 @@ import traitlets
 
 from echo_lib.cell import close_on_rerun
 from echo_lib.client import EchoClient
-from echo_lib.errors import explain, valid_address
+from echo_lib.errors import explain, printable, valid_address
 from echo_lib.panels import still
 from echo_lib.panels.assets import script, style
 from echo_lib.panels.sequence import SequenceDiagram
-from echo_lib.trace import Event, Trace, printable
+from echo_lib.trace import Event, Trace
 
 _KEPT = 100  # entradas do histórico
 _SHOWN_BYTES = 32  # bytes mostrados de cada chamada

@@ -13,7 +13,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from echo_lib.trace import RECEIVES, SENDS, Event, printable
+from echo_lib.errors import printable
+from echo_lib.trace import RECEIVES, SENDS, Event
 
 SHOWN_BYTES = 256  # de cada chamada, o começo; os últimos TAIL_BYTES, se couberam no rastro
 TAIL_BYTES = 64

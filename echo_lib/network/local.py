@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import queue
 import re
@@ -9,7 +10,7 @@ import socket
 import subprocess
 import threading
 from contextlib import closing, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from echo_lib.errors import Address, annotate, valid_address
@@ -29,6 +30,12 @@ class Interface:
     name: str
     address: str
     lan: bool
+    netmask: str = "255.255.255.255"
+
+    def reaches(self, address: str) -> bool:
+        """Diz se o endereço é desta mesma sub-rede: chega-se a ele sem roteador (RFC 950)."""
+        network = ipaddress.ip_network(f"{self.address}/{self.netmask}", strict=False)
+        return ipaddress.ip_address(address) in network
 
     def __str__(self) -> str:
         if self.address.startswith("127."):
@@ -93,7 +100,7 @@ def addresses() -> list[Interface]:
     Fonte: psutil.readthedocs.io (net_if_addrs, net_if_stats).
     """
     lan = lan_address()
-    found = [Interface(i.name, i.address, i.address == lan) for i in _ipv4()]
+    found = [replace(i, lan=i.address == lan) for i in _ipv4()]
     return sorted(found, key=lambda i: (not i.lan, i.address.startswith("127."), i.address))
 
 
@@ -217,7 +224,7 @@ def _ipv4() -> list[Interface]:
 
     up = {name for name, stats in psutil.net_if_stats().items() if stats.isup}
     return [
-        Interface(name, entry.address, False)
+        Interface(name, entry.address, False, entry.netmask or "255.255.255.255")
         for name, entries in psutil.net_if_addrs().items()
         for entry in entries
         if entry.family == socket.AF_INET and name in up

@@ -1,0 +1,32 @@
+"""A rede: os endereços e as portas desta máquina, diagnóstico de um endereço, descoberta."""
+
+from echo_lib.network.diagnosis import Diagnosis, diagnose
+from echo_lib.network.discovery import Announcement, Found, discover
+from echo_lib.network.local import (
+    Interface,
+    PortUse,
+    addresses,
+    lan_address,
+    next_free_port,
+    parse_netstat,
+    port_holder,
+    ports,
+    resolve,
+)
+
+__all__ = [
+    "Announcement",
+    "Diagnosis",
+    "Found",
+    "Interface",
+    "PortUse",
+    "addresses",
+    "diagnose",
+    "discover",
+    "lan_address",
+    "next_free_port",
+    "parse_netstat",
+    "port_holder",
+    "ports",
+    "resolve",
+]

@@ -1,0 +1,285 @@
+"""Por que não consigo conversar com (host, porta)? O que houve, as causas, o próximo passo."""
+
+from __future__ import annotations
+
+import errno
+import ipaddress
+import secrets
+import socket
+from contextlib import closing
+from dataclasses import dataclass
+from time import perf_counter
+
+from echo_lib.errors import Address, positive, printable, valid_address
+from echo_lib.network.local import addresses, port_holder, ports, resolve
+
+_SHOWN = 60  # bytes mostrados de uma resposta que não é eco
+
+# tipo → (o que aconteceu, causas da mais comum para a menos, próximo passo).
+_TEXTS: dict[str, tuple[str, tuple[str, ...], str]] = {
+    "echo": (
+        "um servidor de eco respondeu em {ms} ms. Está tudo certo.",
+        (),
+        "conecte e converse.",
+    ),
+    "refused": (
+        "a máquina {host} respondeu que ninguém escuta na porta {port}.",
+        (
+            "o servidor não foi iniciado, ou já terminou",
+            "ele escuta em outra porta",
+            "ele escuta só em 127.0.0.1, isto é, só atende a máquina dele",
+            "esse endereço é de outra máquina, e não da que tem o servidor",
+        ),
+        "na máquina do servidor, veja se ele está no ar, em que endereço e em que porta: "
+        "netstat -an. Para atender a rede, ele precisa de bind em 0.0.0.0.",
+    ),
+    "refused_here": (
+        "ninguém escuta na porta {port} de {host}, e {host} é esta mesma máquina.",
+        (
+            "o servidor está em outra máquina: o endereço tem de ser o dela",
+            "o servidor ainda não foi iniciado aqui, ou já terminou",
+            "ele escuta em outra porta",
+        ),
+        "se o servidor é de outra pessoa, pergunte o IPv4 da máquina dela; se é seu, inicie-o.",
+    ),
+    "listens_elsewhere": (
+        "nesta máquina, a porta {port} atende em {elsewhere}, e não em {host}.",
+        ("o servidor fez bind em um só dos endereços desta máquina",),
+        "conecte a {elsewhere}, ou faça o bind do servidor em 0.0.0.0, que vale para todos.",
+    ),
+    "filtered": (
+        "nenhuma resposta de {host} em {seconds} s: nem sim, nem não.",
+        (
+            "o firewall da máquina do servidor descarta os pedidos",
+            "o Wi-Fi isola os aparelhos uns dos outros",
+            "nenhuma máquina ligada usa hoje esse endereço",
+        ),
+        "permita o Python no firewall da máquina do servidor; se ela já funciona com outra "
+        "máquina por cabo, o que isola é o Wi-Fi.",
+    ),
+    "no_machine": (
+        "nenhuma máquina desta rede responde pelo endereço {host}.",
+        (
+            "o endereço foi digitado errado, ou a máquina mudou de endereço",
+            "ela está desligada, suspensa, ou em outra rede",
+            "o Wi-Fi isola os aparelhos uns dos outros",
+        ),
+        "pergunte o IPv4 de agora, que ipconfig (Windows), ifconfig (macOS) ou ip addr (Linux) "
+        "mostra, e tente de novo.",
+    ),
+    "no_route": (
+        "esta máquina não tem caminho (rota) até {host}.",
+        (
+            "o Wi-Fi está desligado, ou o cabo está fora",
+            "o endereço é de uma rede que esta máquina não conhece",
+        ),
+        "conecte-se à mesma rede da máquina do servidor e tente de novo.",
+    ),
+    "other_subnet": (
+        "{host} não respondeu, e não é da mesma rede que esta máquina ({mine}).",
+        (
+            "as duas máquinas estão em redes diferentes: uma no Wi-Fi de visitantes, por exemplo",
+            "o endereço foi copiado de outro lugar, como o 192.168.0.12 do tutorial",
+            "o endereço que se anotou é o de um adaptador virtual, ou de uma VPN",
+        ),
+        "ponha as duas máquinas na mesma rede e use o endereço que o servidor tem nela.",
+    ),
+    "any_address": (
+        "{host} não é o endereço de uma máquina: não serve de destino.",
+        (
+            "0.0.0.0 só vale no bind do servidor, onde significa “todos os meus endereços”",
+            "endereços de grupo, como 224.0.0.1 ou 255.255.255.255, não servem ao TCP",
+        ),
+        "use 127.0.0.1, se o servidor está nesta máquina, ou o IPv4 da máquina dele.",
+    ),
+    "port_zero": (
+        "a porta 0 não serve de destino.",
+        ("no bind do servidor, 0 pede ao sistema “uma porta livre qualquer”",),
+        "use a porta que o servidor mostra ao começar; a do tutorial é 61840.",
+    ),
+    "name_not_found": (
+        "o nome {host} não foi encontrado.",
+        (
+            "o nome foi digitado errado",
+            "esta rede não tem quem traduza esse nome em endereço (DNS)",
+        ),
+        "use o endereço em números: quatro, de 0 a 255, como em 192.168.0.5.",
+    ),
+    "full": (
+        "{host} aceitou a conexão e a fechou em seguida, sem responder.",
+        (
+            "o servidor está cheio: chegou ao limite de clientes, em tudo ou desta máquina",
+            "quem cuida dele desconectou esta máquina, ou ele está parando",
+            "quem escuta ali não é um servidor de eco",
+        ),
+        "feche as outras conexões desta máquina, espere um pouco e tente de novo.",
+    ),
+    "silent": (
+        "a conexão foi feita, mas nada voltou de {host} em {seconds} s.",
+        (
+            "o servidor atende um cliente por vez, e está com outro",
+            "o servidor está em pausa, ou travado",
+            "quem escuta ali não é um servidor de eco",
+        ),
+        "espere o outro cliente sair, ou pergunte a quem cuida do servidor.",
+    ),
+    "not_echo": (
+        "quem atende em {host}:{port} não é um servidor de eco: respondeu {answer}.",
+        ("a porta é de outro programa", "o endereço é de outra máquina"),
+        "confira a porta e o endereço com quem iniciou o servidor.",
+    ),
+    "other": (
+        "a conexão não foi feita: {error}.",
+        ("um firewall desta própria máquina impede que ela saia",),
+        "permita o Python no firewall desta máquina e tente de novo.",
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """O resultado de `diagnose`.
+
+    `kind` é um dos tipos: "echo" (o único bom), "refused", "refused_here", "listens_elsewhere",
+    "filtered", "no_machine", "no_route", "other_subnet", "any_address", "port_zero",
+    "name_not_found", "full", "silent", "not_echo", "other". `reasons` vem da causa mais comum para
+    a menos comum.
+    """
+
+    address: Address
+    kind: str
+    happened: str
+    reasons: tuple[str, ...]
+    next_step: str
+
+    @property
+    def ok(self) -> bool:
+        """Verdadeiro se um servidor de eco respondeu."""
+        return self.kind == "echo"
+
+    def __str__(self) -> str:
+        title = "Causas prováveis, da mais comum para a menos:" if self.reasons[1:] else "Causa:"
+        causes = [f"  {number}. {text}" for number, text in enumerate(self.reasons, 1)]
+        return "\n".join(
+            [
+                f"O que aconteceu: {self.happened}",
+                *([title, *causes] if causes else []),
+                f"Próximo passo: {self.next_step}",
+            ]
+        )
+
+
+def diagnose(host: str, port: int | str, timeout: float = 5.0) -> Diagnosis:
+    """Tenta conversar com um servidor de eco e diz o que impede, se algo impede.
+
+    Faz o que um cliente faria, connect, sendall, recv, com uma mensagem curta e sorteada.
+
+    Argumentos:
+        host: nome ou endereço IPv4.
+        port: porta, de 0 a 65535.
+        timeout: segundos que cada passo (nome, conexão, resposta) pode levar.
+
+    Retorna:
+        Diagnosis; `str()` dela é o texto para mostrar.
+
+    Erros:
+        ValueError: host, porta ou prazo que não têm a forma certa.
+
+    Fonte: RFC 9293, seções 3.5.2 (quem recusa) e 3.10.7.4; RFC 1122, seção 3.2.1.3 (endereços).
+    """
+    address = valid_address(host, port)
+    positive("timeout", timeout, float)
+    if address[1] == 0:
+        return _result(address, "port_zero")
+    try:
+        number = resolve(address, timeout)
+    except (OSError, UnicodeError):
+        return _result(address, "name_not_found")
+    target = ipaddress.ip_address(number[0])
+    if target.is_unspecified or target.is_multicast or number[0] == "255.255.255.255":
+        return _result(address, "any_address")
+    # SocketType é o socket sem rastro: esta conversa não é de ninguém.
+    with closing(socket.SocketType(socket.AF_INET, socket.SOCK_STREAM)) as sock:
+        sock.settimeout(timeout)
+        try:
+            sock.connect(number)
+        except OSError as error:
+            return _not_connected(address, number, error, timeout)
+        if sock.getsockname() == sock.getpeername():  # ligou-se a si mesmo: ninguém escuta
+            return _not_connected(address, number, ConnectionRefusedError(), timeout)
+        return _talk(sock, address, timeout)
+
+
+def _not_connected(address: Address, number: Address, error: OSError, timeout: float) -> Diagnosis:
+    """A conexão não foi feita; o erro e o lugar do endereço dizem por quê."""
+    mine = addresses()
+    here = number[0].startswith("127.") or any(number[0] == i.address for i in mine)
+    seconds = f"{timeout:g}"
+    if isinstance(error, ConnectionRefusedError):
+        return _refused_here(address, number) if here else _result(address, "refused")
+    neighbours = [i for i in mine if not i.address.startswith("127.")]
+    away = bool(neighbours) and not any(i.reaches(number[0]) for i in neighbours)
+    if error.errno == errno.ENETUNREACH or not neighbours:
+        return _result(address, "no_route")
+    silent = isinstance(error, TimeoutError) or error.errno == errno.EHOSTUNREACH
+    if silent and away and ipaddress.ip_address(number[0]).is_private:
+        return _result(address, "other_subnet", mine=neighbours[0].address)
+    if isinstance(error, TimeoutError):
+        return _result(address, "filtered", seconds=seconds)
+    if error.errno == errno.EHOSTUNREACH:
+        return _result(address, "no_machine")
+    return _result(address, "other", error=error.strerror or error)
+
+
+def _refused_here(address: Address, number: Address) -> Diagnosis:
+    """Ninguém nesta porta deste endereço; talvez em outro endereço desta mesma máquina."""
+    try:
+        listening = [row.local[0] for row in ports(number[1]) if row.state == "LISTEN"]
+    except OSError:
+        listening = []
+    if listening:
+        return _result(address, "listens_elsewhere", elsewhere=listening[0])
+    return _result(address, "refused_here")
+
+
+def _talk(sock: socket.SocketType, address: Address, timeout: float) -> Diagnosis:
+    """A conexão foi feita: o que volta é eco?"""
+    probe = f"diagnóstico {secrets.token_hex(4)}\n".encode()
+    answer, start = b"", perf_counter()
+    try:
+        sock.sendall(probe)
+        while probe.startswith(answer) and len(answer) < len(probe):
+            sock.settimeout(max(0.001, start + timeout - perf_counter()))
+            piece = sock.recv(1024)
+            if not piece:
+                break
+            answer += piece
+    except TimeoutError:
+        if not answer:
+            return _result(address, "silent", seconds=f"{timeout:g}")
+    except OSError:  # RST: fechou sem ler
+        pass
+    if answer == probe:
+        ms = f"{(perf_counter() - start) * 1000:.1f}".replace(".", ",")
+        return _echo(address, sock.getpeername()[0], ms)
+    if not answer:
+        return _result(address, "full")
+    return _result(address, "not_echo", answer=f"“{printable(answer[:_SHOWN])}”")
+
+
+def _echo(address: Address, host: str, ms: str) -> Diagnosis:
+    """Respondeu. Num servidor compartilhado, a porta pode ser a de um colega: diz de quem é."""
+    result = _result(address, "echo", ms=ms)
+    here = host.startswith("127.") or any(host == i.address for i in addresses())
+    holder = port_holder(address[1]) if here else ""
+    if not holder:
+        return result
+    happened = f"{result.happened} Quem atende: {holder}, nesta máquina."
+    return Diagnosis(address, "echo", happened, (), result.next_step)
+
+
+def _result(address: Address, kind: str, **values: object) -> Diagnosis:
+    happened, reasons, next_step = _TEXTS[kind]
+    fields = {"host": printable(address[0]), "port": address[1], **values}
+    texts = [text.format(**fields) for text in (happened, *reasons, next_step)]
+    return Diagnosis(address, kind, texts[0], tuple(texts[1:-1]), texts[-1])

@@ -1,0 +1,207 @@
+"""Descoberta: um servidor se anuncia na rede local, e quem procura o encontra, por mDNS.
+
+Sem multicast (rede que filtra, máquina sem rede) nada trava nem reclama: anunciar não tem efeito
+e procurar não encontra ninguém. Digitar o endereço sempre funciona.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import logging
+import queue
+import threading
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from time import monotonic
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+
+from echo_lib.errors import Address, positive, printable
+from echo_lib.network.local import addresses
+
+if TYPE_CHECKING:
+    from zeroconf import Zeroconf
+
+SERVICE = "_echo._tcp.local."
+MOST_FOUND = 50  # um anúncio é de quem quiser anunciar: a lista tem fim
+_NAME_BYTES = 63  # o máximo de um rótulo (RFC 6763, seção 4.1.1)
+_SHOWN_NAME = 40  # caracteres mostrados de um nome
+_MOST_HOSTS = 4  # endereços de um mesmo anúncio
+_PATIENCE = 1.0  # segundos, ao todo, para perguntar a quem não disse onde fica
+_TIMEOUT = 10.0  # segundos para o zeroconf começar ou terminar
+T = TypeVar("T")
+
+
+class Found(NamedTuple):
+    """Um servidor anunciado: o nome que ele se dá, já seguro para mostrar, e onde escuta."""
+
+    name: str
+    address: Address
+
+
+class Announcement:
+    """Anuncia na rede local que há um servidor de eco nesta máquina, até close().
+
+    Argumentos:
+        port: a porta em que ele escuta.
+        name: o nome a mostrar a quem procura; se já houver um igual, ganha um número.
+        interfaces: os IPv4 desta máquina por onde anunciar; se omitido, os da rede.
+
+    Erros:
+        ValueError: porta que não é um número positivo.
+
+    Volta na hora: o anúncio se faz em segundo plano, e `name` diz com que nome ficou, ou None
+    enquanto não ficou. Fonte: RFC 6762 (mDNS); RFC 6763 (DNS-SD).
+    """
+
+    def __init__(self, port: int, name: str, interfaces: Sequence[str] | None = None) -> None:
+        positive("port", port, most=65535)
+        self.interfaces = _network_addresses() if interfaces is None else list(interfaces)
+        self.name: str | None = None
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(
+            target=self._run, args=(port, name), name="Announcement", daemon=True
+        )
+        self._thread.start()
+
+    def close(self) -> None:
+        """Retira o anúncio. Pode ser chamado mais de uma vez."""
+        self._stopping.set()
+        self._thread.join(_TIMEOUT)
+
+    def _run(self, port: int, name: str) -> None:
+        # Numa thread sem laço asyncio: na principal, o zeroconf usaria o laço do kernel.
+        zeroconf = _open(self.interfaces)
+        if zeroconf is None:
+            return
+        try:
+            with suppress(Exception):  # rede que caiu: o servidor continua, sem anúncio
+                info = _info(name, port, self.interfaces)
+                zeroconf.register_service(info, allow_name_change=True)
+                self.name = info.get_name()
+            self._stopping.wait()
+        finally:
+            with suppress(Exception):
+                zeroconf.close()  # manda o adeus (RFC 6762, seção 10.1)
+            self.name = None
+
+
+def discover(seconds: float = 3.0, interfaces: Sequence[str] | None = None) -> list[Found]:
+    """Os servidores de eco que se anunciam na rede local.
+
+    Argumentos:
+        seconds: quanto esperar pelas respostas.
+        interfaces: os IPv4 desta máquina por onde procurar; se omitido, os da rede.
+
+    Retorna:
+        list[Found], por nome, até 50; vazia se ninguém se anuncia ou a rede não deixa perguntar.
+        Qualquer máquina pode anunciar qualquer coisa: confira o endereço com quem o anuncia.
+
+    Erros:
+        ValueError: `seconds` não é um número positivo.
+    """
+    positive("seconds", seconds, float)
+    chosen = _network_addresses() if interfaces is None else list(interfaces)
+    return _off_loop(lambda: _browse(chosen, seconds), seconds + _TIMEOUT, [])
+
+
+def _browse(interfaces: Sequence[str], seconds: float) -> list[Found]:
+    zeroconf = _open(interfaces)
+    if zeroconf is None:
+        return []
+    from zeroconf import ServiceBrowser
+
+    names: queue.SimpleQueue[str] = queue.SimpleQueue()
+
+    def notice(name: str, **others: Any) -> None:
+        names.put(name)
+
+    try:
+        ServiceBrowser(zeroconf, SERVICE, handlers=[notice])
+        return _collect(zeroconf, names, monotonic() + seconds)
+    finally:
+        zeroconf.close()
+
+
+def _collect(zeroconf: Zeroconf, names: queue.SimpleQueue[str], deadline: float) -> list[Found]:
+    """Os nomes que aparecerem até o prazo, e onde ficam; primeiro os que já disseram onde."""
+    heard: dict[str, None] = {}
+    while (left := deadline - monotonic()) > 0:
+        with suppress(queue.Empty):
+            heard[names.get(timeout=left)] = None
+    found: dict[Address, Found] = {}
+    for ask in (False, True):  # um anúncio que não diz onde fica não atrasa os outros
+        for name in heard:
+            patience = deadline + _PATIENCE - monotonic()
+            if not ask or patience > 0:
+                for server in _locate(zeroconf, name, min(0.3, patience) if ask else 0):
+                    found.setdefault(server.address, server)
+    return sorted(found.values())[:MOST_FOUND]
+
+
+def _locate(zeroconf: Zeroconf, name: str, seconds: float) -> list[Found]:
+    """Onde fica o servidor que se anunciou; um anúncio sem sentido não conta."""
+    from zeroconf import ServiceInfo
+
+    info = ServiceInfo(SERVICE, name)
+    known = info.load_from_cache(zeroconf) or (seconds and info.request(zeroconf, seconds * 1000))
+    if not known or not info.port:
+        return []
+    label = printable(name.removesuffix(f".{SERVICE}"))[:_SHOWN_NAME]
+    hosts = [str(host) for host in info.ip_addresses_by_version(_only_ipv4()) if _is_host(host)]
+    return [Found(label, (host, info.port)) for host in hosts[:_MOST_HOSTS]]
+
+
+def _is_host(host: Any) -> bool:
+    """Se o endereço pode ser de uma máquina da rede local; um anúncio falso pode trazer outro."""
+    return bool(host.is_private and not host.is_unspecified and not host.is_multicast)
+
+
+def _info(name: str, port: int, interfaces: Sequence[str]) -> Any:
+    """O anúncio, na forma do zeroconf; o nome cabe num rótulo, sem pontos nem controles."""
+    from zeroconf import ServiceInfo
+
+    label = printable(name).replace(".", " ").strip() or "Eco"
+    label = label.encode()[: _NAME_BYTES - 5].decode(errors="ignore")  # cabe um « (2)»
+    packed = [ipaddress.ip_address(host).packed for host in interfaces]
+    return ServiceInfo(SERVICE, f"{label}.{SERVICE}", port=port, addresses=packed)
+
+
+def _open(interfaces: Sequence[str]) -> Zeroconf | None:
+    """Um Zeroconf nesses endereços, ou None se a rede não deixa."""
+    from zeroconf import Zeroconf
+
+    logger = logging.getLogger("zeroconf")
+    logger.propagate = False  # um aviso seu sairia, de outra thread, numa célula qualquer
+    logger.addHandler(logging.NullHandler())
+    if not interfaces:
+        return None
+    try:
+        return Zeroconf(interfaces=list(interfaces), ip_version=_only_ipv4())
+    except Exception:  # sem multicast, ou a porta 5353 tomada com exclusividade
+        return None
+
+
+def _only_ipv4() -> Any:
+    from zeroconf import IPVersion
+
+    return IPVersion.V4Only
+
+
+def _network_addresses() -> list[str]:
+    return [i.address for i in addresses() if not i.address.startswith("127.")]
+
+
+def _off_loop(work: Callable[[], T], timeout: float, otherwise: T) -> T:
+    """Faz `work` numa thread sem laço asyncio; na principal, o zeroconf usaria o do kernel."""
+    answer: queue.SimpleQueue[T] = queue.SimpleQueue()
+
+    def run() -> None:
+        result = otherwise
+        with suppress(Exception):
+            result = work()
+        answer.put(result)
+
+    threading.Thread(target=run, name="discover", daemon=True).start()
+    with suppress(queue.Empty):
+        return answer.get(timeout=timeout)
+    return otherwise
