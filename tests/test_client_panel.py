@@ -6,6 +6,7 @@ import threading
 import pytest
 
 from echo_lib import ClientPanel, EchoServer, Trace
+from echo_lib.network import Announcement, discovery
 from tests.conftest import HERE, TIMEOUT
 
 
@@ -26,6 +27,14 @@ class Page:
         self.panel._submit(quiet.set)  # a fila é uma só: chegou a vez deste, o resto está feito
         assert quiet.wait(TIMEOUT)
         return self.panel.notice
+
+    def ask_aside(self, command, **content):
+        """Um clique que pergunta à rede, e a espera pela resposta, que não ocupa a fila."""
+        answered = threading.Event()
+        self.panel.observe(lambda change: change.new or answered.set(), "asking")
+        self.ask(command, **content)
+        assert answered.wait(TIMEOUT)
+        return self.panel.diagnosis
 
     def connect(self, address):
         return self.do("connect", host=address[0], port=str(address[1]))
@@ -285,3 +294,43 @@ def test_disconnecting_does_not_wait_for_an_answer_that_does_not_come(page):
         page.panel._submit(quiet.set)
         assert quiet.wait(TIMEOUT / 2)  # bem antes do prazo do send
         assert page.panel.state == "desconectado"
+
+
+def test_diagnosis_says_what_prevents_the_conversation(page, server):
+    host, port = server.address
+    (happened, next_step) = page.ask_aside("diagnose", host=host, port=str(port))
+    assert "um servidor de eco respondeu em" in happened and next_step.startswith("Próximo passo")
+    lines = page.ask_aside("diagnose", host="0.0.0.0", port=str(port))
+    assert "não é o endereço de uma máquina" in lines[0] and lines[2].startswith("  1. ")
+    (sentence,) = page.ask_aside("diagnose", host="http://x", port=str(port))
+    assert sentence.startswith("Esperava só o endereço, sem http://")
+    assert page.panel.trace.events() == []  # a conversa desenhada é só a do aluno
+
+
+def test_conversation_does_not_wait_for_a_diagnosis(talking):
+    with socket.create_server((HERE, 0)) as silent:
+        talking.ask("diagnose", host=HERE, port=str(silent.getsockname()[1]))
+        silent.accept()[0].close()
+        assert talking.send("olá") == "O eco voltou inteiro."
+
+
+@pytest.fixture
+def own_network(monkeypatch):
+    """A «rede» dos anúncios é só esta máquina."""
+    monkeypatch.setattr(discovery, "_network_addresses", lambda: [HERE])
+
+
+def test_search_lists_the_servers_that_announce_themselves(page, server, own_network):
+    announcement = Announcement(server.address[1], "Eco da <b>prof</b>", [HERE])
+    try:
+        assert page.ask_aside("search") == []
+        assert page.panel.found == [["Eco da <b>prof</b>", *server.address]]
+    finally:
+        announcement.close()
+
+
+@pytest.mark.parametrize("interfaces", [[], [HERE]])
+def test_search_that_finds_nobody_says_to_type_the_address(page, monkeypatch, interfaces):
+    monkeypatch.setattr(discovery, "_network_addresses", lambda: interfaces)
+    lines = page.ask_aside("search")
+    assert page.panel.found == [] and "digite o endereço" in lines[1]

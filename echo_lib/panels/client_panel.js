@@ -19,6 +19,12 @@ async function render({ model, el, host: page, signal }) {
   const connect = element("button", { type: "submit" });
   const sending = element("button", { type: "submit", textContent: "Enviar" });
   const state = element("span", { className: "echo-state" });
+  const search = element("button", { type: "button", textContent: "Procurar na rede" });
+  const diagnose = element("button", { type: "button", textContent: "Diagnosticar" });
+  const found = element("ul", { className: "echo-found" });
+  found.setAttribute("aria-label", "Servidores que se anunciam na rede");
+  const answer = element("div", { className: "echo-answer" });
+  answer.setAttribute("role", "status");
   const notice = element("p", { className: "echo-notice" });
   notice.setAttribute("role", "status");
   const entries = element("ol");
@@ -32,8 +38,9 @@ async function render({ model, el, host: page, signal }) {
 
   const connection = element("form", { className: "echo-row" },
     hostLabel, host, portLabel, port, connect, state);
+  const help = element("div", { className: "echo-row" }, search, diagnose);
   const talk = element("form", { className: "echo-row" }, messageLabel, message, sending);
-  const root = element("section", { className: "echo-panel echo-client" }, connection, talk, notice, history, drawing);
+  const root = element("section", { className: "echo-panel echo-client" }, connection, help, found, answer, talk, notice, history, drawing);
   root.setAttribute("aria-label", "Cliente de eco");
   el.append(root);
 
@@ -55,6 +62,34 @@ async function render({ model, el, host: page, signal }) {
     message.focus();
   });
 
+  // aria-disabled, e não disabled: o botão que se acabou de apertar não perde o foco.
+  const ask = (content) => { if (!model.get("asking")) send(content); };
+  search.addEventListener("click", () => ask({ command: "search" }));
+  diagnose.addEventListener("click", () =>
+    ask({ command: "diagnose", host: host.value, port: port.value }));
+  const showAnswer = () => {
+    const lines = model.get("asking") ? [model.get("asking")] : model.get("diagnosis");
+    answer.replaceChildren(...lines.map((line) => element("p", { textContent: line })));
+    for (const button of [search, diagnose]) {
+      button.setAttribute("aria-disabled", String(Boolean(model.get("asking"))));
+    }
+  };
+  const showFound = () => {
+    found.replaceChildren(...model.get("found").map(([name, address, number]) => {
+      const choose = element("button", { type: "button", textContent: `${name} (${address}:${number})` });
+      choose.addEventListener("click", () => {
+        if (host.readOnly) {
+          notice.textContent = "Desconecte antes de escolher outro servidor.";
+          return;
+        }
+        [host.value, port.value] = [address, String(number)];
+        connect.focus();
+      });
+      return element("li", {}, choose);
+    }));
+    found.hidden = !found.childElementCount;
+  };
+
   const showState = () => {
     state.textContent = model.get("state");
     state.dataset.state = model.get("state");
@@ -74,6 +109,9 @@ async function render({ model, el, host: page, signal }) {
     state: showState,
     notice: () => { notice.textContent = model.get("notice"); },
     history: showHistory,
+    asking: showAnswer,
+    diagnosis: showAnswer,
+    found: showFound,
   });
   signal.addEventListener("abort", () => {
     unwatch();

@@ -13,12 +13,18 @@ import traitlets
 
 from echo_lib.cell import close_on_rerun
 from echo_lib.client import EchoClient
-from echo_lib.errors import explain, printable, valid_address
+from echo_lib.errors import explain, positive, printable, valid_address
+from echo_lib.network import diagnose, discover
 from echo_lib.panels import still
 from echo_lib.panels.assets import script, style
 from echo_lib.panels.sequence import SequenceDiagram
 from echo_lib.trace import Event, Trace
 
+_NOBODY = [
+    "Nenhum servidor se anunciou. Isso é comum: muitas redes não deixam passar anúncios, e o "
+    "servidor.py do tutorial não se anuncia.",
+    "Próximo passo: digite o endereço e a porta que o professor ou o colega mostra.",
+]
 _KEPT = 100  # entradas do histórico
 _SHOWN_BYTES = 32  # bytes mostrados de cada chamada
 _SHOWN_TEXT = 200  # caracteres mostrados de cada mensagem
@@ -50,6 +56,9 @@ class ClientPanel(anywidget.AnyWidget):
     notice = traitlets.Unicode().tag(sync=True)
     unsent = traitlets.Unicode().tag(sync=True)
     history = traitlets.List(traitlets.Dict()).tag(sync=True)
+    found: traitlets.List[Any] = traitlets.List().tag(sync=True)
+    diagnosis = traitlets.List(traitlets.Unicode()).tag(sync=True)
+    asking = traitlets.Unicode().tag(sync=True)
     diagram = anywidget.WidgetTrait().tag(sync=True)
 
     def __init__(
@@ -105,6 +114,27 @@ class ClientPanel(anywidget.AnyWidget):
         """Encerra a conversa em segundo plano, depois do que já foi pedido; o histórico fica."""
         self._submit(self._disconnect)
 
+    def diagnose(self, host: str | None = None, port: int | str | None = None) -> None:
+        """Diz, em `diagnosis`, o que impede a conversa com um endereço; em segundo plano.
+
+        Argumentos:
+            host, port: o servidor; se omitidos, o que o painel mostra.
+        """
+        target = host or self.host, self.port if port is None else port
+        self._ask(f"Diagnosticando {target[0]}:{target[1]}…", lambda: self._diagnose(*target))
+
+    def search(self, seconds: float = 3.0) -> None:
+        """Procura servidores que se anunciam na rede local, e os põe em `found`; em segundo plano.
+
+        Argumentos:
+            seconds: quanto esperar pelas respostas.
+
+        Erros:
+            ValueError: `seconds` não é um número positivo.
+        """
+        positive("seconds", seconds, float)
+        self._ask("Procurando na rede…", lambda: self._search(seconds))
+
     def close(self) -> None:
         """Encerra a conversa e o painel. Pode ser chamado mais de uma vez."""
         self._closed = True
@@ -125,6 +155,34 @@ class ClientPanel(anywidget.AnyWidget):
                 if self.state == "enviando" and self._client:
                     self._client.close()  # quem clica não espera uma resposta que não vem
                 self.disconnect()
+            case {"command": "diagnose", "host": str(host), "port": str(port)}:
+                self.diagnose(host, port)
+            case {"command": "search"}:
+                self.search()
+
+    def _ask(self, asking: str, work: Callable[[], None]) -> None:
+        """Pergunta à rede numa thread à parte: a conversa não espera. Uma pergunta por vez."""
+        with self._lock:
+            if self.asking or self._closed:
+                return
+            self.asking = asking
+        threading.Thread(target=self._answer, args=(work,), name="ClientPanel", daemon=True).start()
+
+    def _answer(self, work: Callable[[], None]) -> None:
+        try:
+            work()
+        except Exception as error:  # um endereço sem sentido, ou o que não se previu
+            self.diagnosis = [_sentence(error)]
+        self.asking = ""
+
+    def _diagnose(self, host: str, port: int | str) -> None:
+        self.diagnosis = []
+        self.diagnosis = str(diagnose(host, port, self._timeout)).splitlines()
+
+    def _search(self, seconds: float) -> None:
+        servers = discover(seconds)
+        self.found = [[name, *address] for name, address in servers]
+        self.diagnosis = [] if servers else _NOBODY
 
     def _submit(self, work: Callable[[], None]) -> None:
         """Põe o trabalho na fila e acorda a thread, se ela não está viva."""
