@@ -10,6 +10,7 @@ from echo_lib.trace import Event, Trace, TracedSocket
 __version__ = "0.1.0"
 __all__ = [
     "BytesView",
+    "ClassPanel",
     "ClientPanel",
     "EchoClient",
     "EchoError",

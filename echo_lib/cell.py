@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -12,10 +13,13 @@ _closers: dict[str, tuple[str, list[Callable[[], None]]]] = {}
 def close_on_rerun(close: Callable[[], None]) -> None:
     """Guarda `close` para quando esta célula rodar de novo; chama os da execução anterior.
 
-    Fora de um notebook, ou quando a interface não diz qual é a célula, não faz nada.
+    Fora de um notebook, em outra thread (que não é de célula nenhuma), ou quando a interface não
+    diz qual é a célula, não faz nada.
     Fonte: jupyter-client.readthedocs.io, «Messaging in Jupyter» (o cabeçalho da mensagem
     execute_request); o JupyterLab e o VS Code põem `cellId` nos metadados dela.
     """
+    if threading.current_thread() is not threading.main_thread():
+        return
     ipython = sys.modules.get("IPython")
     shell: Any = ipython.get_ipython() if ipython else None
     parent = shell.get_parent() if hasattr(shell, "get_parent") else {}

@@ -9,14 +9,17 @@ from __future__ import annotations
 
 import ctypes
 import importlib.metadata
+import os
 import queue
 import reprlib
 import socket
+import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from pathlib import Path
 from time import monotonic
 from typing import Any
 
@@ -203,6 +206,121 @@ def listening(port: object, sock: object) -> Check:
     return Check(False, f"O seu socket não escuta na porta {port}. Você chamou bind e listen?")
 
 
+def client_program(path: str) -> Check:
+    """Verifica um programa: `python PROGRAMA HOST PORTA MENSAGEM` mostra só o eco e termina.
+
+    Argumentos:
+        path: o arquivo .py do aluno.
+    """
+    if not Path(path).is_file():
+        return Check(False, f"Não achei {path} nesta pasta: execute antes a célula que o grava.")
+    for message in _MESSAGES:
+        with Trace() as trace, EchoServer(port=0, idle_timeout=TIMEOUT) as server:
+            shown, error = _run_program(path, *map(str, server.address), message)
+            messages = server.totals[0]
+        if error:
+            return Check(False, f"Com a mensagem {_brief(message)}: {error}")
+        if not any(event.call == "accept" for event in trace.events()):
+            return Check(False, "O programa terminou sem conectar: faltou usar o host e a porta?")
+        if not messages:
+            return Check(False, "O programa conectou e não enviou nada: faltou o sendall?")
+        if shown != message.strip():
+            hint = (
+                " Mostre só o eco."
+                if message.strip() in shown
+                else " Um recv pode trazer só uma parte."
+            )
+            return Check(False, f"Esperava {_brief(message)} na tela; vi {_brief(shown)}.{hint}")
+    return Check(True, "Seu programa passou: três mensagens, uma comprida, cada uma num processo.")
+
+
+def _run_program(path: str, *arguments: str) -> tuple[str, str]:
+    """Roda um programa até o fim; devolve o que ele mostrou e, se falhou, por quê."""
+    command = [sys.executable, path, *arguments]
+    environment = {**os.environ, "PYTHONIOENCODING": "utf-8"}
+    try:
+        done = subprocess.run(
+            command,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=2 * TIMEOUT,
+            env=environment,
+        )
+    except subprocess.TimeoutExpired:
+        return "", "o programa não terminou; falta um close, ou um laço não acaba?"
+    if done.returncode:
+        last = done.stderr.decode(errors="replace").strip().splitlines()[-1:] or ["sem mensagem"]
+        return "", f"o programa falhou: {last[0]}"
+    return done.stdout.decode(errors="replace").strip(), ""
+
+
+def states(function: Callable[[int], list[str]]) -> Check:
+    """Verifica uma função que diz os estados de uma porta, em ordem alfabética.
+
+    Argumentos:
+        function: recebe a porta; devolve a lista dos estados, como em network.ports.
+    """
+    with EchoServer(port=0) as server:
+        alone = _compare(function, (server.address[1],), ["LISTEN"])
+        if alone is not None:
+            return alone
+        with EchoClient(*server.address) as client:
+            client.send("!")
+            both = _compare(function, (server.address[1],), ["ESTABLISHED"] * 2 + ["LISTEN"])
+    return both or Check(True, "Certo: sozinho, o servidor só escuta; com um cliente, são três.")
+
+
+def reach(function: Callable[[str], str]) -> Check:
+    """Verifica uma função que diz quem alcança um servidor, pelo host do bind.
+
+    Argumentos:
+        function: recebe o host; devolve "só esta máquina" ou "a rede".
+    """
+    cases = {host: "só esta máquina" for host in ("127.0.0.1", "127.0.0.2", "localhost")}
+    cases |= {"0.0.0.0": "a rede", network.lan_address() or "192.168.0.5": "a rede"}
+    for host, expected in cases.items():
+        if wrong := _compare(function, (host,), expected):
+            return wrong
+    return Check(True, "Certo: todo 127.x.x.x fica na própria máquina; o resto, não.")
+
+
+def same_network(function: Callable[[str, str, str], bool]) -> Check:
+    """Verifica uma função que diz se dois endereços são da mesma rede, dada a máscara.
+
+    Argumentos:
+        function: recebe dois endereços e a máscara; devolve True ou False.
+    """
+    cases = [
+        (("192.168.0.5", "192.168.0.77", "255.255.255.0"), True),
+        (("192.168.0.5", "192.168.1.77", "255.255.255.0"), False),
+        (("10.1.2.3", "10.9.8.7", "255.0.0.0"), True),
+        (("192.168.0.100", "192.168.0.200", "255.255.255.128"), False),
+        (("172.16.5.1", "172.16.6.1", "255.255.252.0"), True),
+    ]
+    for arguments, expected in cases:
+        if wrong := _compare(function, arguments, expected):
+            return wrong
+    return Check(True, "Certo: é a máscara que decide, e não a aparência dos números.")
+
+
+def _compare(
+    function: Callable[..., Any], arguments: tuple[Any, ...], expected: Any
+) -> Check | None:
+    """Chama a função do aluno; devolve o que há de errado, ou None."""
+    attempt = _Attempt(function, *arguments)
+    try:
+        answer, error = attempt.result(TIMEOUT)
+    except queue.Empty:
+        attempt.stop()
+        return Check(False, "Sua função não terminou.")
+    if error or answer is ... or answer is None:
+        return Check(False, error or (_STUB if answer is ... else "Faltou o return."))
+    if answer == expected and type(answer) is type(expected):
+        return None
+    given = ", ".join(map(repr, arguments))
+    return Check(False, f"Com {given}, esperava {expected!r} e recebi {_brief(answer)}.")
+
+
 @contextmanager
 def _connection() -> Iterator[tuple[socket.socket, socket.socket]]:
     """As duas pontas de uma conexão TCP: a do cliente e a que accept devolve."""
@@ -338,4 +456,4 @@ def _lan() -> Check:
     address = network.lan_address()
     if address:
         return Check(True, f"Endereço desta máquina na rede local: {address}")
-    return Check(True, "Sem rede: as lições 00 a 05 funcionam assim mesmo, só nesta máquina")
+    return Check(True, "Sem rede: as lições 00 a 06 funcionam assim mesmo, só nesta máquina")

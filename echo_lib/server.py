@@ -62,13 +62,15 @@ class Entry(NamedTuple):
     """Um acontecimento do servidor: quem entrou, quem saiu e por quê. Mensagens não entram aqui.
 
     `number` conta desde 1: o que falta antes do primeiro foi descartado. `time` é time.time(),
-    em segundos. `address` é o do cliente ou, quando o servidor começa e para, o dele.
+    em segundos. `address` é o do cliente ou, quando o servidor começa e para, o dele. `client` é o
+    retrato final de quem saiu.
     """
 
     number: int
     time: float
     address: Address
     what: str
+    client: Client | None = None
 
 
 class _Connection:
@@ -144,7 +146,7 @@ class EchoServer:
         self._log: deque[Entry] = deque(maxlen=_KEPT)
         self._numbers = count(1)
         self._leaving: deque[Address] = deque()
-        self._stop_on_rerun()  # outra célula, ou um painel, pode pôr no ar o que esta criou
+        close_on_rerun(self.stop)  # outra célula, ou um painel, pode pôr no ar o que esta criou
 
     def __repr__(self) -> str:
         state = "escutando em" if self.running else "parado,"
@@ -203,7 +205,7 @@ class EchoServer:
             with _starting, ExitStack() as undo:
                 if self.running:
                     return self
-                self._stop_on_rerun()  # antes de escutar: para o que a execução anterior ligou
+                close_on_rerun(self.stop)  # antes de escutar: para o que a execução anterior ligou
                 self._open(address, undo)
                 self._thread = threading.Thread(target=self._serve, name="EchoServer", daemon=True)
                 _enter(self)
@@ -271,11 +273,6 @@ class EchoServer:
             self._paused = paused
             self._note(what, self.address)
             self._wake()
-
-    def _stop_on_rerun(self) -> None:
-        """Rodar de novo a célula para este servidor; outra thread não é de célula nenhuma."""
-        if threading.current_thread() is threading.main_thread():
-            close_on_rerun(self.stop)
 
     def _open(self, address: Address, undo: ExitStack) -> None:
         """Abre a escuta, parando antes o EchoServer deste kernel que segure o endereço."""
@@ -432,11 +429,11 @@ class EchoServer:
         self._refused.clear()
         self._next_sweep = now + self._sweep_period
 
-    def _note(self, what: str, address: Address) -> None:
-        self._log.append(Entry(next(self._numbers), time(), address, what))
+    def _note(self, what: str, address: Address, client: Client | None = None) -> None:
+        self._log.append(Entry(next(self._numbers), time(), address, what, client))
 
     def _close(self, connection: _Connection, why: str) -> None:
-        self._note(why, connection.address)
+        self._note(why, connection.address, _portrait(connection))
         self._forget(connection)
 
     def _forget(self, connection: _Connection) -> None:

@@ -17,6 +17,9 @@ from tests.conftest import ROOT, TIMEOUT, need
 
 LESSONS = sorted((ROOT / "notebooks").glob("[0-9]*.ipynb"))
 LESSON = pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
+# Os de quem ensina são conferidos como as lições, menos na forma, que é outra.
+NOTEBOOKS = [*LESSONS, ROOT / "notebooks" / "professor" / "painel.ipynb"]
+NOTEBOOK = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 CELL_TIMEOUT = 30  # segundos por célula
 
 # Cada passo do tutorial, em ordem: a lição e o que nela o mostra.
@@ -69,6 +72,7 @@ CALLS = {
         r"dados = s\.recv\(1024\)",
         r"dados\.decode\(\)",
     ],
+    "06": [r"servidor\.py", r"s\.bind", r"s\.listen", r"cliente\.py", r"s\.connect", r"Popen"],
     "05": [
         r"threading\.Thread\(target=servir",
         r"EchoServer\(",
@@ -106,14 +110,14 @@ def run_nbval():
     command = [sys.executable, "-m", "pytest", "--nbval", "-p", "no:cacheprovider", "-q"]
     command += [f"--nbval-cell-timeout={CELL_TIMEOUT}", "--nbval-sanitize-with=tests/nbval.cfg"]
     done = subprocess.run(
-        [*command, "-W", "ignore", "-o", "timeout=0", *map(str, LESSONS)],
+        [*command, "-W", "ignore", "-o", "timeout=0", *map(str, NOTEBOOKS)],
         cwd=ROOT,
         capture_output=True,
         text=True,
         timeout=300,
     )
     assert done.returncode == 0, done.stdout[-5000:] + done.stderr[-2000:]
-    cells = sum(c.cell_type == "code" for path in LESSONS for c in read(path).cells)
+    cells = sum(c.cell_type == "code" for path in NOTEBOOKS for c in read(path).cells)
     assert f"{cells} passed" in done.stdout
 
 
@@ -170,7 +174,7 @@ def explained(trace):
     return "O que aconteceu" in trace and "O que fazer" in trace
 
 
-@LESSON
+@NOTEBOOK
 def test_each_cell_runs_twice(path):
     """A segunda vez dá certo, ou para com um erro explicado; nunca trava."""
     with Kernel() as kernel:
@@ -184,7 +188,7 @@ def test_each_cell_runs_twice(path):
             assert not name or explained(trace), trace
 
 
-@LESSON
+@NOTEBOOK
 def test_cells_in_reverse_order_never_hang_and_errors_are_explained(path):
     with Kernel() as kernel:
         kernel.run(nbformat.v4.new_code_cell("%load_ext echo_lib"))
@@ -218,7 +222,7 @@ def test_lesson_has_the_agreed_shape(path):
     assert exercises >= 2 or path.name[:2] in ("00", "01")
 
 
-@LESSON
+@NOTEBOOK
 def test_cells_are_short_and_come_after_a_short_text(path):
     before = ""
     for cell in read(path).cells:
@@ -226,12 +230,13 @@ def test_cells_are_short_and_come_after_a_short_text(path):
         if cell.cell_type == "markdown":
             assert words <= 95, (cell.id, words)
         else:
-            assert len(cell.source.splitlines()) <= 10, cell.id
+            whole_program = cell.source.startswith("%%writefile")
+            assert whole_program or len(cell.source.splitlines()) <= 10, cell.id
             assert before == "markdown", f"{cell.id}: falta o texto antes"
         before = cell.cell_type
 
 
-@LESSON
+@NOTEBOOK
 def test_notebook_is_executed_and_clean(path):
     raw = json.loads(path.read_text(encoding="utf-8"))
     assert set(raw["metadata"]) == {"kernelspec", "language_info"}
@@ -300,7 +305,7 @@ def test_saved_drawings_are_those_of_a_new_run(number):
     assert drawings(notebook) == saved
 
 
-@LESSON
+@NOTEBOOK
 def test_links_lead_somewhere(path):
     for target in re.findall(r"\]\(([^)]+)\)", text(path, "markdown")):
         assert (path.parent / target).exists(), target
@@ -322,13 +327,24 @@ def test_exercise_stub_fails_with_a_hint_and_solution_passes(solution):
     with Kernel() as kernel:
         for cell in setup:
             kernel.run(cell)
-        answers = [feedback(kernel, cell, check) for cell in (stub, solution_cell(solution))]
+        solved = solution_cell(solution, stub)
+        answers = [feedback(kernel, cell, check) for cell in (stub, solved)]
     assert "✘" in answers[0] and len(answers[0]) > 30, answers
     assert "✔" in answers[1] and "✘" not in answers[1], answers
 
 
-def solution_cell(solution):
-    return nbformat.v4.new_code_cell(solution.read_text(encoding="utf-8"))
+def solution_cell(solution, stub):
+    """A célula do exercício com a resposta; a que grava um programa continua a gravá-lo."""
+    first = stub.source.splitlines()[0] + "\n"
+    magic = first if first.startswith("%%writefile") else ""
+    return nbformat.v4.new_code_cell(magic + solution.read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("name", ["servidor.py", "cliente.py"])
+def test_program_written_in_the_lesson_is_the_one_that_comes_with_the_kit(name):
+    (cell,) = [c for c in read(lesson("06")).cells if c.source.startswith(f"%%writefile {name}\n")]
+    shipped = (ROOT / "notebooks" / name).read_text(encoding="utf-8")
+    assert cell.source.partition("\n")[2] + "\n" == shipped
 
 
 def feedback(kernel, answer, check):
@@ -346,8 +362,9 @@ def feedback(kernel, answer, check):
 def test_spelling():
     need("hunspell")
     accepted = set((ROOT / "tests" / "palavras.txt").read_text(encoding="utf-8").split())
-    content = "\n".join(text(path, "markdown") for path in LESSONS)
-    content += "\n" + (ROOT / "README.md").read_text(encoding="utf-8")
+    content = "\n".join(text(path, "markdown") for path in NOTEBOOKS)
+    for name in ("README.md", "notebooks/professor/plano_de_aula.md"):
+        content += "\n" + (ROOT / name).read_text(encoding="utf-8")
     not_prose = r"```.*?```|`[^`]*`|<[^>]*>|\]\([^)]*\)|https?://\S+"
     prose = re.sub(not_prose, " ", content, flags=re.DOTALL)
     done = subprocess.run(

@@ -12,6 +12,25 @@ export function element(tag, properties = {}, ...children) {
   return node;
 }
 
+/** Muda o texto só se for outro: o leitor de tela não repete o que não mudou. */
+export function setText(node, text) {
+  if (node.textContent !== text) node.textContent = text;
+}
+
+/** Põe em `parent` uma linha por item, na ordem, sem tocar nas que já estão lá: o foco fica. */
+export function keepRows(parent, items, keyOf, build) {
+  const kept = new Map([...parent.children].map((row) => [row.dataset.key, row]));
+  const keys = items.map((item) => String(keyOf(item)));
+  for (const key of keys) kept.delete(key);
+  for (const gone of kept.values()) gone.remove();
+  items.forEach((item, index) => {
+    if (parent.children[index]?.dataset.key === keys[index]) return;
+    const row = build(item);
+    row.dataset.key = keys[index];
+    parent.insertBefore(row, parent.children[index] ?? null);
+  });
+}
+
 /** Um campo e o seu rótulo, ligados por id. */
 export function field(id, label, properties) {
   const input = element("input", { id, autocomplete: "off", spellcheck: false, ...properties });

@@ -9,10 +9,11 @@ import anywidget
 import traitlets
 
 from echo_lib.cell import close_on_rerun
+from echo_lib.errors import Address
 from echo_lib.panels import still
 from echo_lib.panels.assets import script, style
 from echo_lib.panels.scene import Record, Scene
-from echo_lib.trace import Trace
+from echo_lib.trace import Event, Trace
 
 PERIOD = 0.05  # segundos entre atualizações da página: no máximo 20 por segundo
 BATCH = 200  # chamadas por atualização, de todos os diagramas juntos: o kernel continua livre
@@ -25,6 +26,7 @@ class SequenceDiagram(anywidget.AnyWidget):
 
     Argumentos:
         trace: o Trace a desenhar; pode continuar gravando.
+        peer: só as conexões com este host, ou com este par (host, porta); se omitido, todas.
 
     Erros:
         TypeError: `trace` não é um Trace.
@@ -40,12 +42,13 @@ class SequenceDiagram(anywidget.AnyWidget):
 
     early = traitlets.Dict().tag(sync=True)
 
-    def __init__(self, trace: Trace) -> None:
+    def __init__(self, trace: Trace, peer: str | Address | None = None) -> None:
         self._stopping = threading.Event()  # close() o usa, mesmo se o que vem abaixo falhar
         if not isinstance(trace, Trace):
             raise TypeError(f"esperava um Trace; recebi {trace!r}. Use: with Trace() as rastro: …")
         super().__init__()
         self.trace = trace
+        self._peer = peer
         self._asked = threading.Event()  # a página abriu, e quer tudo desde o começo
         self._watched = False
         self._restart()
@@ -71,7 +74,7 @@ class SequenceDiagram(anywidget.AnyWidget):
         Retorna:
             str, um documento SVG.
         """
-        events = self.trace.events()
+        events = self._chosen(self.trace.events())
         chosen = [e for e in events if connection is None or e.connection in (None, connection)]
         if most is None:
             return still.svg(chosen, skipped=self.trace.dropped)
@@ -82,6 +85,12 @@ class SequenceDiagram(anywidget.AnyWidget):
         """Para de atualizar e fecha o diagrama. Pode ser chamado mais de uma vez."""
         self._stopping.set()
         super().close()
+
+    def _chosen(self, events: list[Event]) -> list[Event]:
+        """Destes eventos, os da outra ponta pedida; o que não tem outra ponta, como bind, fica."""
+        if self._peer is None:
+            return events
+        return [e for e in events if e.peer is None or self._peer in (e.peer, e.peer[0])]
 
     def _restart(self) -> None:
         self._scene = Scene()
@@ -116,7 +125,7 @@ class SequenceDiagram(anywidget.AnyWidget):
         elif self._read < EARLY and len(events := self.trace.events(most=EARLY)) > self._read:
             # A página só é ouvida quando a célula acaba; até lá, o estado leva o começo.
             self._read = len(events)
-            self.early = {**Scene().add(events), "dropped": self.trace.dropped}
+            self.early = {**Scene().add(self._chosen(events)), "dropped": self.trace.dropped}
 
     def _update(self) -> Record | None:
         """As chamadas novas, como registros do desenho; a vez é dividida com outros diagramas."""
@@ -126,4 +135,4 @@ class SequenceDiagram(anywidget.AnyWidget):
         if not new:
             return None
         self._read = max(event.number for event in new)
-        return {**self._scene.add(new), "dropped": self.trace.dropped}
+        return {**self._scene.add(self._chosen(new)), "dropped": self.trace.dropped}

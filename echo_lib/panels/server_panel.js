@@ -6,24 +6,6 @@ const hours = new Intl.DateTimeFormat("pt-BR", { timeStyle: "medium" });
 const clock = (seconds) => hours.format(seconds * 1000);
 const { format: number } = new Intl.NumberFormat("pt-BR");
 
-function setText(node, text) {
-  if (node.textContent !== text) node.textContent = text;
-}
-
-/** Põe em `parent` uma linha por item, na ordem, sem tocar nas que já estão lá: o foco fica. */
-function keepRows(parent, items, keyOf, build) {
-  const kept = new Map([...parent.children].map((row) => [row.dataset.key, row]));
-  const keys = items.map((item) => String(keyOf(item)));
-  for (const key of keys) kept.delete(key);
-  for (const gone of kept.values()) gone.remove();
-  items.forEach((item, index) => {
-    if (parent.children[index]?.dataset.key === keys[index]) return;
-    const row = build(item);
-    row.dataset.key = keys[index];
-    parent.insertBefore(row, parent.children[index] ?? null);
-  });
-}
-
 function entryRow([, time, address, what]) {
   return element("li", {},
     element("time", { textContent: clock(time) }), " ",

@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-import queue
-import threading
-from collections.abc import Callable
 from html import escape
-from time import monotonic, sleep, time
+from time import monotonic, time
 from typing import Any
 
-import anywidget
 import traitlets
 
-from echo_lib.cell import close_on_rerun
 from echo_lib.errors import Address
 from echo_lib.panels.assets import script, style
+from echo_lib.panels.polled import PolledPanel
 from echo_lib.server import Client, EchoServer, counted
 
-_PERIOD = 0.05  # segundos: no máximo 20 atualizações por segundo
 _SHOWN_CLIENTS = 100  # os mais recentes
 _SHOWN_ENTRIES = 200  # acontecimentos mostrados
 
 
-class ServerPanel(anywidget.AnyWidget):
+class ServerPanel(PolledPanel):
     """Painel de um EchoServer: iniciar, parar, ver quem está conectado, desconectar um.
 
     Argumentos:
@@ -31,22 +26,18 @@ class ServerPanel(anywidget.AnyWidget):
     Erros:
         TypeError: não é um EchoServer.
 
-    Uma thread olha o servidor 20 vezes por segundo e faz o que os botões pedem: o kernel nunca
-    espera. close() encerra o painel, e só ele: o servidor continua como está. Rodar a célula de
-    novo encerra o painel anterior.
+    close() encerra o painel, e só ele: o servidor continua como está. Rodar a célula de novo
+    encerra o painel anterior.
     """
 
     _esm = script("server_panel")
     _css = style("server_panel")
-    _closed = False
-    _turn = threading.RLock()  # ninguém atualiza um painel enquanto ele é encerrado
 
     state = traitlets.Unicode().tag(sync=True)
     address = traitlets.Unicode().tag(sync=True)
     clients: traitlets.List[Any] = traitlets.List().tag(sync=True)
     hidden_clients = traitlets.Int().tag(sync=True)
     entries: traitlets.List[Any] = traitlets.List().tag(sync=True)
-    notice = traitlets.List(traitlets.Unicode()).tag(sync=True)
 
     def __init__(self, server: EchoServer) -> None:
         if not isinstance(server, EchoServer):
@@ -54,14 +45,8 @@ class ServerPanel(anywidget.AnyWidget):
                 f"esperava um EchoServer; recebi {server!r}. Escreva "
                 "servidor = EchoServer() e depois ServerPanel(servidor)."
             )
-        self.server = server
         self._clock = time() - monotonic()  # de Client.since para a hora do relógio
-        self._said: tuple[list[str], bool] = [], False  # o aviso, e se o servidor estava no ar
-        self._work: queue.SimpleQueue[Callable[[], str]] = queue.SimpleQueue()
-        super().__init__(**self._picture())
-        self.on_msg(self._on_command)
-        close_on_rerun(self.close)
-        threading.Thread(target=self._run, name="ServerPanel", daemon=True).start()
+        super().__init__(server)
 
     def __repr__(self) -> str:
         return f"ServerPanel({self.server!r})"
@@ -76,13 +61,6 @@ class ServerPanel(anywidget.AnyWidget):
         )
         return bundle
 
-    def close(self) -> None:
-        """Encerra o painel, não o servidor. Pode ser chamado mais de uma vez."""
-        self._closed = True
-        if self.comm is not None:
-            with self._turn:
-                super().close()
-
     def _on_command(self, widget: Any, content: Any, buffers: Any) -> None:
         """Um clique na página."""
         match content:
@@ -94,22 +72,6 @@ class ServerPanel(anywidget.AnyWidget):
                 self._work.put(lambda: self._disconnect((host, port)))
 
     # Daqui para baixo, tudo roda na thread do painel.
-
-    def _run(self) -> None:
-        while not self._closed:
-            sleep(_PERIOD)
-            while not (self._closed or self._work.empty()):
-                self._do(self._work.get())
-            self._refresh()
-
-    def _do(self, work: Callable[[], str]) -> None:
-        """Faz o que um botão pediu e guarda o aviso: o que foi feito, ou por que não deu."""
-        try:
-            lines = [work()]
-        except Exception as error:  # start() traz a explicação como nota
-            notes = getattr(error, "__notes__", []) or [str(error)]
-            lines = "\n".join(notes).splitlines()
-        self._said = lines, self.server.running
 
     def _start(self) -> str:
         return "O servidor começou a escutar em {}:{}.".format(*self.server.start().address)
@@ -124,18 +86,11 @@ class ServerPanel(anywidget.AnyWidget):
         who = "{}:{}".format(*address)
         return f"Desconectado: {who}." if known else f"{who} já não estava conectado."
 
-    def _refresh(self) -> None:
-        """Leva à página, numa só mensagem, o que mudou."""
-        with self._turn, self.hold_sync():
-            if not self._closed:
-                for name, value in self._picture().items():
-                    self.set_trait(name, value)  # o que não mudou não é enviado
-
     def _picture(self) -> dict[str, Any]:
         """O servidor agora, como valores dos traços."""
         running, clients = self.server.running, self.server.clients
-        lines, was_running = self._said
         return {
+            **super()._picture(),
             "state": _state(running, len(clients)),
             "address": "{}:{}".format(*self.server.address),
             "clients": [self._row(client) for client in clients[-_SHOWN_CLIENTS:]],
@@ -144,7 +99,6 @@ class ServerPanel(anywidget.AnyWidget):
                 [entry.number, entry.time, "{}:{}".format(*entry.address), entry.what]
                 for entry in self.server.log[-_SHOWN_ENTRIES:]
             ],
-            "notice": lines if running == was_running else [],  # o que já não vale não fica
         }
 
     def _row(self, client: Client) -> list[Any]:

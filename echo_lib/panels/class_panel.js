@@ -1,0 +1,177 @@
+// O painel da turma: a confirmação, o que digitar, as máquinas em cartões, a conversa de uma.
+
+const STATES = { parado: "○ fechado", aberto: "● aberto à rede", "em pausa": "◐ em pausa" };
+const { format: number } = new Intl.NumberFormat("pt-BR");
+const plural = (count, one, many) => `${number(count)} ${count === 1 ? one : many}`;
+
+/** O que digitar em cada tipo de cliente. */
+function commands(address) {
+  const [host, port] = address.split(":");
+  return [
+    ["Terminal", `python cliente.py ${host} ${port}`],
+    ["Lição", `ClientPanel("${host}", ${port})`],
+    ["ncat", `ncat ${host} ${port}`],
+  ];
+}
+
+function describe([key, name, connections, messages, bytes]) {
+  const parts = [plural(connections, "conexão", "conexões"), plural(messages, "mensagem", "mensagens"), plural(bytes, "byte", "bytes")];
+  return `${name ? `${name} (${key})` : key}: ${parts.join(", ")}`;
+}
+
+function button(text, act) {
+  const node = element("button", { type: "button", textContent: text });
+  node.addEventListener("click", act);
+  return node;
+}
+
+function render({ model, el, host: page, signal }) {
+  const id = uniqueId();
+  const address = element("span", { className: "echo-address" });
+  const state = element("span", { className: "echo-state" });
+  const pause = button("Pausar", () => send({ command: "pause" }));
+  const stop = button("Parar", () => send({ command: "stop" }));
+  const save = button("Salvar registro (CSV)", () => send({ command: "save" }));
+  const notice = element("div", { className: "echo-notice" });
+  notice.setAttribute("role", "status");
+
+  const exposed = element("div");
+  const agree = element("input", { type: "checkbox", id: `${id}-agree` });
+  const open = button("Abrir para a rede", () => {
+    if (agree.checked) send({ command: "open", confirmed: true });
+  });
+  const confirm = element("div", { className: "echo-confirm" }, exposed,
+    element("p", { className: "echo-row" }, agree,
+      element("label", { htmlFor: agree.id, textContent: "Entendi o que fica ao alcance da rede." }), open));
+
+  const typing = element("tbody");
+  const others = element("p");
+  const how = element("details", { open: true },
+    element("summary", { textContent: "O que digitar" }),
+    element("table", {}, typing), others,
+    element("p", { textContent: "A primeira mensagem de cada máquina é o nome com que ela aparece." }));
+
+  const totals = element("p", { className: "echo-totals" });
+  const list = element("ul", { className: "echo-machines" });
+  list.setAttribute("aria-label", "Máquinas da turma");
+  const more = element("p");
+
+  const title = element("p", { className: "echo-title", id: `${id}-chosen` });
+  const leave = button("Desconectar esta máquina", () =>
+    send({ command: "disconnect", key: model.get("selected") }));
+  const drawing = element("div");
+  const chosen = element("div", { className: "echo-chosen" },
+    element("div", { className: "echo-row" }, title, leave,
+      button("Fechar o desenho", () => { send({ command: "select", key: "" }); list.querySelector("button")?.focus(); })),
+    drawing);
+  chosen.setAttribute("role", "group");
+  chosen.setAttribute("aria-labelledby", title.id);
+
+  const live = element("div", { className: "echo-live" }, how, totals, list, more, chosen);
+  const root = element("section", { className: "echo-panel echo-class" },
+    element("div", { className: "echo-row" }, address, state),
+    element("div", { className: "echo-row" }, pause, stop, save),
+    notice, confirm, live);
+  root.setAttribute("aria-label", "Painel da turma");
+  el.append(root);
+
+  const send = sender(model, (text) => notice.replaceChildren(element("p", { textContent: text })));
+  const showAgree = () => open.setAttribute("aria-disabled", String(!agree.checked));
+  agree.addEventListener("change", showAgree);
+  showAgree();
+
+  const showState = () => {
+    const now = model.get("state");
+    const closed = now === "parado";
+    setText(state, STATES[now]);
+    state.dataset.state = now;
+    setText(pause, now === "em pausa" ? "Continuar" : "Pausar");
+    if (!closed) agree.checked = false; // abrir de novo pede de novo
+    confirm.hidden = !closed;
+    pause.hidden = stop.hidden = address.hidden = how.hidden = closed;
+    live.hidden = closed && !model.get("machines").length;
+    save.hidden = live.hidden;
+    showAgree();
+  };
+  const showAddress = () => {
+    setText(address, model.get("address"));
+    typing.replaceChildren(...commands(model.get("address")).map(([where, what]) =>
+      element("tr", {}, element("th", { scope: "row", textContent: where }),
+        element("td", {}, element("code", { textContent: what })))));
+  };
+  const showOthers = () => {
+    const addresses = model.get("other_addresses");
+    others.hidden = !addresses.length;
+    setText(others, `Se este endereço não servir, tente os outros desta máquina: ${addresses.join(", ")}.`);
+  };
+
+  const machineCard = ([key]) => element("li", {}, button("", () => send({ command: "select", key })));
+  const showCard = (card, [key, name, connections, messages, , last]) => {
+    const node = card.firstChild;
+    if (!node.childElementCount) {
+      node.append(...["echo-name", "echo-last"].map((className) => element("span", { className })));
+    }
+    const [who, said] = node.children;
+    setText(who, `${connections ? "●" : "○"} ${name || key}`);
+    setText(said, `${number(messages)}${connections ? "" : ", saiu"}${last ? ` “${last}”` : ""}`);
+    const several = connections > 1 ? `, ${number(connections)} conexões` : "";
+    node.title = `${key}: ${plural(messages, "mensagem", "mensagens")}${several}`;
+    card.dataset.online = String(Boolean(connections));
+    node.setAttribute("aria-pressed", String(model.get("selected") === key));
+  };
+  const showMachines = () => {
+    const rows = model.get("machines");
+    keepRows(list, rows, ([key]) => key, machineCard);
+    rows.forEach((row, index) => showCard(list.children[index], row));
+    setText(more, `e mais ${plural(model.get("hidden_machines"), "máquina", "máquinas")}.`);
+    more.hidden = !model.get("hidden_machines");
+    showTitle();
+    showState();
+  };
+  const showTitle = () => {
+    const row = model.get("machines").find(([key]) => key === model.get("selected"));
+    setText(title, row ? describe(row) : model.get("selected"));
+    chosen.hidden = !model.get("selected");
+  };
+  const showTotals = () => {
+    const [machines, connections, messages, bytes, rate] = model.get("totals");
+    setText(totals, [
+      plural(machines, "máquina", "máquinas"), plural(connections, "conexão", "conexões"),
+      plural(messages, "mensagem", "mensagens"), plural(bytes, "byte", "bytes"), `${number(rate)} por segundo`,
+    ].join(" · "));
+  };
+  let drawn = new AbortController();
+  const showDiagram = async () => {
+    drawn.abort();
+    const mine = drawn = new AbortController();
+    drawing.replaceChildren();
+    if (!model.get("diagram")) return;
+    const diagram = await page.getWidget(model.get("diagram"));
+    if (!mine.signal.aborted) await diagram.render({ el: drawing, signal: mine.signal });
+  };
+  const unwatch = watch(model, {
+    state: showState,
+    address: showAddress,
+    other_addresses: showOthers,
+    exposed: () => exposed.replaceChildren(
+      element("p", {}, element("strong", { textContent: "Antes de abrir, saiba o que fica ao alcance:" })),
+      ...model.get("exposed").map((line) => element("p", { textContent: line })),
+      element("p", { textContent: "Se o firewall perguntar, permita só em redes privadas." })),
+    machines: showMachines,
+    hidden_machines: showMachines,
+    selected: showMachines,
+    totals: showTotals,
+    notice: () => {
+      const lines = model.get("notice");
+      notice.replaceChildren(...lines.map((line) => element("p", { textContent: line })));
+      notice.classList.toggle("echo-error", lines.length > 1);
+    },
+    diagram: showDiagram,
+  });
+  signal.addEventListener("abort", () => {
+    unwatch();
+    drawn.abort();
+  });
+}
+
+export default { render };

@@ -1,0 +1,262 @@
+"""A turma numa célula: o servidor aberto à rede, quem entrou, o que diz, e cada conversa."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from datetime import datetime
+from html import escape
+from pathlib import Path
+from socket import gethostname
+from time import monotonic
+from typing import Any
+
+import anywidget
+import traitlets
+
+from echo_lib.network import Announcement, addresses, lan_address
+from echo_lib.panels import still
+from echo_lib.panels.assets import script, style
+from echo_lib.panels.polled import PolledPanel
+from echo_lib.panels.roster import Machine, Roster
+from echo_lib.panels.sequence import SequenceDiagram
+from echo_lib.server import EchoServer, exposure, is_loopback
+from echo_lib.trace import Trace
+
+_SHOWN = 200  # máquinas mostradas
+_SHOWN_LAST = 60  # caracteres mostrados da última mensagem
+_LOOK = 5.0  # segundos entre duas olhadas no endereço desta máquina: o Wi-Fi pode trocá-lo
+_SECOND = 1.0  # segundos sobre os quais se contam as mensagens por segundo
+
+
+class ClassPanel(PolledPanel):
+    """Painel de quem ensina: abre um servidor de eco à rede e mostra a turma ao vivo.
+
+    Argumentos:
+        port: a porta em que a turma conecta; com 0, o sistema escolhe.
+        host: onde escutar; "0.0.0.0" (padrão) são todos os endereços desta máquina.
+        name: o nome com que o servidor se anuncia na rede.
+        idle_timeout: segundos de silêncio até desconectar alguém; None espera para sempre.
+
+    Erros:
+        ValueError: host, porta ou prazo inválido.
+
+    Nada se abre sem confirmação: o botão da página, ou share(confirmed=True). Só esta porta fica ao
+    alcance da rede. close(), ou rodar a célula de novo, para o servidor. A primeira mensagem de
+    cada máquina é o nome com que ela aparece.
+    """
+
+    _esm = script("class_panel")
+    _css = style("class_panel")
+
+    state = traitlets.Unicode().tag(sync=True)
+    address = traitlets.Unicode().tag(sync=True)
+    other_addresses = traitlets.List(traitlets.Unicode()).tag(sync=True)
+    exposed = traitlets.List(traitlets.Unicode()).tag(sync=True)
+    machines: traitlets.List[Any] = traitlets.List().tag(sync=True)
+    hidden_machines = traitlets.Int().tag(sync=True)
+    totals: traitlets.List[Any] = traitlets.List().tag(sync=True)
+    selected = traitlets.Unicode().tag(sync=True)
+    diagram = anywidget.WidgetTrait().tag(sync=True)
+
+    def __init__(
+        self,
+        port: int = 61840,
+        *,
+        host: str = "0.0.0.0",
+        name: str | None = None,
+        idle_timeout: float | None = 3600.0,
+    ) -> None:
+        server = EchoServer(host, port, idle_timeout=idle_timeout)
+        self.name = name or f"Eco de {gethostname()}"
+        self.trace = Trace()
+        self._announcement: Announcement | None = None
+        self._lan = host
+        self._others: list[str] = []
+        self._next_look = 0.0
+        self._counts: deque[tuple[float, int]] = deque()
+        self._roster = Roster(set())
+        super().__init__(server)
+
+    def __repr__(self) -> str:
+        return f"ClassPanel({self.server!r})"
+
+    def _repr_mimebundle_(self, **options: Any) -> Any:
+        """O painel e, para quem lê sem kernel, o que ele é."""
+        state = escape("{}:{}".format(*self.server.address))
+        text = f"<p><b>Painel da turma</b> ({state}): execute esta célula para usá-lo.</p>"
+        return still.mimebundle(super()._repr_mimebundle_(**options), "text/html", text)
+
+    def share(self, *, confirmed: bool = False) -> str:
+        """Abre o servidor à rede e o anuncia.
+
+        Argumentos:
+            confirmed: True diz que se sabe o que fica ao alcance (veja `exposed`).
+
+        Retorna:
+            str: o aviso do que foi feito.
+
+        Erros:
+            ValueError: sem confirmação.
+            OSError: a porta está ocupada, ou o endereço não é desta máquina; com a explicação.
+        """
+        if confirmed is not True:
+            raise ValueError(
+                "esperava a confirmação de que este servidor pode ficar ao alcance da rede.\n"
+                f"{exposure(self.server)}\n"
+                "Se está de acordo, use o botão do painel, ou share(confirmed=True)."
+            )
+        if not self.server.running:
+            with self.trace:
+                self.server.start()
+            self._roster = Roster({i.address for i in addresses()})
+            self._look()
+        return f"Aberto. A turma pode conectar a {self._where()}."
+
+    def stop(self) -> str:
+        """Para o servidor e retira o anúncio; todos são desconectados."""
+        self.server.stop()
+        self._announce(None)
+        return "Parado: ninguém mais alcança este servidor."
+
+    def disconnect(self, key: str) -> str:
+        """Desconecta uma máquina, com todas as suas conexões; ela pode conectar de novo.
+
+        Argumentos:
+            key: a máquina, como em `machines`.
+        """
+        machine = self._machine(key)
+        for client in machine.live if machine else []:
+            self.server.disconnect(client.address)
+        return f"Desconectado: {_title(machine)}." if machine else f"{key} já não está aqui."
+
+    def select(self, key: str) -> str:
+        """Mostra a conversa de uma máquina, desenhada; com "", nenhuma."""
+        if key and self._machine(key) is None:
+            return f"{key} já não está aqui."
+        older, self.selected = self.diagram, key
+        host, _, port = key.partition(":")
+        peer = (host, int(port)) if port else host
+        self.diagram = SequenceDiagram(self.trace, peer) if key else None
+        if older is not None:
+            older.close()
+        return ""
+
+    def save(self, path: str | Path | None = None) -> Path:
+        """Salva em CSV o registro da turma: quem entrou, quem saiu, quanto disse.
+
+        Argumentos:
+            path: o arquivo; se omitido, turma_DATA_HORA.csv na pasta deste caderno.
+
+        Retorna:
+            Path: o arquivo criado; um que já exista nunca é substituído.
+
+        Erros:
+            OSError: FileExistsError, ou o sistema não deixou escrever.
+        """
+        file = Path(path or f"turma_{datetime.now():%Y-%m-%d_%Hh%Mm%S}.csv")
+        with self._turn:  # a turma não muda enquanto se grava
+            self._roster.save(file)
+        return file
+
+    def close(self) -> None:
+        """Para o servidor e encerra o painel. Pode ser chamado mais de uma vez."""
+        super().close()
+        self.stop()
+        if self.diagram is not None:
+            self.diagram.close()
+
+    def _on_command(self, widget: Any, content: Any, buffers: Any) -> None:
+        """Um clique na página."""
+        match content:
+            case {"command": "open", "confirmed": True}:
+                self._work.put(lambda: self.share(confirmed=True))
+            case {"command": "stop"}:
+                self._work.put(self.stop)
+            case {"command": "pause"}:
+                self._work.put(self._pause)
+            case {"command": "disconnect", "key": str(key)}:
+                self._work.put(lambda: self.disconnect(key))
+            case {"command": "select", "key": str(key)}:
+                self._work.put(lambda: self.select(key))
+            case {"command": "save"}:
+                self._work.put(lambda: f"Registro salvo em {self.save()}.")
+
+    def _where(self) -> str:
+        return f"{self._lan}:{self.server.address[1]}"
+
+    def _machine(self, key: str) -> Machine | None:
+        return next((m for m in self._roster.machines if m.key == key), None)
+
+    # Daqui para baixo, tudo roda na thread do painel.
+
+    def _pause(self) -> str:
+        """Pausa, ou volta da pausa."""
+        if self.server.paused:
+            self.server.resume()
+            return "De volta: o que esperava foi respondido."
+        self.server.pause()
+        return "Em pausa: ninguém foi desconectado; o que enviarem espera."
+
+    def _refresh(self) -> None:
+        if not self.server.running:  # outro servidor pode ter tomado o lugar deste
+            self._announce(None)
+        elif monotonic() > self._next_look:
+            self._look()
+        super()._refresh()
+
+    def _look(self) -> None:
+        """Confere que endereços esta máquina tem agora, e anuncia de novo se mudaram."""
+        self._next_look = monotonic() + _LOOK
+        host = self.server.address[0]
+        everywhere = host == "0.0.0.0"
+        self._lan = (lan_address() or "127.0.0.1") if everywhere else host
+        mine = [i.address for i in addresses() if not i.address.startswith("127.")]
+        self._others = [address for address in mine if everywhere and address != self._lan]
+        wanted = [] if is_loopback(host) else (mine if everywhere else [host])
+        if self._announcement is None or self._announcement.interfaces != wanted:
+            self._announce(Announcement(self.server.address[1], self.name, wanted))
+
+    def _announce(self, new: Announcement | None) -> None:
+        older, self._announcement = self._announcement, new
+        if older is not None:  # o adeus pode demorar; ninguém precisa esperar por ele
+            threading.Thread(target=older.close, name="ClassPanel", daemon=True).start()
+
+    def _picture(self) -> dict[str, Any]:
+        server = self.server
+        clients = server.clients
+        self._roster.update(clients, [e for e in server.log if e.address != server.address])
+        machines = self._roster.machines
+        messages, size = server.totals
+        online = sum(bool(machine.live) for machine in machines)
+        return {
+            **super()._picture(),
+            "state": "parado" if not server.running else "em pausa" if server.paused else "aberto",
+            "address": self._where(),
+            "other_addresses": self._others,
+            "exposed": exposure(server).splitlines(),
+            "machines": [_row(machine) for machine in machines[:_SHOWN]],
+            "hidden_machines": max(0, len(machines) - _SHOWN),
+            "totals": [online, len(clients), messages, size, self._rate(messages)],
+        }
+
+    def _rate(self, messages: int) -> int:
+        """Mensagens por segundo, no último segundo."""
+        now = monotonic()
+        self._counts.append((now, messages))
+        while now - self._counts[0][0] > _SECOND:
+            self._counts.popleft()
+        since, before = self._counts[0]
+        return round((messages - before) / max(_SECOND, now - since))
+
+
+def _title(machine: Machine) -> str:
+    return f"{machine.name} ({machine.key})" if machine.name else machine.key
+
+
+def _row(machine: Machine) -> list[Any]:
+    last = machine.last[:_SHOWN_LAST]
+    return [
+        *(machine.key, machine.name, len(machine.live), machine.messages, machine.bytes, last),
+        round(machine.since, 3),
+    ]

@@ -1,0 +1,81 @@
+"""O que os painéis de servidor têm em comum: uma thread que olha o servidor e faz o que pedem."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable
+from time import sleep
+from typing import Any
+
+import anywidget
+import traitlets
+
+from echo_lib.cell import close_on_rerun
+from echo_lib.server import EchoServer
+
+_PERIOD = 0.05  # segundos: no máximo 20 atualizações por segundo
+
+
+class PolledPanel(anywidget.AnyWidget):
+    """Um painel que mostra o estado de um servidor, olhado 20 vezes por segundo.
+
+    Uma thread faz o que os botões pedem e leva à página, numa só mensagem, o que mudou: o kernel
+    nunca espera. close() encerra o painel, e só ele. Rodar a célula de novo encerra o anterior.
+    """
+
+    _closed = False
+    _turn = threading.RLock()  # ninguém atualiza um painel enquanto ele é encerrado
+
+    notice = traitlets.List(traitlets.Unicode()).tag(sync=True)
+
+    def __init__(self, server: EchoServer) -> None:
+        self.server = server
+        self._said: tuple[list[str], bool] = [], False  # o aviso, e se o servidor estava no ar
+        self._work: queue.SimpleQueue[Callable[[], str]] = queue.SimpleQueue()
+        super().__init__(**self._picture())
+        self.on_msg(self._on_command)
+        close_on_rerun(self.close)
+        threading.Thread(target=self._run, name=type(self).__name__, daemon=True).start()
+
+    def close(self) -> None:
+        """Encerra o painel, não o servidor. Pode ser chamado mais de uma vez."""
+        self._closed = True
+        if self.comm is not None:
+            with self._turn:
+                super().close()
+
+    def _on_command(self, widget: Any, content: Any, buffers: Any) -> None:
+        """Um clique na página."""
+        raise NotImplementedError
+
+    def _picture(self) -> dict[str, Any]:
+        """O servidor agora, como valores dos traços."""
+        lines, was_running = self._said
+        # O que já não vale não fica.
+        return {"notice": lines if self.server.running == was_running else []}
+
+    # Daqui para baixo, tudo roda na thread do painel.
+
+    def _run(self) -> None:
+        while not self._closed:
+            sleep(_PERIOD)
+            while not (self._closed or self._work.empty()):
+                self._do(self._work.get())
+            self._refresh()
+
+    def _do(self, work: Callable[[], str]) -> None:
+        """Faz o que um botão pediu e guarda o aviso: o que foi feito, ou por que não deu."""
+        try:
+            lines = [text] if (text := work()) else self._said[0]
+        except Exception as error:  # start() traz a explicação como nota
+            notes = getattr(error, "__notes__", []) or [str(error)]
+            lines = "\n".join(notes).splitlines()
+        self._said = lines, self.server.running
+
+    def _refresh(self) -> None:
+        """Leva à página, numa só mensagem, o que mudou."""
+        with self._turn, self.hold_sync():
+            if not self._closed:
+                for name, value in self._picture().items():
+                    self.set_trait(name, value)  # o que não mudou não é enviado

@@ -1,0 +1,128 @@
+"""ClassPanel como quem ensina o vê: confirmar, abrir, ver quarenta nomes, escolher um, parar."""
+
+import re
+
+from playwright.sync_api import expect
+
+from tests.browser.conftest import KERNEL_READY, use_theme, violations
+
+PANEL = (
+    "from echo_lib import ClassPanel, EchoClient\npainel = ClassPanel(0, host='127.0.0.1')\npainel"
+)
+CLASS = """
+nomes = [f"Aluna {n}" for n in range(37)] + ["<img onerror=alert(1)>", "أحمد\\u202e", "李明 🗣️"]
+turma = [EchoClient(*painel.server.address).connect() for _ in nomes]
+for cliente, nome in zip(turma, nomes):
+    cliente.send(nome)
+"""
+
+
+def open_panel(lab, page, name):
+    page.set_viewport_size({"width": 1280, "height": 720})  # um projetor
+    notebook = lab.open(page, name, PANEL, "")
+    notebook.run(0)
+    panel = page.get_by_role("region", name="Painel da turma")
+    expect(panel.get_by_text("○ fechado")).to_be_visible()
+    return notebook, panel
+
+
+def share(panel):
+    panel.get_by_role("checkbox", name="Entendi o que fica ao alcance").press("Space")
+    panel.get_by_role("button", name="Abrir para a rede").press("Enter")
+    expect(panel.get_by_text("● aberto à rede")).to_be_visible()
+
+
+def test_teacher_opens_the_class_after_confirming_by_keyboard(lab, page):
+    _, panel = open_panel(lab, page, "confirmar")
+    opening = panel.get_by_role("button", name="Abrir para a rede")
+    expect(panel.get_by_text("Nada mais fica ao alcance")).to_be_visible()
+    expect(opening).to_have_attribute("aria-disabled", "true")
+    opening.press("Enter")  # sem confirmar, nada
+    expect(panel.get_by_text("○ fechado")).to_be_visible()
+    assert violations(page, ".echo-class") == []
+    share(panel)
+    address = panel.get_by_text(re.compile(r"^127\.0\.0\.1:\d+$")).inner_text()
+    port = address.partition(":")[2]
+    rows = panel.get_by_role("table").get_by_role("row")
+    expect(rows).to_have_text(
+        [
+            f"Terminalpython cliente.py 127.0.0.1 {port}",
+            f'LiçãoClientPanel("127.0.0.1", {port})',
+            f"ncatncat 127.0.0.1 {port}",
+        ]
+    )
+    panel.get_by_role("button", name="Parar").press("Enter")
+    expect(panel.get_by_text("○ fechado")).to_be_visible()
+    expect(panel.get_by_role("checkbox")).not_to_be_checked()  # abrir de novo pede de novo
+
+
+def test_forty_names_stay_readable_and_one_is_looked_at_closely(lab, page):
+    errors = []
+    page.on("pageerror", lambda error: errors.append(error.message))
+    page.on("dialog", lambda dialog: errors.append(dialog.message))
+    notebook, panel = open_panel(lab, page, "quarenta")
+    share(panel)
+    notebook.run_code(CLASS)
+    expect(panel.get_by_text("40 máquinas · 40 conexões · 40 mensagens")).to_be_visible()
+    cards = panel.get_by_role("list", name="Máquinas da turma").get_by_role("button")
+    expect(cards).to_have_count(40)
+    for place, name in (
+        (36, "● Aluna 36"),
+        (37, "● <img onerror=alert(1)>"),
+        (38, r"● أحمد\u202e"),
+    ):
+        expect(cards.nth(place)).to_contain_text(name)
+    sizes = cards.evaluate_all(
+        """nodes => nodes.map(node => {
+          const style = getComputedStyle(node.firstChild);
+          const cut = node.firstChild.scrollWidth > node.firstChild.clientWidth;
+          return [parseFloat(style.fontSize), cut && node.textContent.includes("Aluna")];
+        })"""
+    )
+    assert all(size >= 14 and not cut for size, cut in sizes)
+
+    cards.nth(2).press("Enter")
+    chosen = panel.get_by_role("group", name=re.compile(r"^Aluna 2 \(127"))
+    calls = chosen.get_by_role("listbox").get_by_role("option")
+    expect(calls.filter(has_text="7 bytes")).to_have_count(2)  # recv e send
+    expect(cards.nth(2)).to_have_attribute("aria-pressed", "true")
+    expect(cards.nth(2)).to_be_focused()
+    for theme in ("JupyterLab Dark", "JupyterLab Light"):
+        use_theme(page, theme)
+        assert violations(page, ".echo-class") == []
+
+    chosen.get_by_role("button", name="Desconectar esta máquina").press("Enter")
+    expect(cards.nth(2)).to_contain_text("○ Aluna 2")
+    expect(panel.get_by_text("39 máquinas")).to_be_visible()
+    panel.get_by_role("button", name="Pausar").first.press("Enter")
+    expect(panel.get_by_text("◐ em pausa")).to_be_visible()
+    panel.get_by_role("button", name="Continuar").press("Enter")
+    expect(panel.get_by_text("● aberto à rede")).to_be_visible()
+    panel.get_by_role("button", name="Salvar registro (CSV)").press("Enter")
+    expect(panel.get_by_role("status").first).to_contain_text(
+        re.compile(r"Registro salvo em turma_[\dhm_-]+\.csv\.")
+    )
+    (saved,) = lab.folder.glob("turma_*.csv")
+    assert "Aluna 36" in saved.read_text("utf-8-sig")
+    saved.unlink()
+    assert errors == []
+
+
+def test_panel_run_again_keeps_one_server_and_the_page_follows(lab, page):
+    notebook, panel = open_panel(lab, page, "denovo")
+    share(panel)
+    notebook.run(0)
+    expect(panel.get_by_text("○ fechado")).to_be_visible()
+    share(panel)
+    notebook.run_code(
+        "import threading\n[t.name for t in threading.enumerate()].count('EchoServer')"
+    )
+    notebook.expect_output("1")
+
+
+def test_teacher_notebook_opens_and_shares_nothing_by_itself(lab, page):
+    page.goto(re.sub(r"[^/]*\.ipynb", "professor/painel.ipynb", lab.url) + "&reset")
+    page.wait_for_function(KERNEL_READY, arg="painel.ipynb")
+    page.evaluate("window.jupyterapp.commands.execute('notebook:run-all-cells')")
+    panel = page.get_by_role("region", name="Painel da turma")
+    expect(panel.get_by_text("○ fechado").first).to_be_visible()

@@ -1,0 +1,222 @@
+"""ClassPanel sem navegador: nada se abre sem confirmação; a turma, as suas contas e o registro."""
+
+import csv
+import socket
+import threading
+
+import pytest
+
+from echo_lib import ClassPanel, EchoClient, EchoServer
+from echo_lib.panels.roster import Roster
+from echo_lib.server import Client, Entry
+from tests.conftest import HERE, TIMEOUT, receive
+
+WATCHED = ["state", "address", "machines", "totals", "notice", "selected"]
+
+
+class Teacher:
+    """Faz o papel da página: manda os comandos dos botões e espera o que deve aparecer."""
+
+    def __init__(self, **options):
+        self.panel = ClassPanel(0, host=HERE, **options)
+        self.changed = threading.Condition()
+        self.panel.observe(self._wake)
+
+    def _wake(self, change):
+        with self.changed:
+            self.changed.notify_all()
+
+    def click(self, command, **content):
+        self.panel._handle_custom_msg({"command": command, **content}, [])
+
+    def wait(self, condition):
+        with self.changed:
+            assert self.changed.wait_for(lambda: condition(self.panel), TIMEOUT), (
+                self.panel.get_state(WATCHED)
+            )
+
+    def wait_notice(self, text):
+        self.wait(lambda panel: text in " ".join(panel.notice))
+
+    def names(self):
+        return [name for _, name, *_ in self.panel.machines]
+
+
+@pytest.fixture
+def teacher():
+    teacher = Teacher()
+    yield teacher
+    teacher.panel.close()
+
+
+@pytest.fixture
+def teaching(teacher):
+    teacher.click("open", confirmed=True)
+    teacher.wait(lambda panel: panel.state == "aberto")
+    return teacher
+
+
+def join(teacher, name):
+    client = EchoClient(*teacher.panel.server.address).connect()
+    client.send(name)
+    return client
+
+
+@pytest.mark.parametrize("content", [{}, {"confirmed": False}, {"confirmed": "sim"}])
+def test_nothing_opens_without_confirmation(teacher, content):
+    teacher.click("open", **content)
+    with pytest.raises(ValueError, match=r"(?s)esperava a confirmação.*porta .*share\(confirmed="):
+        teacher.panel.share()
+    teacher.click("save")
+    with pytest.raises(ValueError, match="esperava a confirmação"):
+        teacher.panel.share(confirmed=1)
+    assert teacher.panel.state == "parado" and not teacher.panel.server.running
+
+
+def test_warning_says_what_becomes_reachable_and_the_limits():
+    panel = ClassPanel(50_000)
+    warning = " ".join(panel.exposed)
+    panel.close()
+    assert "conectar à porta 50000 desta máquina" in warning
+    assert "nem arquivos, nem o JupyterLab" in warning
+    assert "32 clientes por máquina, 1000 ao todo" in warning
+    assert "60 minutos em silêncio" in warning
+
+
+def test_class_is_shown_live_by_the_name_each_one_sends_first(teaching):
+    with join(teaching, "Ana") as ana, join(teaching, "João"):
+        ana.send("olá, ção 🗣️")
+        teaching.wait(lambda panel: panel.totals[:4] == [2, 2, 3, 27])
+        assert teaching.names() == ["Ana", "João"]
+        key, name, connections, messages, size, last, _ = teaching.panel.machines[0]
+        assert (name, connections, messages, size, last) == ("Ana", 1, 2, 22, "olá, ção 🗣️")
+        assert key.startswith(f"{HERE}:")
+    teaching.wait(lambda panel: panel.totals == [0, 0, 3, 27, 0])
+    assert teaching.names() == ["Ana", "João"]  # quem saiu continua à vista
+
+
+def test_one_is_disconnected_with_everything_it_opened(teaching):
+    with join(teaching, "Ana"), join(teaching, "Bia") as bia:
+        teaching.wait(lambda panel: panel.totals[0] == 2)
+        teaching.click("disconnect", key=teaching.panel.machines[0][0])
+        teaching.wait(lambda panel: panel.totals[0] == 1)
+        teaching.wait_notice("Desconectado: Ana (127.0.0.1:")
+        assert bia.send("ainda aqui") == "ainda aqui"
+        teaching.click("disconnect", key="10.0.0.9")
+        teaching.wait_notice("10.0.0.9 já não está aqui.")
+
+
+def test_pause_makes_the_class_wait_and_loses_nothing(teaching):
+    with join(teaching, "Ana") as ana:
+        teaching.click("pause")
+        teaching.wait(lambda panel: panel.state == "em pausa")
+        ana._sock.sendall(b"espero")
+        teaching.click("pause")
+        teaching.wait(lambda panel: panel.state == "aberto")
+        assert receive(ana._sock, 6) == b"espero"
+
+
+def test_diagram_is_of_the_chosen_machine_only(teaching):
+    with join(teaching, "Ana") as ana, join(teaching, "Bia") as bia:
+        teaching.wait(lambda panel: teaching.names() == ["Ana", "Bia"])
+        teaching.click("select", key=teaching.panel.machines[0][0])
+        teaching.wait(lambda panel: panel.diagram is not None)
+        ana.send("segredo")
+        bia.send("outra")
+        diagram = teaching.panel.diagram
+        assert "segredo" in diagram.svg() and "outra" not in diagram.svg()
+        teaching.click("select", key=teaching.panel.machines[1][0])
+        teaching.wait(lambda panel: panel.diagram not in (None, diagram))
+        assert "outra" in teaching.panel.diagram.svg() and diagram.comm is None
+        teaching.click("select", key="")
+        teaching.wait(lambda panel: panel.diagram is None)
+
+
+def test_stop_and_rerun_leave_nothing_behind(teaching):
+    address = teaching.panel.server.address
+    with join(teaching, "Ana"):
+        teaching.click("stop")
+        teaching.wait(lambda panel: panel.state == "parado")
+        teaching.click("open", confirmed=True)
+        teaching.wait(lambda panel: panel.state == "aberto")
+        assert teaching.panel.server.address == address
+    teaching.panel.close()
+    teaching.panel.close()
+    with EchoServer(*address):  # a porta ficou livre
+        pass
+    for thread in threading.enumerate():
+        if thread.name in ("ClassPanel", "SequenceDiagram", "Announcement"):
+            thread.join(TIMEOUT)
+            assert not thread.is_alive()
+
+
+def test_port_taken_is_explained_on_the_page_and_can_be_tried_again():
+    with socket.create_server((HERE, 0)) as taken:
+        teacher = Teacher()
+        teacher.panel.server._port = taken.getsockname()[1]
+        teacher.click("open", confirmed=True)
+        teacher.wait_notice("já está em uso")
+    teacher.click("open", confirmed=True)
+    teacher.wait(lambda panel: panel.state == "aberto")
+    teacher.panel.close()
+
+
+def test_message_that_makes_no_sense_is_ignored(teaching):
+    for content in ({}, {"command": "select", "key": 5}, {"command": "disconnect"}, None, []):
+        teaching.panel._handle_custom_msg(content, [])
+    with join(teaching, "Ana"):
+        teaching.wait(lambda panel: teaching.names() == ["Ana"])
+
+
+def test_record_is_a_spreadsheet_that_runs_nothing(teaching, tmp_path):
+    with join(teaching, "=1+1;\n\x1b[2J"), join(teaching, "João") as joao:
+        joao.send("@soma")
+        teaching.wait(lambda panel: panel.totals[2] == 3)
+        teaching.click("disconnect", key=teaching.panel.machines[1][0])
+        teaching.wait(lambda panel: panel.totals[0] == 1)
+        file = teaching.panel.save(tmp_path / "turma.csv")
+        with pytest.raises(FileExistsError):
+            teaching.panel.save(file)
+    with file.open(encoding="utf-8-sig", newline="") as text:
+        header, *rows = csv.reader(text, delimiter=";")
+    assert header[:5] == ["hora", "máquina", "porta", "nome", "acontecimento"]
+    whole = [(row[3], row[4], row[5], row[7]) for row in rows]
+    assert ("'=1+1;\\n\\x1b[2J", "conectado agora", "1", "'=1+1;\\n\\x1b[2J") in whole
+    assert ("João", "saiu: desconectado por este servidor", "2", "'@soma") in whole
+    assert all(row[1] == HERE and row[2].isdigit() and row[0].startswith("20") for row in rows)
+
+
+def client(host, port, first=b"", messages=0):
+    return Client((host, port), 0.0, messages, len(first) * messages, first, first)
+
+
+def test_roster_counts_by_machine_and_keeps_the_first_name():
+    roster = Roster({"10.0.0.1"})
+    own = [client("10.0.0.1", 1), client("10.0.0.1", 2)]
+    roster.update([client("10.0.0.2", 5, b"Ana", 1), client("10.0.0.2", 6, b"outra", 1), *own], [])
+    assert [m.key for m in roster.machines] == ["10.0.0.2", "10.0.0.1:1", "10.0.0.1:2"]
+    assert (roster.machines[0].name, roster.machines[0].messages) == ("Ana", 2)
+    gone = Entry(1, 5.0, ("10.0.0.2", 5), "saiu", client("10.0.0.2", 5, b"Ana", 3))
+    roster.update([client("10.0.0.2", 6, b"outra", 1)], [gone])
+    roster.update([client("10.0.0.2", 6, b"outra", 1)], [gone])  # o mesmo acontecimento, uma vez
+    assert (roster.machines[0].name, roster.machines[0].messages) == ("Ana", 4)
+
+
+def test_roster_forgets_the_oldest_gone_and_says_what_it_missed():
+    roster = Roster(set())
+    entries = [Entry(n, float(n), (f"10.0.{n // 200}.{n % 200}", 5), "saiu") for n in range(1, 301)]
+    roster.update([], entries[:10])
+    roster.update([], entries[100:])
+    assert roster.missed == 90 and len(roster.machines) == 100
+    assert roster.machines[-1].host == "10.0.1.100"
+
+
+def test_crowd_on_one_machine_does_not_push_others_out_of_the_record(tmp_path):
+    roster = Roster(set())
+    roster.update([], [Entry(1, 1.0, ("10.0.0.7", 9), "entrou")])
+    for start in range(2, 5000, 1000):
+        entries = [Entry(n, 2.0, ("10.0.0.8", n), "entrou") for n in range(start, start + 1000)]
+        roster.update([], entries)
+    roster.save(tmp_path / "a.csv")
+    text = (tmp_path / "a.csv").read_text("utf-8-sig")
+    assert "10.0.0.7;9" in text and text.count("10.0.0.8") == 500
