@@ -260,14 +260,21 @@ def states(function: Callable[[int], list[str]]) -> Check:
     Argumentos:
         function: recebe a porta; devolve a lista dos estados, como em network.ports.
     """
+
+    def lasting(port: int) -> Any:
+        """A resposta, sem o que outra conversa, antes desta, deixou na mesma porta."""
+        answer = function(port)
+        return [s for s in answer if s != "TIME_WAIT"] if isinstance(answer, list) else answer
+
+    given = "a porta do servidor"
     with EchoServer(port=0) as server:
-        alone = _compare(function, (server.address[1],), ["LISTEN"])
-        if alone is not None:
-            return alone
+        port = server.address[1]
+        if wrong := _compare(lasting, (port,), ["LISTEN"], given):
+            return wrong
         with EchoClient(*server.address) as client:
             client.send("!")
-            both = _compare(function, (server.address[1],), ["ESTABLISHED"] * 2 + ["LISTEN"])
-    return both or Check(True, "Certo: sozinho, o servidor só escuta; com um cliente, são três.")
+            wrong = _compare(lasting, (port,), ["ESTABLISHED"] * 2 + ["LISTEN"], given)
+    return wrong or Check(True, "Certo: sozinho, o servidor só escuta; com um cliente, são três.")
 
 
 def reach(function: Callable[[str], str]) -> Check:
@@ -304,7 +311,7 @@ def same_network(function: Callable[[str, str, str], bool]) -> Check:
 
 
 def _compare(
-    function: Callable[..., Any], arguments: tuple[Any, ...], expected: Any
+    function: Callable[..., Any], arguments: tuple[Any, ...], expected: Any, given: str = ""
 ) -> Check | None:
     """Chama a função do aluno; devolve o que há de errado, ou None."""
     attempt = _Attempt(function, *arguments)
@@ -317,7 +324,7 @@ def _compare(
         return Check(False, error or (_STUB if answer is ... else "Faltou o return."))
     if answer == expected and type(answer) is type(expected):
         return None
-    given = ", ".join(map(repr, arguments))
+    given = given or ", ".join(map(repr, arguments))
     return Check(False, f"Com {given}, esperava {expected!r} e recebi {_brief(answer)}.")
 
 
