@@ -1,7 +1,9 @@
 """ClassPanel como quem ensina o vê: confirmar, abrir, ver quarenta nomes, escolher um, parar."""
 
 import re
+from urllib.parse import urlparse
 
+import psutil
 from playwright.sync_api import expect
 
 from tests.browser.conftest import KERNEL_READY, use_theme, violations
@@ -126,3 +128,12 @@ def test_teacher_notebook_opens_and_shares_nothing_by_itself(lab, page):
     page.evaluate("window.jupyterapp.commands.execute('notebook:run-all-cells')")
     panel = page.get_by_role("region", name="Painel da turma")
     expect(panel.get_by_text("○ fechado").first).to_be_visible()
+
+
+def test_jupyterlab_itself_stays_out_of_reach_of_the_network(lab):
+    port = urlparse(lab.url).port
+    rows = [row for row in psutil.net_connections("tcp") if row.status == psutil.CONN_LISTEN]
+    (holder,) = {row.pid for row in rows if row.laddr.port == port}
+    children = [process.pid for process in psutil.Process(holder).children(recursive=True)]
+    reachable = [row for row in rows if row.pid in (holder, *children)]
+    assert {row.laddr.ip for row in reachable} <= {"127.0.0.1", "::1"}  # e os kernels também
