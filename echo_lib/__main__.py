@@ -62,7 +62,8 @@ def serve(options: argparse.Namespace) -> None:
         if not is_loopback(host):
             mine = lan_address() if host == "0.0.0.0" else host
             print(f"Digite no cliente: {mine or '127.0.0.1'} {port}\n{exposure(server)}")
-            stack.callback(Announcement(port, f"Eco de {gethostname()}").close)
+            only = None if host == "0.0.0.0" else [host]  # só se anuncia onde se escuta
+            stack.callback(Announcement(port, f"Eco de {gethostname()}", only).close)
         skipped = 0
         while True:
             lines = [line for event in trace.drain() if (line := _line(event))]

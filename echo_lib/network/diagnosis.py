@@ -63,6 +63,7 @@ _TEXTS: dict[str, tuple[str, tuple[str, ...], str]] = {
             "o endereço foi digitado errado, ou a máquina mudou de endereço",
             "ela está desligada, suspensa, ou em outra rede",
             "o Wi-Fi isola os aparelhos uns dos outros",
+            "o firewall dela recusa os pedidos",
         ),
         "pergunte o IPv4 de agora, que ipconfig (Windows), ifconfig (macOS) ou ip addr (Linux) "
         "mostra, e tente de novo.",
@@ -214,21 +215,37 @@ def _not_connected(address: Address, number: Address, error: OSError, timeout: f
     """A conexão não foi feita; o erro e o lugar do endereço dizem por quê."""
     mine = addresses()
     here = number[0].startswith("127.") or any(number[0] == i.address for i in mine)
-    seconds = f"{timeout:g}"
     if isinstance(error, ConnectionRefusedError):
         return _refused_here(address, number) if here else _result(address, "refused")
     neighbours = [i for i in mine if not i.address.startswith("127.")]
     away = bool(neighbours) and not any(i.reaches(number[0]) for i in neighbours)
-    if error.errno == errno.ENETUNREACH or not neighbours:
+    if not neighbours or not _has_route(number):
         return _result(address, "no_route")
-    silent = isinstance(error, TimeoutError) or error.errno == errno.EHOSTUNREACH
+    unreachable = error.errno in (errno.EHOSTUNREACH, errno.ENETUNREACH)  # quem o diz é o roteador
+    silent = isinstance(error, TimeoutError) or unreachable
     if silent and away and ipaddress.ip_address(number[0]).is_private:
         return _result(address, "other_subnet", mine=neighbours[0].address)
     if isinstance(error, TimeoutError):
-        return _result(address, "filtered", seconds=seconds)
+        return _result(address, "filtered", seconds=_decimal(timeout))
+    if error.errno == errno.ENETUNREACH:
+        return _result(address, "no_route")
     if error.errno == errno.EHOSTUNREACH:
         return _result(address, "no_machine")
     return _result(address, "other", error=error.strerror or error)
+
+
+def _has_route(number: Address) -> bool:
+    """Se esta máquina sabe por onde mandar; connect num socket UDP escolhe a rota e não envia."""
+    with closing(socket.SocketType(socket.AF_INET, socket.SOCK_DGRAM)) as probe:
+        try:
+            probe.connect(number)
+        except OSError as error:
+            return error.errno != errno.ENETUNREACH
+    return True
+
+
+def _decimal(seconds: float) -> str:
+    return f"{seconds:g}".replace(".", ",")
 
 
 def _refused_here(address: Address, number: Address) -> Diagnosis:
@@ -255,14 +272,14 @@ def _talk(sock: socket.SocketType, address: Address, timeout: float) -> Diagnosi
                 break
             answer += piece
     except TimeoutError:
-        if not answer:
-            return _result(address, "silent", seconds=f"{timeout:g}")
+        if probe.startswith(answer):
+            return _result(address, "silent", seconds=_decimal(timeout))
     except OSError:  # RST: fechou sem ler
         pass
     if answer == probe:
         ms = f"{(perf_counter() - start) * 1000:.1f}".replace(".", ",")
         return _echo(address, sock.getpeername()[0], ms)
-    if not answer:
+    if probe.startswith(answer):
         return _result(address, "full")
     return _result(address, "not_echo", answer=f"“{printable(answer[:_SHOWN])}”")
 

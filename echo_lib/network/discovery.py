@@ -28,6 +28,7 @@ _SHOWN_NAME = 40  # caracteres mostrados de um nome
 _MOST_HOSTS = 4  # endereços de um mesmo anúncio
 _PATIENCE = 1.0  # segundos, ao todo, para perguntar a quem não disse onde fica
 _TIMEOUT = 10.0  # segundos para o zeroconf começar ou terminar
+_REFRESH = 3.0  # segundos entre duas conferências dos endereços desta máquina
 T = TypeVar("T")
 
 
@@ -44,7 +45,8 @@ class Announcement:
     Argumentos:
         port: a porta em que ele escuta.
         name: o nome a mostrar a quem procura; se já houver um igual, ganha um número.
-        interfaces: os IPv4 desta máquina por onde anunciar; se omitido, os da rede.
+        interfaces: os IPv4 desta máquina por onde anunciar; se omitido, os da rede, e, quando
+            eles mudam, os novos.
 
     Erros:
         ValueError: porta que não é um número positivo.
@@ -55,6 +57,7 @@ class Announcement:
 
     def __init__(self, port: int, name: str, interfaces: Sequence[str] | None = None) -> None:
         positive("port", port, most=65535)
+        self._follow = interfaces is None
         self.interfaces = _network_addresses() if interfaces is None else list(interfaces)
         self.name: str | None = None
         self._stopping = threading.Event()
@@ -69,20 +72,33 @@ class Announcement:
         self._thread.join(_TIMEOUT)
 
     def _run(self, port: int, name: str) -> None:
-        # Numa thread sem laço asyncio: na principal, o zeroconf usaria o laço do kernel.
-        zeroconf = _open(self.interfaces)
-        if zeroconf is None:
-            return
-        try:
-            with suppress(Exception):  # rede que caiu: o servidor continua, sem anúncio
-                info = _info(name, port, self.interfaces)
-                zeroconf.register_service(info, allow_name_change=True)
-                self.name = info.get_name()
-            self._stopping.wait()
-        finally:
-            with suppress(Exception):
-                zeroconf.close()  # manda o adeus (RFC 6762, seção 10.1)
-            self.name = None
+        """Anuncia nos endereços de agora; se eles mudam (outro Wi-Fi, outro DHCP), de novo."""
+        while not self._stopping.is_set():
+            # Numa thread sem laço asyncio: na principal, o zeroconf usaria o laço do kernel.
+            zeroconf = _open(self.interfaces)
+            try:
+                if zeroconf is not None:
+                    self._register(zeroconf, name, port)
+                while not self._stopping.wait(_REFRESH) and self._wanted() == self.interfaces:
+                    pass
+            finally:
+                self.name = None
+                if zeroconf is not None:
+                    with suppress(Exception):
+                        zeroconf.close()  # manda o adeus (RFC 6762, seção 10.1)
+            self.interfaces = self._wanted()
+
+    def _register(self, zeroconf: Zeroconf, name: str, port: int) -> None:
+        with suppress(Exception):  # rede que caiu: o servidor continua, sem anúncio
+            info = _info(name, port, self.interfaces)
+            zeroconf.register_service(info, allow_name_change=True)
+            self.name = info.get_name()
+
+    def _wanted(self) -> list[str]:
+        """Por onde anunciar agora; se o sistema não diz, por onde já se anuncia."""
+        with suppress(Exception):
+            return _network_addresses() if self._follow else self.interfaces
+        return self.interfaces
 
 
 def discover(seconds: float = 3.0, interfaces: Sequence[str] | None = None) -> list[Found]:

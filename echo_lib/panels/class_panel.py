@@ -111,6 +111,10 @@ class ClassPanel(PolledPanel):
                 self.server.start()
             self._roster = Roster({i.address for i in addresses()})
             self._look()
+            host, port = self.server.address
+            if not is_loopback(host):
+                only = None if host == "0.0.0.0" else [host]  # só se anuncia onde se escuta
+                self._announce(Announcement(port, self.name, only))
         return f"Aberto. A turma pode conectar a {self._where()}."
 
     def stop(self) -> str:
@@ -206,16 +210,13 @@ class ClassPanel(PolledPanel):
         super()._refresh()
 
     def _look(self) -> None:
-        """Confere que endereços esta máquina tem agora, e anuncia de novo se mudaram."""
+        """Confere que endereços esta máquina tem agora."""
         self._next_look = monotonic() + _LOOK
         host = self.server.address[0]
         everywhere = host == "0.0.0.0"
         self._lan = (lan_address() or "127.0.0.1") if everywhere else host
         mine = [i.address for i in addresses() if not i.address.startswith("127.")]
         self._others = [address for address in mine if everywhere and address != self._lan]
-        wanted = [] if is_loopback(host) else (mine if everywhere else [host])
-        if self._announcement is None or self._announcement.interfaces != wanted:
-            self._announce(Announcement(self.server.address[1], self.name, wanted))
 
     def _announce(self, new: Announcement | None) -> None:
         older, self._announcement = self._announcement, new

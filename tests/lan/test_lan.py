@@ -1,0 +1,133 @@
+"""Um segundo host de verdade: a professora serve numa máquina, os alunos conversam de outras."""
+
+import re
+import socket
+
+import pytest
+
+from tests.conftest import finish
+from tests.lan.conftest import SEARCH
+
+pytestmark = pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
+PORT = 61840
+TEXT = "olá, ção 🗣️"
+TEACH = """
+from echo_lib import EchoServer
+from echo_lib.network import Announcement
+server = EchoServer("0.0.0.0").start()
+announcement = Announcement(server.address[1], "Eco da professora")
+"""
+ANNOUNCED = f"Eco da professora 10.77.0.1 {PORT}\n"
+PATIENT = """
+from time import monotonic
+from echo_lib.network import Announcement, discover
+announcement = Announcement(61840, "Eco")
+start = monotonic()
+found = discover(0.5)
+print(found, monotonic() - start < 1.5)
+announcement.close()
+"""
+STUDENT = """
+import sys
+from echo_lib import EchoClient
+name, host = sys.argv[1:]
+with EchoClient(host) as client:
+    input("na sala")
+    for n in range(300):
+        text = f"{name} {n} maçã " * n
+        assert client.send(text) == text
+    input("conferi")
+"""
+
+
+@pytest.fixture(scope="module")
+def classroom(lan):
+    """A máquina da professora, o kernel com o servidor dela, e as máquinas de três alunos."""
+    with lan(4) as (teacher, *students):
+        desk = teacher.kernel()
+        assert desk.run(TEACH) == ""
+        assert students[0].run("-c", SEARCH) == (ANNOUNCED, "", 0)
+        yield teacher, desk, students
+
+
+def test_student_kernel_discovers_the_teacher_and_talks(classroom):
+    _, _, (student, *_) = classroom
+    desk = student.kernel()
+    assert desk.run(SEARCH) == ANNOUNCED
+    assert desk.run("from echo_lib import EchoClient") == ""
+    talk = f"with EchoClient(*found[0].address) as client:\n    print(client.send('{TEXT}'))"
+    assert desk.run(talk) == f"{TEXT}\n"
+
+
+@pytest.mark.parametrize(
+    "client",
+    [["notebooks/cliente.py"], ["-m", "echo_lib", "cliente"]],
+    ids=["tutorial", "echo_lib"],
+)
+def test_program_of_another_machine_echoes_accents(classroom, terminal, client):
+    teacher, _, (student, *_) = classroom
+    child = student.spawn(terminal, *client, teacher.address, PORT)
+    child.expect_exact(f"Conectado a {teacher.address}:{PORT}. Digite sair para encerrar.")
+    child.sendline(TEXT)
+    child.expect_exact(f"Eco: {TEXT}\r\n")
+    child.sendline("sair")
+    assert finish(child) == 0
+
+
+def test_three_students_at_once_get_each_its_own_bytes(classroom, terminal):
+    teacher, desk, students = classroom
+    children = [s.spawn(terminal, "-c", STUDENT, s.name, teacher.address) for s in students]
+    for child in children:
+        child.expect_exact("na sala")
+    for child in children:
+        child.sendline()
+    for child in children:
+        child.expect_exact("conferi")
+    shown = desk.run("print(sorted(c.address[0] for c in server.clients))")
+    assert shown == f"{[s.address for s in students]}\n"
+    for child in children:
+        child.sendline()
+    assert [finish(child) for child in children] == [0, 0, 0]
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "10.77.0.7"])
+def test_server_open_to_the_network_says_what_to_type_and_is_announced(two_hosts, terminal, host):
+    teacher, student = two_hosts
+    teacher.ip("addr add 10.77.0.7/24 dev eth0")
+    server = teacher.spawn(terminal, "-m", "echo_lib", "servidor", "--host", host)
+    mine = teacher.address if host == "0.0.0.0" else host
+    for line in (
+        f"Escutando em {host}:{PORT}. Ctrl+C encerra.\r\nDigite no cliente: {mine} {PORT}\r\n",
+        f"Qualquer aparelho desta rede pode conectar à porta {PORT} desta máquina e receber",
+        "Nada mais fica ao alcance: nem arquivos, nem o JupyterLab.",
+        "O que se envia viaja sem cifra: nada de senhas.",
+        "Limites: 32 clientes por máquina, 1000 ao todo; quem fica 60 minutos em silêncio",
+    ):
+        server.expect_exact(line)
+    shown, errors, _ = student.run("-c", SEARCH)
+    addresses = [teacher.address, "10.77.0.7"] if host == "0.0.0.0" else [host]
+    # O ponto separa as partes de um nome de domínio: no anúncio, vira espaço.
+    name = f"Eco de {socket.gethostname()}".replace(".", " ")[:40]
+    assert shown.splitlines() == [f"{name} {address} {PORT}" for address in addresses]
+    assert errors == ""
+    server.sendintr()
+    assert finish(server, "Encerrado.") == 0
+    assert student.run("-c", "from echo_lib.network import *; print(discover(0.5))")[0] == "[]\n"
+
+
+@pytest.mark.parametrize("hook", ["input", "output"])
+def test_filtered_multicast_finds_nobody_silently_and_typing_the_address_works(classroom, hook):
+    teacher, _, (student, *_) = classroom
+    with student.firewall("udp dport 5353 drop", hook):
+        assert student.run("-c", PATIENT) == ("[] True\n", "", 0)
+        shown, errors, code = student.run("-m", "echo_lib", "diagnostico", teacher.address)
+        assert re.match(r"O que aconteceu: um servidor de eco respondeu em [\d,]+ ms\.", shown)
+        assert (errors, code) == ("", 0)
+
+
+def test_machine_without_network_finds_nobody_silently(two_hosts):
+    student = two_hosts[1]
+    with student.unplugged():
+        assert student.run("-c", PATIENT) == ("[] True\n", "", 0)
+    student.ip("link del eth0")
+    assert student.run("-c", PATIENT) == ("[] True\n", "", 0)

@@ -1,0 +1,224 @@
+"""O diagnóstico de um endereço, no que esta máquina sozinha mostra; tests/lan mostra o resto."""
+
+import re
+import socket
+import subprocess
+import sys
+import threading
+
+import pytest
+
+from echo_lib import EchoServer
+from echo_lib.network import diagnose
+from tests.conftest import HERE, ROOT, TIMEOUT, reset
+
+TITLE = "Causas prováveis, da mais comum para a menos:"
+
+
+def check_text(text, happened, causes, step):
+    """O texto diz o que houve, as causas numeradas, na ordem, e o próximo passo."""
+    first, *middle, last = text.strip().split("\n")
+    assert first == f"O que aconteceu: {happened}"
+    numbered = [f"  {number}. {cause}" for number, cause in enumerate(causes, 1)]
+    if numbered:
+        numbered.insert(0, TITLE if causes[1:] else "Causa:")
+    assert middle == numbered
+    assert last.startswith("Próximo passo: ") and step in last
+
+
+def answering(answer):
+    """Um programa que atende uma vez, lê o pedido e responde `answer(pedido)`, ou derruba."""
+
+    def serve():
+        conn, _ = listener.accept()
+        with conn:
+            reply = answer(conn.recv(1024))
+            if reply is None:
+                reset(conn)
+            else:
+                conn.sendall(reply)
+
+    listener = socket.create_server((HERE, 0))
+    thread = threading.Thread(target=serve)
+    thread.start()
+    return listener, thread
+
+
+def check(answer, timeout=TIMEOUT):
+    listener, thread = answering(answer)
+    with listener:
+        diagnosis = diagnose(*listener.getsockname(), timeout)
+        thread.join(TIMEOUT)
+    return diagnosis
+
+
+def test_echo_server_is_fine_and_named():
+    with EchoServer(port=0) as server:
+        diagnosis = diagnose("localhost", server.address[1])
+        assert (diagnosis.kind, diagnosis.ok, diagnosis.reasons) == ("echo", True, ())
+        fine = r"um servidor de eco respondeu em \d+,\d ms\. Está tudo certo\."
+        who = r" Quem atende: .* \(PID \d+, este mesmo programa\), nesta máquina\."
+        hidden = sys.platform == "darwin"  # lá, só o administrador vê de quem é a porta
+        assert re.fullmatch(fine if hidden else fine + who, diagnosis.happened)
+        assert str(diagnosis).endswith("\nPróximo passo: conecte e converse.")
+
+
+def test_nobody_listens_on_this_machine():
+    with socket.create_server((HERE, 0)) as listener:
+        port = listener.getsockname()[1]
+    diagnosis = diagnose(HERE, port)
+    assert (diagnosis.kind, diagnosis.ok) == ("refused_here", False)
+    check_text(
+        str(diagnosis),
+        f"ninguém escuta na porta {port} de 127.0.0.1, e 127.0.0.1 é esta mesma máquina.",
+        [
+            "o servidor está em outra máquina: o endereço tem de ser o dela",
+            "o servidor ainda não foi iniciado aqui, ou já terminou",
+            "ele escuta em outra porta",
+        ],
+        "se é seu, inicie-o.",
+    )
+
+
+@pytest.mark.skipif(sys.platform == "darwin", reason="lá só existe o 127.0.0.1")
+def test_server_on_another_address_of_this_machine_is_pointed_to():
+    with EchoServer("127.0.0.2", 0) as server:
+        port = server.address[1]
+        diagnosis = diagnose(HERE, port)
+    assert diagnosis.kind == "listens_elsewhere"
+    check_text(
+        str(diagnosis),
+        f"nesta máquina, a porta {port} atende em 127.0.0.2, e não em 127.0.0.1.",
+        ["o servidor fez bind em um só dos endereços desta máquina"],
+        "conecte a 127.0.0.2, ou faça o bind do servidor em 0.0.0.0",
+    )
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "255.255.255.255", "224.0.0.1"])
+def test_address_that_is_no_machine_is_refused_before_any_packet(host):
+    diagnosis = diagnose(host, 61840)
+    assert diagnosis.kind == "any_address"
+    check_text(
+        str(diagnosis),
+        f"{host} não é o endereço de uma máquina: não serve de destino.",
+        [
+            "0.0.0.0 só vale no bind do servidor, onde significa “todos os meus endereços”",
+            "endereços de grupo, como 224.0.0.1 ou 255.255.255.255, não servem ao TCP",
+        ],
+        "use 127.0.0.1, se o servidor está nesta máquina",
+    )
+
+
+def test_port_zero_is_explained():
+    diagnosis = diagnose(HERE, 0)
+    assert diagnosis.kind == "port_zero"
+    cause = "no bind do servidor, 0 pede ao sistema “uma porta livre qualquer”"
+    check_text(str(diagnosis), "a porta 0 não serve de destino.", [cause], "é 61840")
+
+
+def test_name_that_cannot_be_a_machine_is_explained():
+    diagnosis = diagnose("sala..7", 61840)
+    assert diagnosis.kind == "name_not_found"
+    check_text(
+        str(diagnosis),
+        "o nome sala..7 não foi encontrado.",
+        [
+            "o nome foi digitado errado",
+            "esta rede não tem quem traduza esse nome em endereço (DNS)",
+        ],
+        "use o endereço em números",
+    )
+
+
+@pytest.mark.parametrize("limit", ["max_clients", "max_clients_per_address"])
+def test_full_server_is_told_from_a_stopped_one(limit):
+    server = EchoServer(port=0, **{limit: 1})
+    with server, socket.create_connection(server.start().address, TIMEOUT):
+        diagnosis = diagnose(*server.address)
+    assert diagnosis.kind == "full"
+    check_text(
+        str(diagnosis),
+        "127.0.0.1 aceitou a conexão e a fechou em seguida, sem responder.",
+        [
+            "o servidor está cheio: chegou ao limite de clientes, em tudo ou desta máquina",
+            "quem cuida dele desconectou esta máquina, ou ele está parando",
+            "quem escuta ali não é um servidor de eco",
+        ],
+        "feche as outras conexões desta máquina",
+    )
+
+
+@pytest.mark.parametrize("answer", [lambda probe: b"", lambda probe: None], ids=["FIN", "RST"])
+def test_program_that_hangs_up_looks_like_a_full_server(answer):
+    assert check(answer).kind == "full"
+
+
+def test_listener_that_never_accepts_is_silent():
+    with socket.create_server((HERE, 0)) as listener:
+        diagnosis = diagnose(*listener.getsockname(), 0.2)
+    assert diagnosis.kind == "silent"
+    check_text(
+        str(diagnosis),
+        "a conexão foi feita, mas nada voltou de 127.0.0.1 em 0,2 s.",
+        [
+            "o servidor atende um cliente por vez, e está com outro",
+            "o servidor está em pausa, ou travado",
+            "quem escuta ali não é um servidor de eco",
+        ],
+        "espere o outro cliente sair",
+    )
+
+
+def test_paused_server_is_silent_and_resumed_is_fine():
+    with EchoServer(port=0) as server:
+        server.pause()
+        assert diagnose(*server.address, 0.2).kind == "silent"
+        server.resume()
+        assert diagnose(*server.address).ok
+
+
+def test_answer_that_is_not_the_echo_is_shown_escaped_and_short():
+    diagnosis = check(lambda probe: b"HTTP/1.1 400 \x1b[2J\r\n" + b"x" * 100)
+    assert diagnosis.kind == "not_echo"
+    host, port = diagnosis.address
+    shown = r"HTTP/1.1 400 \x1b[2J\r\n" + "x" * 41
+    check_text(
+        str(diagnosis),
+        f"quem atende em {host}:{port} não é um servidor de eco: respondeu “{shown}”.",
+        ["a porta é de outro programa", "o endereço é de outra máquina"],
+        "confira a porta e o endereço",
+    )
+
+
+def test_another_text_of_the_same_size_is_not_an_echo():
+    assert check(lambda probe: probe.upper()).kind == "not_echo"
+
+
+def test_command_exits_with_zero_only_for_an_echo():
+    def run(*arguments):
+        command = [sys.executable, "-Xutf8", "-m", "echo_lib", "diagnostico", *map(str, arguments)]
+        done = subprocess.run(
+            command, capture_output=True, encoding="utf-8", timeout=TIMEOUT, cwd=ROOT
+        )
+        return done.returncode, done.stdout + done.stderr
+
+    with EchoServer(port=0) as server:
+        code, text = run(*server.address)
+        assert code == 0 and text.startswith("O que aconteceu: um servidor de eco respondeu em")
+    code, text = run(*server.address)
+    assert code == 1 and text.startswith("O que aconteceu: ninguém escuta na porta")
+    code, text = run(HERE, "abc")
+    assert code == 1 and text.startswith("esperava uma porta, número inteiro de 0 a 65535")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (("", 1), "esperava o nome ou o endereço de uma máquina"),
+        ((HERE, 65536), "esperava uma porta, número inteiro de 0 a 65535"),
+        ((HERE, 1, 0), "esperava timeout em segundos, maior que zero"),
+    ],
+)
+def test_bad_argument_is_refused(arguments, text):
+    with pytest.raises(ValueError, match=text):
+        diagnose(*arguments)
