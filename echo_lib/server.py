@@ -16,7 +16,7 @@ import selectors
 import socket
 import sys
 import threading
-from collections import Counter, deque
+from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
@@ -33,12 +33,21 @@ TIMEOUT = 5.0  # segundos: a resolução do nome em start(), o fim da thread em 
 _READ, _WRITE = selectors.EVENT_READ, selectors.EVENT_WRITE
 _LAN_PER_ADDRESS = 32  # quando a rede enxerga o servidor, nenhuma máquina o toma inteiro
 _ACCEPT_PAUSE = 0.5  # segundos sem aceitar, quando faltam descritores ao sistema
+# Quantas conexões o sistema segura até o accept; ele as corta em somaxconn (128 no macOS, 4096 no
+# Linux). Com 128, um aluno que entra no meio de 10.000 conexões espera 1 s, o prazo do SYN perdido
+# (RFC 6298, seção 2.1).
+_BACKLOG = 4096
+# Bytes que o sistema guarda de cada conexão, em cada sentido. Sem limite, chega a megabytes:
+# 32 clientes que enviam e não leem tomavam 220 MB do sistema, e 230 ms ao serem desconectados.
+_KERNEL_BUFFER = 65_536
 _KEPT = 1000  # acontecimentos guardados em `log`
 _KEPT_BYTES = 200  # bytes que se guardam da primeira e da última mensagem de cada cliente
 # Um laço em Python puro, noutra célula, segura o interpretador por até sys.getswitchinterval()
 # a cada vez que o servidor acorda. Com os 5 ms de costume, 40 clientes a 10 mensagens por segundo
-# ficam sem resposta por segundos; com 0,1 ms, p99 de 2 a 3 ms, e o laço não perde velocidade
-# (tests/benchmarks/busy.py). O valor anterior volta quando o último servidor para.
+# esperam 0,5 a 1 s (p99); com 0,1 ms, de 6 a 13 ms, e o laço anda tanto quanto andava: o que ele
+# perde, uns 15 %, é o trabalho do servidor (tests/benchmarks/busy.py). Um processo à parte não
+# disputaria o interpretador, mas não pararia com o kernel nem apareceria no rastro. O valor
+# anterior volta quando o último servidor para.
 _SWITCH_INTERVAL = 0.0001  # segundos
 _CUT = "saiu: a conexão foi cortada"
 
@@ -61,7 +70,7 @@ class Client:
 class Entry(NamedTuple):
     """Um acontecimento do servidor: quem entrou, quem saiu e por quê. Mensagens não entram aqui.
 
-    `number` conta desde 1: o que falta antes do primeiro foi descartado. `time` é time.time(),
+    `number` conta desde 1: os números que faltam são dos descartados. `time` é time.time(),
     em segundos. `address` é o do cliente ou, quando o servidor começa e para, o dele. `client` é o
     retrato final de quem saiu.
     """
@@ -143,7 +152,9 @@ class EchoServer:
         self._paused = False
         self._gone_messages = self._gone_bytes = 0  # dos clientes que já saíram
         self._refused: Counter[str] = Counter()  # recusas de cada host desde a última limpeza
-        self._log: deque[Entry] = deque(maxlen=_KEPT)
+        self._log: defaultdict[str, deque[Entry]] = defaultdict(deque)  # de cada host
+        self._kept = 0  # quantos há em _log
+        self._noting = threading.Lock()
         self._numbers = count(1)
         self._leaving: deque[Address] = deque()
         close_on_rerun(self.stop)  # outra célula, ou um painel, pode pôr no ar o que esta criou
@@ -188,8 +199,14 @@ class EchoServer:
 
     @property
     def log(self) -> list[Entry]:
-        """Os últimos 1000 acontecimentos, do mais antigo ao mais novo."""
-        return list(self._log.copy())  # copy() é atômico: a thread pode mudar o original
+        """Até 1000 acontecimentos, do mais antigo ao mais novo.
+
+        Acima disso, sai o mais antigo do endereço que tem mais: quem entra e sai sem parar só
+        apaga o que é seu.
+        """
+        with self._noting:
+            kept = [entry for entries in self._log.values() for entry in entries]
+        return sorted(kept)  # o número vem primeiro
 
     def start(self) -> Self:
         """Faz bind e listen aqui, nesta thread, e começa a atender numa thread de fundo.
@@ -280,7 +297,9 @@ class EchoServer:
             if other.running and _conflict(other.address, address):
                 other.stop()
         # create_server liga SO_REUSEADDR onde ele é seguro, isto é, fora do Windows.
-        self._listener = undo.enter_context(socket.create_server(address, backlog=128))
+        self._listener = undo.enter_context(socket.create_server(address, backlog=_BACKLOG))
+        for buffer in (socket.SO_RCVBUF, socket.SO_SNDBUF):  # as conexões aceitas os herdam
+            self._listener.setsockopt(socket.SOL_SOCKET, buffer, _KERNEL_BUFFER)
         self._listener.setblocking(False)
         self._selector = undo.enter_context(selectors.DefaultSelector())
         self._poll = _poller(self._selector)
@@ -430,7 +449,16 @@ class EchoServer:
         self._next_sweep = now + self._sweep_period
 
     def _note(self, what: str, address: Address, client: Client | None = None) -> None:
-        self._log.append(Entry(next(self._numbers), time(), address, what, client))
+        with self._noting:
+            entry = Entry(next(self._numbers), time(), address, what, client)
+            self._log[address[0]].append(entry)
+            self._kept += 1
+            if self._kept > _KEPT:
+                fullest = max(self._log, key=lambda host: len(self._log[host]))
+                self._log[fullest].popleft()
+                self._kept -= 1
+                if not self._log[fullest]:  # mais de 1000 endereços, com um acontecimento cada
+                    del self._log[fullest]
 
     def _close(self, connection: _Connection, why: str) -> None:
         self._note(why, connection.address, _portrait(connection))

@@ -10,7 +10,8 @@ import ipaddress
 import logging
 import queue
 import threading
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from time import monotonic
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
@@ -124,21 +125,28 @@ def _browse(interfaces: Sequence[str], seconds: float) -> list[Found]:
     zeroconf = _open(interfaces)
     if zeroconf is None:
         return []
-    from zeroconf import ServiceBrowser
+    from zeroconf import DNSQuestionType, ServiceBrowser
 
     names: queue.SimpleQueue[str] = queue.SimpleQueue()
+    here = any(host.startswith("127.") for host in interfaces)
 
     def notice(name: str, **others: Any) -> None:
         names.put(name)
 
     try:
-        ServiceBrowser(zeroconf, SERVICE, handlers=[notice])
-        return _collect(zeroconf, names, monotonic() + seconds)
+        # Resposta por multicast: por unicast, só um dos programas desta máquina que usam a porta
+        # 5353 a receberia, e talvez não este.
+        with ServiceBrowser(
+            zeroconf, SERVICE, handlers=[notice], question_type=DNSQuestionType.QM
+        ):  # sem este with, a thread dele ficaria para sempre
+            return _collect(zeroconf, names, monotonic() + seconds, here)
     finally:
         zeroconf.close()
 
 
-def _collect(zeroconf: Zeroconf, names: queue.SimpleQueue[str], deadline: float) -> list[Found]:
+def _collect(
+    zeroconf: Zeroconf, names: queue.SimpleQueue[str], deadline: float, here: bool
+) -> list[Found]:
     """Os nomes que aparecerem até o prazo, e onde ficam; primeiro os que já disseram onde."""
     heard: dict[str, None] = {}
     while (left := deadline - monotonic()) > 0:
@@ -149,27 +157,45 @@ def _collect(zeroconf: Zeroconf, names: queue.SimpleQueue[str], deadline: float)
         for name in heard:
             patience = deadline + _PATIENCE - monotonic()
             if not ask or patience > 0:
-                for server in _locate(zeroconf, name, min(0.3, patience) if ask else 0):
+                for server in _locate(zeroconf, name, min(0.3, patience) if ask else 0, here):
                     found.setdefault(server.address, server)
-    return sorted(found.values())[:MOST_FOUND]
+    return _fair(found.values())
 
 
-def _locate(zeroconf: Zeroconf, name: str, seconds: float) -> list[Found]:
-    """Onde fica o servidor que se anunciou; um anúncio sem sentido não conta."""
-    from zeroconf import ServiceInfo
+def _fair(found: Iterable[Found]) -> list[Found]:
+    """Até 50; se há mais, um de cada endereço por vez: quem se repete não esconde os outros."""
+    turns: Counter[str] = Counter()
+    ranked = []
+    for server in sorted(found):
+        ranked.append((turns[server.address[0]], server))
+        turns[server.address[0]] += 1
+    return sorted(server for _, server in sorted(ranked)[:MOST_FOUND])
 
-    info = ServiceInfo(SERVICE, name)
+
+def _locate(zeroconf: Zeroconf, name: str, seconds: float, here: bool) -> list[Found]:
+    """Onde fica o servidor que se anunciou; um anúncio sem sentido não conta.
+
+    Só quem procura nesta máquina (`here`) acha um 127.x.x.x: vindo da rede, seria o de outra.
+    """
+    from zeroconf import BadTypeInNameException, ServiceInfo
+
+    try:
+        info = ServiceInfo(SERVICE, name)
+    except BadTypeInNameException:  # controles no nome, ou um nome comprido demais
+        return []
     known = info.load_from_cache(zeroconf) or (seconds and info.request(zeroconf, seconds * 1000))
     if not known or not info.port:
         return []
     label = printable(name.removesuffix(f".{SERVICE}"))[:_SHOWN_NAME]
     hosts = [str(host) for host in info.ip_addresses_by_version(_only_ipv4()) if _is_host(host)]
+    hosts = [host for host in hosts if here or not host.startswith("127.")]
     return [Found(label, (host, info.port)) for host in hosts[:_MOST_HOSTS]]
 
 
 def _is_host(host: Any) -> bool:
     """Se o endereço pode ser de uma máquina da rede local; um anúncio falso pode trazer outro."""
-    return bool(host.is_private and not host.is_unspecified and not host.is_multicast)
+    wrong = host.is_unspecified or host.is_multicast or host.is_reserved
+    return bool(host.is_private and not wrong)
 
 
 def _info(name: str, port: int, interfaces: Sequence[str]) -> Any:

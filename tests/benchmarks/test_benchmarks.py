@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+ROOT = Path(__file__).parents[2]
 TIMEOUT = 60.0
 TINY = ["--pares", "threads", "C", "--clientes", "10", "--bytes", "64", "--rodadas", "1"]
 TINY += ["--segundos", "0.1", "--ociosas", "20", "--mib", "1"]
@@ -23,8 +24,13 @@ def printed() -> str:
     """O que o benchmark imprime na menor configuração."""
     if shutil.which("gcc") is None:
         (pytest.fail if os.environ.get("CI") else pytest.skip)("o benchmark precisa do gcc")
-    command = [sys.executable, str(Path(__file__).with_name("run.py")), *TINY]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT)
+    return run(str(Path(__file__).with_name("run.py")), *TINY)
+
+
+def run(*arguments: str) -> str:
+    """O que um benchmark imprime."""
+    command = [sys.executable, *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT, cwd=ROOT)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -63,3 +69,22 @@ def test_idle_connections_and_the_deaf_client_are_reported_beside_their_aims(pri
 
 def test_aims_are_printed_with_the_worst_ratio(printed: str) -> None:
     assert re.search(r"meta EchoServer / C ≥ 0,85: (não )?alcançada \(mediana \d", printed)
+
+
+def test_attacks_report_the_class_in_peace_and_under_attack() -> None:
+    tiny = ["--rodadas", "1", "--calma", "2", "--escala", "0.01"]
+    printed = run("-m", "tests.benchmarks.attacks", *tiny, "--ataques", "gigabytes", "RST")
+    found = rows(printed, "A turma sob ataque")
+    assert [row[0] for row in found] == ["gigabytes", "RST"]
+    assert all(value(cell) > 0 for row in found for cell in row[1:7])
+    assert all(row[-1] == "0" for row in found)  # nenhuma mensagem perdida
+    assert "gigabytes: MiB: 10;" in printed and "RST: RST: 100;" in printed
+
+
+def test_busy_cell_reports_each_switch_interval_and_the_speed_of_the_loop() -> None:
+    printed = run("-m", "tests.benchmarks.busy", "--rodadas", "1", "--segundos", "0.3")
+    found = rows(printed, "A turma ao lado de uma célula ocupada")
+    assert [row[1] for row in found] == ["0,10", "0,10", "0,50", "5,00"]
+    assert all(value(cell) > 0 for row in found for cell in row[2:6])
+    assert all(row[-1] == "0" for row in found)
+    assert re.search(r"meta p99 < 50 ms com a vez do kit: (não )?alcançada \(\d", printed)
