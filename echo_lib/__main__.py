@@ -61,7 +61,8 @@ def serve(options: argparse.Namespace) -> None:
         print(f"Escutando em {host}:{port}. Ctrl+C encerra.")
         if not is_loopback(host):
             mine = lan_address() if host == "0.0.0.0" else host
-            print(f"Digite no cliente: {mine or '127.0.0.1'} {port}\n{exposure(server)}")
+            here = f"127.0.0.1 {port} (sem rede: só esta máquina alcança)"
+            print(f"Digite no cliente: {f'{mine} {port}' if mine else here}\n{exposure(server)}")
             only = None if host == "0.0.0.0" else [host]  # só se anuncia onde se escuta
             stack.callback(Announcement(port, f"Eco de {gethostname()}", only).close)
         skipped = 0

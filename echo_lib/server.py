@@ -195,7 +195,7 @@ class EchoServer:
     @property
     def paused(self) -> bool:
         """Verdadeiro entre pause() e resume()."""
-        return self._paused
+        return self._paused and self.running
 
     @property
     def log(self) -> list[Entry]:
@@ -305,6 +305,7 @@ class EchoServer:
         self._poll = _poller(self._selector)
         undo.callback(self.__dict__.pop, "_poll")  # e com ele o epoll duplicado
         self._wake_receiver, self._wake_sender = map(undo.enter_context, untraced_pair())
+        self._wake_receiver.settimeout(None)  # socket.setdefaulttimeout() não vale para ele
         self._wake_sender.setblocking(False)
         self._selector.register(self._listener, _READ)
         self._selector.register(self._wake_receiver, _READ)
@@ -444,7 +445,7 @@ class EchoServer:
             self._selector.register(self._listener, _READ)
         for host, times in self._refused.items():
             if times > 1:
-                self._note(f"recusado mais {times - 1} vezes", (host, 0))
+                self._note(f"recusado mais {times - 1} vez{'es' * (times > 2)}", (host, 0))
         self._refused.clear()
         self._next_sweep = now + self._sweep_period
 
@@ -461,8 +462,8 @@ class EchoServer:
                     del self._log[fullest]
 
     def _close(self, connection: _Connection, why: str) -> None:
-        self._note(why, connection.address, _portrait(connection))
         self._forget(connection)
+        self._note(why, connection.address, _portrait(connection))
 
     def _forget(self, connection: _Connection) -> None:
         self._gone_messages += connection.messages
@@ -504,16 +505,28 @@ def exposure(server: EchoServer) -> str:
     Retorna:
         str, uma ou duas frases por linha.
     """
+    host, port = server.address
+    who = (
+        "Só os programas desta máquina podem"
+        if is_loopback(host)
+        else ("Qualquer aparelho desta rede pode")
+    )
+    where = f"à porta {port} desta máquina" if port else "à porta que o sistema escolher"
     idle = server.idle_timeout
-    silence = f"; quem fica {idle / 60:g} minutos em silêncio é desconectado" if idle else ""
+    silence = f"; quem fica {_spoken(idle)} em silêncio é desconectado" if idle else ""
     return (
-        f"Qualquer aparelho desta rede pode conectar à porta {server.address[1]} desta máquina e "
-        "receber de volta o que enviar.\n"
-        "Nada mais fica ao alcance: nem arquivos, nem o JupyterLab. O que se envia viaja sem "
-        "cifra: nada de senhas.\n"
+        f"{who} conectar {where} e receber de volta o que enviar.\n"
+        "Abrir esta porta não põe mais nada ao alcance: nem arquivos, nem o JupyterLab. O que se "
+        "envia viaja sem cifra: nada de senhas.\n"
         f"Limites: {counted(server.max_clients_per_address)} por máquina, {server.max_clients} "
         f"ao todo{silence}."
     )
+
+
+def _spoken(seconds: float) -> str:
+    """«1 minuto», «90 segundos»…"""
+    count, unit = (seconds / 60, "minuto") if seconds % 60 == 0 else (seconds, "segundo")
+    return f"{count:g} {unit}{'s' * (count != 1)}".replace(".", ",")
 
 
 def counted(clients: int) -> str:

@@ -7,6 +7,7 @@ import threading
 import pytest
 
 from echo_lib import ClassPanel, EchoClient, EchoServer
+from echo_lib.network import diagnose
 from echo_lib.panels.roster import Roster
 from echo_lib.server import Client, Entry
 from tests.conftest import HERE, TIMEOUT, receive
@@ -52,7 +53,7 @@ def teacher():
 @pytest.fixture
 def teaching(teacher):
     teacher.click("open", confirmed=True)
-    teacher.wait(lambda panel: panel.state == "aberto")
+    teacher.wait(lambda panel: panel.state == "aberto nesta máquina")
     return teacher
 
 
@@ -70,7 +71,7 @@ def test_nothing_opens_without_confirmation(teacher, content):
     teacher.click("save")
     with pytest.raises(ValueError, match="esperava a confirmação"):
         teacher.panel.share(confirmed=1)
-    assert teacher.panel.state == "parado" and not teacher.panel.server.running
+    assert teacher.panel.state == "fechado" and not teacher.panel.server.running
 
 
 def test_warning_says_what_becomes_reachable_and_the_limits():
@@ -88,7 +89,7 @@ def test_class_is_shown_live_by_the_name_each_one_sends_first(teaching):
         ana.send("olá, ção 🗣️")
         teaching.wait(lambda panel: panel.totals[:4] == [2, 2, 3, 27])
         assert teaching.names() == ["Ana", "João"]
-        key, name, connections, messages, size, last, _ = teaching.panel.machines[0]
+        key, name, connections, messages, size, last = teaching.panel.machines[0]
         assert (name, connections, messages, size, last) == ("Ana", 1, 2, 22, "olá, ção 🗣️")
         assert key.startswith(f"{HERE}:")
     teaching.wait(lambda panel: panel.totals == [0, 0, 3, 27, 0])
@@ -111,8 +112,12 @@ def test_pause_makes_the_class_wait_and_loses_nothing(teaching):
         teaching.click("pause")
         teaching.wait(lambda panel: panel.state == "em pausa")
         ana._sock.sendall(b"espero")
+        ana._sock.settimeout(0.2)
+        with pytest.raises(TimeoutError):
+            ana._sock.recv(1)
+        ana._sock.settimeout(TIMEOUT)
         teaching.click("pause")
-        teaching.wait(lambda panel: panel.state == "aberto")
+        teaching.wait(lambda panel: panel.state == "aberto nesta máquina")
         assert receive(ana._sock, 6) == b"espero"
 
 
@@ -136,9 +141,9 @@ def test_stop_and_rerun_leave_nothing_behind(teaching):
     address = teaching.panel.server.address
     with join(teaching, "Ana"):
         teaching.click("stop")
-        teaching.wait(lambda panel: panel.state == "parado")
+        teaching.wait(lambda panel: panel.state == "fechado")
         teaching.click("open", confirmed=True)
-        teaching.wait(lambda panel: panel.state == "aberto")
+        teaching.wait(lambda panel: panel.state == "aberto nesta máquina")
         assert teaching.panel.server.address == address
     teaching.panel.close()
     teaching.panel.close()
@@ -157,8 +162,50 @@ def test_port_taken_is_explained_on_the_page_and_can_be_tried_again():
         teacher.click("open", confirmed=True)
         teacher.wait_notice("já está em uso")
     teacher.click("open", confirmed=True)
-    teacher.wait(lambda panel: panel.state == "aberto")
+    teacher.wait(lambda panel: panel.state == "aberto nesta máquina")
     teacher.panel.close()
+
+
+def test_panel_closed_while_it_opens_leaves_nothing_open(monkeypatch):
+    teacher, starting, closed = Teacher(), threading.Event(), threading.Event()
+    start = teacher.panel.server.start
+
+    def slow():
+        starting.set()
+        assert closed.wait(TIMEOUT)
+        return start()
+
+    monkeypatch.setattr(teacher.panel.server, "start", slow)
+    teacher.click("open", confirmed=True)
+    assert starting.wait(TIMEOUT)
+    teacher.panel.close()
+    closed.set()
+    for thread in threading.enumerate():
+        if thread.name == "ClassPanel":
+            thread.join(TIMEOUT)
+    assert not teacher.panel.server.running
+
+
+def test_system_that_does_not_answer_once_does_not_end_the_panel(teaching, monkeypatch):
+    def denied():
+        monkeypatch.undo()
+        raise PermissionError("não pode")
+
+    monkeypatch.setattr("echo_lib.panels.class_panel.addresses", denied)
+    teaching.panel._next_look = 0.0
+    teaching.wait_notice("Não deu certo. não pode")
+    teaching.click("stop")
+    teaching.wait(lambda panel: panel.state == "fechado")
+
+
+def test_record_that_cannot_be_saved_is_explained(teaching, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "turma.csv").touch()
+    monkeypatch.setattr(
+        teaching.panel, "save", lambda: ClassPanel.save(teaching.panel, "turma.csv")
+    )
+    teaching.click("save")
+    teaching.wait_notice("Não foi possível gravar turma.csv: já existe.")
 
 
 def test_message_that_makes_no_sense_is_ignored(teaching):
@@ -191,7 +238,8 @@ def client(host, port, first=b"", messages=0):
 
 
 def test_roster_counts_by_machine_and_keeps_the_first_name():
-    roster = Roster({"10.0.0.1"})
+    roster = Roster()
+    roster.own = {"10.0.0.1"}
     own = [client("10.0.0.1", 1), client("10.0.0.1", 2)]
     roster.update([client("10.0.0.2", 5, b"Ana", 1), client("10.0.0.2", 6, b"outra", 1), *own], [])
     assert [m.key for m in roster.machines] == ["10.0.0.2", "10.0.0.1:1", "10.0.0.1:2"]
@@ -202,17 +250,28 @@ def test_roster_counts_by_machine_and_keeps_the_first_name():
     assert (roster.machines[0].name, roster.machines[0].messages) == ("Ana", 4)
 
 
-def test_roster_forgets_the_oldest_gone_and_says_what_it_missed():
-    roster = Roster(set())
-    entries = [Entry(n, float(n), (f"10.0.{n // 200}.{n % 200}", 5), "saiu") for n in range(1, 301)]
-    roster.update([], entries[:10])
-    roster.update([], entries[100:])
-    assert roster.missed == 90 and len(roster.machines) == 100
-    assert roster.machines[-1].host == "10.0.1.100"
+def test_cards_of_the_gone_are_bounded_but_the_record_keeps_everybody(tmp_path):
+    roster = Roster()
+    hosts = [f"10.0.{n // 200}.{n % 200}" for n in range(300)]
+    gone = [client(host, 5, b"oi", 1) for host in hosts]
+    roster.update([], [Entry(n + 1, 1.0, c.address, "saiu", c) for n, c in enumerate(gone)])
+    assert [machine.key for machine in roster.machines] == hosts[200:]
+    roster.save(tmp_path / "a.csv")
+    assert all(f";{host};5;oi;saiu;1;2;oi" in (tmp_path / "a.csv").read_text() for host in hosts)
+
+
+def test_refusals_and_diagnoses_are_not_people(teaching):
+    refused = Entry(1, 1.0, ("10.0.0.7", 0), "recusado mais 3 vezes")
+    roster = Roster()
+    roster.update([], [refused])
+    assert roster.machines == []
+    assert diagnose(*teaching.panel.server.address).ok
+    with join(teaching, "Ana"):
+        teaching.wait(lambda panel: teaching.names() == ["Ana"])
 
 
 def test_crowd_on_one_machine_does_not_push_others_out_of_the_record(tmp_path):
-    roster = Roster(set())
+    roster = Roster()
     roster.update([], [Entry(1, 1.0, ("10.0.0.7", 9), "entrou")])
     for start in range(2, 5000, 1000):
         entries = [Entry(n, 2.0, ("10.0.0.8", n), "entrou") for n in range(start, start + 1000)]

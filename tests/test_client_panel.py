@@ -310,8 +310,9 @@ def test_diagnosis_says_what_prevents_the_conversation(page, server):
 def test_conversation_does_not_wait_for_a_diagnosis(talking):
     with socket.create_server((HERE, 0)) as silent:
         talking.ask("diagnose", host=HERE, port=str(silent.getsockname()[1]))
-        silent.accept()[0].close()
-        assert talking.send("olá") == "O eco voltou inteiro."
+        with silent.accept()[0]:  # o diagnóstico espera por esta resposta
+            assert talking.send("olá") == "O eco voltou inteiro."
+            assert talking.panel.asking
 
 
 @pytest.fixture

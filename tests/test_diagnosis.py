@@ -5,6 +5,7 @@ import socket
 import subprocess
 import sys
 import threading
+from contextlib import ExitStack
 
 import pytest
 
@@ -94,15 +95,38 @@ def test_server_on_another_address_of_this_machine_is_pointed_to():
     )
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="nos outros, a fila cheia se porta diferente")
+def test_server_of_this_machine_that_never_accepts_is_not_taken_for_a_network_problem():
+    with socket.create_server((HERE, 0), backlog=0) as listener, ExitStack() as stack:
+        for _ in range(2):  # enche a fila da escuta
+            sock = stack.enter_context(socket.socket())
+            sock.setblocking(False)
+            sock.connect_ex(listener.getsockname())
+        port = listener.getsockname()[1]
+        diagnosis = diagnose(HERE, port, timeout=0.5)
+    assert diagnosis.kind == "stuck"
+    check_text(
+        str(diagnosis),
+        f"127.0.0.1 é esta mesma máquina, e a porta {port} não aceitou a conexão.",
+        [
+            "quem escuta ali não chama accept, e a fila da escuta encheu",
+            "o programa que escuta está travado, ou parado num depurador",
+            "um firewall desta máquina impede",
+        ],
+        "veja se o servidor está vivo",
+    )
+
+
 @pytest.mark.parametrize("host", ["0.0.0.0", "255.255.255.255", "224.0.0.1"])
 def test_address_that_is_no_machine_is_refused_before_any_packet(host):
     diagnosis = diagnose(host, 61840)
     assert diagnosis.kind == "any_address"
     check_text(
         str(diagnosis),
-        f"{host} não é o endereço de uma máquina: não serve de destino.",
+        f"{host} não é o endereço de uma máquina: não deve ser usado como destino.",
         [
-            "0.0.0.0 só vale no bind do servidor, onde significa “todos os meus endereços”",
+            "0.0.0.0 só vale no bind do servidor, onde significa “todos os meus endereços”; no "
+            "connect, uns sistemas o tomam por 127.0.0.1, e o Windows recusa",
             "endereços de grupo, como 224.0.0.1 ou 255.255.255.255, não servem ao TCP",
         ],
         "use 127.0.0.1, se o servidor está nesta máquina",

@@ -123,4 +123,6 @@ def test_bad_argument_is_explained(terminal, arguments, text):
 def test_server_without_network_offers_this_machine(terminal):
     command = ["-rn", sys.executable, "-m", "echo_lib", "servidor", "--host", "0.0.0.0"]
     server = terminal(*command, program=need("unshare"))
-    server.expect_exact("Digite no cliente: 127.0.0.1 61840\r\n")
+    server.expect_exact(
+        "Digite no cliente: 127.0.0.1 61840 (sem rede: só esta máquina alcança)\r\n"
+    )

@@ -564,6 +564,20 @@ def test_pause_answers_nobody_and_loses_nothing(server):
     assert notes.count("em pausa") == notes.count("de volta da pausa") == 1
 
 
+def test_pause_is_not_cut_by_the_default_timeout_of_sockets():
+    socket.setdefaulttimeout(0.05)
+    try:
+        with EchoServer(port=0) as server, join(server) as sock:
+            settle(sock)
+            server.pause()
+            sock.settimeout(0.3)
+            with pytest.raises(TimeoutError):
+                sock.recv(1)
+            assert server.running and server.paused
+    finally:
+        socket.setdefaulttimeout(None)
+
+
 def test_pause_does_not_count_as_silence_and_lets_a_client_be_disconnected():
     with EchoServer(port=0, idle_timeout=0.2) as server, join(server) as sock:
         settle(sock)

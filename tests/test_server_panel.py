@@ -131,8 +131,9 @@ def test_start_that_fails_is_explained_and_can_be_tried_again(watched, server):
         watched.click("start")
         watched.wait(lambda panel: panel.notice)
         notice = watched.panel.notice
-        assert notice[0].startswith(f"O que aconteceu: o endereço ({HERE}:{port}) já está em uso")
-        assert notice[2].startswith("O que fazer: ") and "port=0" in notice[-1]
+        assert notice[0] == "Não deu certo."
+        assert notice[1].startswith(f"O que aconteceu: o endereço ({HERE}:{port}) já está em uso")
+        assert notice[3].startswith("O que fazer: ") and "port=0" in notice[-1]
         assert watched.panel.state == "parado"
     watched.click("start")
     watched.wait_state("escutando")
@@ -147,7 +148,8 @@ def test_unexpected_error_is_shown_and_the_panel_goes_on(watched, monkeypatch):
         patch.setattr(EchoServer, "stop", stop)
         watched.click("stop")
         watched.wait(lambda panel: panel.notice)
-    assert watched.panel.notice == ["esperava o fim do servidor em 5.0 s, e ele ainda não parou."]
+    text = "esperava o fim do servidor em 5.0 s, e ele ainda não parou."
+    assert watched.panel.notice == ["Não deu certo.", text]
     watched.click("start")
     watched.wait_state("escutando")
 
@@ -160,7 +162,7 @@ def test_message_that_makes_no_sense_is_ignored(watched, server, content):
     watched.panel._handle_custom_msg(content, [])
     watched.click("disconnect", host="", port=-1)  # endereço impossível: um aviso, e só
     watched.wait(lambda panel: panel.notice)
-    assert watched.panel.notice[0].startswith("esperava o nome ou o endereço de uma máquina")
+    assert watched.panel.notice[1].startswith("esperava o nome ou o endereço de uma máquina")
     assert watched.panel.state == "parado"
 
 

@@ -13,6 +13,7 @@ from time import perf_counter
 from echo_lib.errors import Address, positive, printable, valid_address
 from echo_lib.network.local import addresses, port_holder, ports, resolve
 
+PROBE = "diagnóstico "  # como começa a mensagem que um diagnóstico envia
 _SHOWN = 60  # bytes mostrados de uma resposta que não é eco
 
 # tipo → (o que aconteceu, causas da mais comum para a menos, próximo passo).
@@ -28,6 +29,7 @@ _TEXTS: dict[str, tuple[str, tuple[str, ...], str]] = {
             "o servidor não foi iniciado, ou já terminou",
             "ele escuta em outra porta",
             "ele escuta só em 127.0.0.1, isto é, só atende a máquina dele",
+            "o firewall dela recusa os pedidos, em vez de ignorá-los",
             "esse endereço é de outra máquina, e não da que tem o servidor",
         ),
         "na máquina do servidor, veja se ele está no ar, em que endereço e em que porta: "
@@ -47,15 +49,26 @@ _TEXTS: dict[str, tuple[str, tuple[str, ...], str]] = {
         ("o servidor fez bind em um só dos endereços desta máquina",),
         "conecte a {elsewhere}, ou faça o bind do servidor em 0.0.0.0, que vale para todos.",
     ),
+    "stuck": (
+        "{host} é esta mesma máquina, e a porta {port} não aceitou a conexão.",
+        (
+            "quem escuta ali não chama accept, e a fila da escuta encheu",
+            "o programa que escuta está travado, ou parado num depurador",
+            "um firewall desta máquina impede",
+        ),
+        "veja se o servidor está vivo, reinicie-o e tente de novo.",
+    ),
     "filtered": (
         "nenhuma resposta de {host} em {seconds} s: nem sim, nem não.",
         (
-            "o firewall da máquina do servidor descarta os pedidos",
+            "o firewall da máquina do servidor descarta os pedidos; no Windows, a permissão pode "
+            "valer só em redes privadas, e esta estar marcada como pública",
+            "o servidor não está no ar: o Windows, em vez de recusar, costuma calar",
             "o Wi-Fi isola os aparelhos uns dos outros",
             "nenhuma máquina ligada usa hoje esse endereço",
         ),
-        "permita o Python no firewall da máquina do servidor; se ela já funciona com outra "
-        "máquina por cabo, o que isola é o Wi-Fi.",
+        "veja se o servidor está no ar e se o firewall da máquina dele permite o Python; se com "
+        "outra máquina, por cabo, funciona, o que isola é o Wi-Fi.",
     ),
     "no_machine": (
         "nenhuma máquina desta rede responde pelo endereço {host}.",
@@ -66,7 +79,7 @@ _TEXTS: dict[str, tuple[str, tuple[str, ...], str]] = {
             "o firewall dela recusa os pedidos",
         ),
         "pergunte o IPv4 de agora, que ipconfig (Windows), ifconfig (macOS) ou ip addr (Linux) "
-        "mostra, e tente de novo.",
+        "mostra; se é esse mesmo, veja o firewall de lá.",
     ),
     "no_route": (
         "esta máquina não tem caminho (rota) até {host}.",
@@ -86,9 +99,10 @@ _TEXTS: dict[str, tuple[str, tuple[str, ...], str]] = {
         "ponha as duas máquinas na mesma rede e use o endereço que o servidor tem nela.",
     ),
     "any_address": (
-        "{host} não é o endereço de uma máquina: não serve de destino.",
+        "{host} não é o endereço de uma máquina: não deve ser usado como destino.",
         (
-            "0.0.0.0 só vale no bind do servidor, onde significa “todos os meus endereços”",
+            "0.0.0.0 só vale no bind do servidor, onde significa “todos os meus endereços”; no "
+            "connect, uns sistemas o tomam por 127.0.0.1, e o Windows recusa",
             "endereços de grupo, como 224.0.0.1 ou 255.255.255.255, não servem ao TCP",
         ),
         "use 127.0.0.1, se o servidor está nesta máquina, ou o IPv4 da máquina dele.",
@@ -142,7 +156,7 @@ class Diagnosis:
     """O resultado de `diagnose`.
 
     `kind` é um dos tipos: "echo" (o único bom), "refused", "refused_here", "listens_elsewhere",
-    "filtered", "no_machine", "no_route", "other_subnet", "any_address", "port_zero",
+    "stuck", "filtered", "no_machine", "no_route", "other_subnet", "any_address", "port_zero",
     "name_not_found", "full", "silent", "not_echo", "other". `reasons` vem da causa mais comum para
     a menos comum.
     """
@@ -217,11 +231,14 @@ def _not_connected(address: Address, number: Address, error: OSError, timeout: f
     here = number[0].startswith("127.") or any(number[0] == i.address for i in mine)
     if isinstance(error, ConnectionRefusedError):
         return _refused_here(address, number) if here else _result(address, "refused")
+    if here:
+        return _result(address, "stuck")
     neighbours = [i for i in mine if not i.address.startswith("127.")]
     away = bool(neighbours) and not any(i.reaches(number[0]) for i in neighbours)
     if not neighbours or not _has_route(number):
         return _result(address, "no_route")
-    unreachable = error.errno in (errno.EHOSTUNREACH, errno.ENETUNREACH)  # quem o diz é o roteador
+    no_machine = error.errno in (errno.EHOSTUNREACH, getattr(errno, "EHOSTDOWN", None))
+    unreachable = no_machine or error.errno == errno.ENETUNREACH  # quem o diz é o roteador
     silent = isinstance(error, TimeoutError) or unreachable
     if silent and away and ipaddress.ip_address(number[0]).is_private:
         return _result(address, "other_subnet", mine=neighbours[0].address)
@@ -229,7 +246,7 @@ def _not_connected(address: Address, number: Address, error: OSError, timeout: f
         return _result(address, "filtered", seconds=_decimal(timeout))
     if error.errno == errno.ENETUNREACH:
         return _result(address, "no_route")
-    if error.errno == errno.EHOSTUNREACH:
+    if no_machine:
         return _result(address, "no_machine")
     return _result(address, "other", error=error.strerror or error)
 
@@ -254,6 +271,8 @@ def _refused_here(address: Address, number: Address) -> Diagnosis:
         listening = [row.local[0] for row in ports(number[1]) if row.state == "LISTEN"]
     except OSError:
         listening = []
+    if {number[0], "0.0.0.0"} & set(listening):  # no Windows, uma fila cheia recusa
+        return _result(address, "stuck")
     if listening:
         return _result(address, "listens_elsewhere", elsewhere=listening[0])
     return _result(address, "refused_here")
@@ -261,7 +280,7 @@ def _refused_here(address: Address, number: Address) -> Diagnosis:
 
 def _talk(sock: socket.SocketType, address: Address, timeout: float) -> Diagnosis:
     """A conexão foi feita: o que volta é eco?"""
-    probe = f"diagnóstico {secrets.token_hex(4)}\n".encode()
+    probe = f"{PROBE}{secrets.token_hex(4)}\n".encode()
     answer, start = b"", perf_counter()
     try:
         sock.sendall(probe)

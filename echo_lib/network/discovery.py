@@ -125,13 +125,14 @@ def _browse(interfaces: Sequence[str], seconds: float) -> list[Found]:
     zeroconf = _open(interfaces)
     if zeroconf is None:
         return []
-    from zeroconf import DNSQuestionType, ServiceBrowser
+    from zeroconf import DNSQuestionType, ServiceBrowser, ServiceStateChange
 
     names: queue.SimpleQueue[str] = queue.SimpleQueue()
     here = any(host.startswith("127.") for host in interfaces)
 
-    def notice(name: str, **others: Any) -> None:
-        names.put(name)
+    def notice(name: str, state_change: ServiceStateChange, **others: Any) -> None:
+        if state_change is not ServiceStateChange.Removed:
+            names.put(name)
 
     try:
         # Resposta por multicast: por unicast, só um dos programas desta máquina que usam a porta
@@ -188,8 +189,20 @@ def _locate(zeroconf: Zeroconf, name: str, seconds: float, here: bool) -> list[F
         return []
     label = printable(name.removesuffix(f".{SERVICE}"))[:_SHOWN_NAME]
     hosts = [str(host) for host in info.ip_addresses_by_version(_only_ipv4()) if _is_host(host)]
-    hosts = [host for host in hosts if here or not host.startswith("127.")]
+    hosts = _nearest([host for host in hosts if here or not host.startswith("127.")])
     return [Found(label, (host, info.port)) for host in hosts[:_MOST_HOSTS]]
+
+
+def _nearest(hosts: list[str]) -> list[str]:
+    """Destes endereços de um servidor, os que esta máquina alcança sem roteador, se houver.
+
+    Um servidor com adaptadores virtuais (Docker, WSL, VPN) anuncia também os endereços deles, e o
+    mesmo 172.17.0.1 pode ser desta máquina.
+    """
+    mine = addresses()
+    own = {i.address for i in mine}
+    near = [h for h in hosts if h not in own and any(i.reaches(h) for i in mine)]
+    return near or hosts
 
 
 def _is_host(host: Any) -> bool:

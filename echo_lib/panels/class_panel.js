@@ -1,6 +1,6 @@
 // O painel da turma: a confirmação, o que digitar, as máquinas em cartões, a conversa de uma.
 
-const STATES = { parado: "○ fechado", aberto: "● aberto à rede", "em pausa": "◐ em pausa" };
+const sign = (state) => ({ fechado: "○", "em pausa": "◐" })[state] ?? "●";
 const { format: number } = new Intl.NumberFormat("pt-BR");
 const plural = (count, one, many) => `${number(count)} ${count === 1 ? one : many}`;
 
@@ -82,9 +82,8 @@ function render({ model, el, host: page, signal }) {
 
   const showState = () => {
     const now = model.get("state");
-    const closed = now === "parado";
-    setText(state, STATES[now]);
-    state.dataset.state = now;
+    const closed = now === "fechado";
+    setText(state, `${sign(now)} ${now}`);
     setText(pause, now === "em pausa" ? "Continuar" : "Pausar");
     if (!closed) agree.checked = false; // abrir de novo pede de novo
     confirm.hidden = !closed;
@@ -156,7 +155,7 @@ function render({ model, el, host: page, signal }) {
     exposed: () => exposed.replaceChildren(
       element("p", {}, element("strong", { textContent: "Antes de abrir, saiba o que fica ao alcance:" })),
       ...model.get("exposed").map((line) => element("p", { textContent: line })),
-      element("p", { textContent: "Se o firewall perguntar, permita só em redes privadas." })),
+      element("p", { textContent: "Se o firewall perguntar, permita em redes privadas, e confira se a desta sala não está marcada como pública." })),
     machines: showMachines,
     hidden_machines: showMachines,
     selected: showMachines,
@@ -164,7 +163,7 @@ function render({ model, el, host: page, signal }) {
     notice: () => {
       const lines = model.get("notice");
       notice.replaceChildren(...lines.map((line) => element("p", { textContent: line })));
-      notice.classList.toggle("echo-error", lines.length > 1);
+      notice.classList.toggle("echo-error", lines[0] === "Não deu certo.");
     },
     diagram: showDiagram,
   });

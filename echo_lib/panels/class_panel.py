@@ -71,11 +71,11 @@ class ClassPanel(PolledPanel):
         self.name = name or f"Eco de {gethostname()}"
         self.trace = Trace()
         self._announcement: Announcement | None = None
-        self._lan = host
+        self._lan: str | None = host
         self._others: list[str] = []
         self._next_look = 0.0
         self._counts: deque[tuple[float, int]] = deque()
-        self._roster = Roster(set())
+        self._roster = Roster()
         super().__init__(server)
 
     def __repr__(self) -> str:
@@ -109,13 +109,12 @@ class ClassPanel(PolledPanel):
         if not self.server.running:
             with self.trace:
                 self.server.start()
-            self._roster = Roster({i.address for i in addresses()})
             self._look()
             host, port = self.server.address
             if not is_loopback(host):
                 only = None if host == "0.0.0.0" else [host]  # só se anuncia onde se escuta
                 self._announce(Announcement(port, self.name, only))
-        return f"Aberto. A turma pode conectar a {self._where()}."
+        return f"Aberto. {self._who()} {self._where()}."
 
     def stop(self) -> str:
         """Para o servidor e retira o anúncio; todos são desconectados."""
@@ -159,13 +158,24 @@ class ClassPanel(PolledPanel):
             OSError: FileExistsError, ou o sistema não deixou escrever.
         """
         file = Path(path or f"turma_{datetime.now():%Y-%m-%d_%Hh%Mm%S}.csv")
-        with self._turn:  # a turma não muda enquanto se grava
-            self._roster.save(file)
+        try:
+            with self._turn:  # a turma não muda enquanto se grava
+                self._roster.save(file)
+        except OSError as error:
+            exists = isinstance(error, FileExistsError)
+            why = "já existe" if exists else f"o sistema não deixou: {error.strerror}"
+            error.add_note(
+                f"Não foi possível gravar {file}: {why}. Escolha outro lugar com save()."
+            )
+            raise
         return file
 
     def close(self) -> None:
         """Para o servidor e encerra o painel. Pode ser chamado mais de uma vez."""
         super().close()
+        self._end()
+
+    def _end(self) -> None:
         self.stop()
         if self.diagram is not None:
             self.diagram.close()
@@ -187,7 +197,13 @@ class ClassPanel(PolledPanel):
                 self._work.put(lambda: f"Registro salvo em {self.save()}.")
 
     def _where(self) -> str:
-        return f"{self._lan}:{self.server.address[1]}"
+        return f"{self._lan or '127.0.0.1'}:{self.server.address[1]}"
+
+    def _who(self) -> str:
+        """Quem alcança o servidor, agora que está aberto."""
+        if self._lan is None:
+            return "Mas esta máquina está sem rede: por enquanto, só ela alcança"
+        return f"{'Esta máquina' if is_loopback(self._lan) else 'A turma'} pode conectar a"
 
     def _machine(self, key: str) -> Machine | None:
         return next((m for m in self._roster.machines if m.key == key), None)
@@ -202,6 +218,10 @@ class ClassPanel(PolledPanel):
         self.server.pause()
         return "Em pausa: ninguém foi desconectado; o que enviarem espera."
 
+    def _run(self) -> None:
+        super()._run()
+        self._end()  # o que ainda se abriu enquanto close() esperava
+
     def _refresh(self) -> None:
         if not self.server.running:  # outro servidor pode ter tomado o lugar deste
             self._announce(None)
@@ -214,7 +234,8 @@ class ClassPanel(PolledPanel):
         self._next_look = monotonic() + _LOOK
         host = self.server.address[0]
         everywhere = host == "0.0.0.0"
-        self._lan = (lan_address() or "127.0.0.1") if everywhere else host
+        self._lan = lan_address() if everywhere else host
+        self._roster.own = {i.address for i in addresses()}
         mine = [i.address for i in addresses() if not i.address.startswith("127.")]
         self._others = [address for address in mine if everywhere and address != self._lan]
 
@@ -225,14 +246,15 @@ class ClassPanel(PolledPanel):
 
     def _picture(self) -> dict[str, Any]:
         server = self.server
-        clients = server.clients
-        self._roster.update(clients, [e for e in server.log if e.address != server.address])
+        log = [entry for entry in server.log if entry.address != server.address]
+        clients = server.clients  # depois do registro: quem saiu nele já não está aqui
+        self._roster.update(clients, log)
         machines = self._roster.machines
         messages, size = server.totals
         online = sum(bool(machine.live) for machine in machines)
         return {
             **super()._picture(),
-            "state": "parado" if not server.running else "em pausa" if server.paused else "aberto",
+            "state": self._state(),
             "address": self._where(),
             "other_addresses": self._others,
             "exposed": exposure(server).splitlines(),
@@ -240,6 +262,15 @@ class ClassPanel(PolledPanel):
             "hidden_machines": max(0, len(machines) - _SHOWN),
             "totals": [online, len(clients), messages, size, self._rate(messages)],
         }
+
+    def _state(self) -> str:
+        if not self.server.running:
+            return "fechado"
+        if self.server.paused:
+            return "em pausa"
+        if self._lan is None:
+            return "aberto, mas sem rede"
+        return "aberto nesta máquina" if is_loopback(self._lan) else "aberto à rede"
 
     def _rate(self, messages: int) -> int:
         """Mensagens por segundo, no último segundo."""
@@ -257,7 +288,4 @@ def _title(machine: Machine) -> str:
 
 def _row(machine: Machine) -> list[Any]:
     last = machine.last[:_SHOWN_LAST]
-    return [
-        *(machine.key, machine.name, len(machine.live), machine.messages, machine.bytes, last),
-        round(machine.since, 3),
-    ]
+    return [machine.key, machine.name, len(machine.live), machine.messages, machine.bytes, last]

@@ -25,8 +25,10 @@ async function render({ model, el, host: page, signal }) {
   found.setAttribute("aria-label", "Servidores que se anunciam na rede");
   const answer = element("div", { className: "echo-answer" });
   answer.setAttribute("role", "status");
+  answer.setAttribute("aria-label", "Resposta da rede");
   const notice = element("p", { className: "echo-notice" });
   notice.setAttribute("role", "status");
+  notice.setAttribute("aria-label", "Aviso");
   const entries = element("ol");
   const history = element("div", { className: "echo-history" }, entries);
   history.setAttribute("role", "log");

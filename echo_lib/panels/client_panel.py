@@ -221,6 +221,7 @@ class ClientPanel(anywidget.AnyWidget):
         except (OSError, UnicodeError) as error:
             return self._fail("Conectar", error)
         self._client = client
+        self.diagnosis = []  # o que se disse antes já não vale
         if self._closed:  # o painel foi encerrado enquanto conectava
             return client.close()
         self._log("Conectar", self._steps(), f"Conectado a {self.host}:{self.port}.", "conectado")

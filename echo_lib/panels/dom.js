@@ -19,13 +19,13 @@ export function setText(node, text) {
 
 /** Põe em `parent` uma linha por item, na ordem, sem tocar nas que já estão lá: o foco fica. */
 export function keepRows(parent, items, keyOf, build) {
-  const kept = new Map([...parent.children].map((row) => [row.dataset.key, row]));
+  const rows = new Map([...parent.children].map((row) => [row.dataset.key, row]));
   const keys = items.map((item) => String(keyOf(item)));
-  for (const key of keys) kept.delete(key);
-  for (const gone of kept.values()) gone.remove();
+  const wanted = new Set(keys);
+  for (const [key, row] of rows) if (!wanted.has(key)) row.remove();
   items.forEach((item, index) => {
     if (parent.children[index]?.dataset.key === keys[index]) return;
-    const row = build(item);
+    const row = rows.get(keys[index]) ?? build(item);
     row.dataset.key = keys[index];
     parent.insertBefore(row, parent.children[index] ?? null);
   });

@@ -14,6 +14,7 @@ import traitlets
 from echo_lib.cell import close_on_rerun
 from echo_lib.server import EchoServer
 
+_FAILED = "Não deu certo."
 _PERIOD = 0.05  # segundos: no máximo 20 atualizações por segundo
 
 
@@ -62,7 +63,10 @@ class PolledPanel(anywidget.AnyWidget):
             sleep(_PERIOD)
             while not (self._closed or self._work.empty()):
                 self._do(self._work.get())
-            self._refresh()
+            try:
+                self._refresh()
+            except Exception as error:  # o sistema não respondeu; na próxima vez, talvez
+                self._said = [_FAILED, str(error)], self.server.running
 
     def _do(self, work: Callable[[], str]) -> None:
         """Faz o que um botão pediu e guarda o aviso: o que foi feito, ou por que não deu."""
@@ -70,7 +74,7 @@ class PolledPanel(anywidget.AnyWidget):
             lines = [text] if (text := work()) else self._said[0]
         except Exception as error:  # start() traz a explicação como nota
             notes = getattr(error, "__notes__", []) or [str(error)]
-            lines = "\n".join(notes).splitlines()
+            lines = [_FAILED, *"\n".join(notes).splitlines()]
         self._said = lines, self.server.running
 
     def _refresh(self) -> None:

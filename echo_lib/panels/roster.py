@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import csv
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from time import time
 
 from echo_lib.errors import Address, printable
+from echo_lib.network.diagnosis import PROBE
 from echo_lib.server import Client, Entry
 
 _GONE = 100  # máquinas que já saíram e continuam à vista
-_KEPT = 500  # acontecimentos guardados de cada máquina: nenhuma apaga os das outras
+_KEPT = 500  # acontecimentos guardados de cada endereço: nenhum apaga os dos outros
+_HOSTS = 1000  # endereços com registro
 _NAME = 24  # caracteres de um nome
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")  # o que uma planilha executaria
 _COLUMNS = ("hora", "máquina", "porta", "nome", "acontecimento", "mensagens", "bytes", "última")
@@ -23,17 +26,14 @@ _COLUMNS = ("hora", "máquina", "porta", "nome", "acontecimento", "mensagens", "
 class Machine:
     """Uma máquina da turma. `name` é a primeira mensagem que ela enviou.
 
-    `since` é time.time(), em segundos. O que foi de conexões já fechadas conta em `gone`.
+    O que foi de conexões já fechadas conta em `gone`.
     """
 
     key: str
-    host: str
-    since: float
     name: str = ""
     last: str = ""
     live: list[Client] = field(default_factory=list)
     gone: tuple[int, int] = (0, 0)  # mensagens, bytes
-    entries: deque[Entry] = field(default_factory=lambda: deque(maxlen=_KEPT))
 
     @property
     def messages(self) -> int:
@@ -48,23 +48,22 @@ class Machine:
     def hear(self, client: Client) -> None:
         """Guarda o que ela disse, já seguro para mostrar."""
         if client.messages:
-            self.name = self.name or _label(client.first)[:_NAME]
+            self.name = self.name or _name(client)
             self.last = _label(client.last)
 
 
 class Roster:
     """As máquinas de um servidor, da primeira a chegar à última.
 
-    Argumentos:
-        own: os endereços desta máquina. Quem vem de um deles conta por conexão, pois num servidor
-            compartilhado são pessoas diferentes; os demais contam por máquina.
+    `own` são os endereços desta máquina: quem vem de um deles conta por conexão, pois num servidor
+    compartilhado são pessoas diferentes; os demais contam por máquina.
     """
 
-    def __init__(self, own: set[str]) -> None:
-        self._own = own
+    def __init__(self) -> None:
+        self.own: set[str] = set()
         self._machines: dict[str, Machine] = {}
+        self._record: dict[str, deque[Entry]] = {}
         self._seen = 0  # o número do último acontecimento lido
-        self.missed = 0  # acontecimentos descartados antes de serem lidos
 
     @property
     def machines(self) -> list[Machine]:
@@ -81,10 +80,9 @@ class Roster:
             machine.live = []
         for entry in log:
             if entry.number > self._seen:
-                self.missed += entry.number - self._seen - 1
                 self._seen = entry.number
                 self._read(entry)
-        for client in clients:
+        for client in filter(_is_student, clients):
             machine = self._find(client.address)
             machine.live.append(client)
             machine.hear(client)
@@ -99,33 +97,56 @@ class Roster:
         Erros:
             OSError: FileExistsError, ou o sistema não deixou escrever.
         """
-        pairs = [(entry, machine) for machine in self.machines for entry in machine.entries]
-        pairs += [(_now(c), machine) for machine in self.machines for c in machine.live]
+        entries = [entry for record in self._record.values() for entry in record]
+        entries += [_now(client) for machine in self.machines for client in machine.live]
         with path.open("x", encoding="utf-8-sig", newline="") as file:
             writer = csv.writer(file, delimiter=";")
             writer.writerow(_COLUMNS)
-            writer.writerows(_row(*pair) for pair in sorted(pairs, key=lambda pair: pair[0].time))
+            writer.writerows(self._rows(sorted(entries, key=lambda entry: entry.time)))
+
+    def _rows(self, entries: Iterable[Entry]) -> Iterable[list[object]]:
+        for entry in entries:
+            client, (host, port) = entry.client, entry.address
+            machine = self._machines.get(self._key(entry.address))
+            name = machine.name if machine else _name(client) if client else ""
+            counts: list[object] = [client.messages, client.bytes] if client else ["", ""]
+            last = _label(client.last) if client else ""
+            moment = datetime.fromtimestamp(entry.time).isoformat(" ", "seconds")
+            texts = [name, entry.what, *counts, last]
+            yield [moment, host, port or "", *map(_harmless, texts)]
 
     def _read(self, entry: Entry) -> None:
-        machine = self._find(entry.address, entry.time)
-        machine.entries.append(entry)
-        if entry.client is not None:
+        if len(self._record) < _HOSTS or entry.address[0] in self._record:
+            record = self._record.setdefault(entry.address[0], deque(maxlen=_KEPT))
+            record.append(entry)
+        if entry.client is not None and _is_student(entry.client):
+            machine = self._find(entry.address)
             machine.hear(entry.client)
             messages, size = machine.gone
             machine.gone = messages + entry.client.messages, size + entry.client.bytes
 
-    def _find(self, address: Address, now: float | None = None) -> Machine:
+    def _key(self, address: Address) -> str:
         host, port = address
-        key = f"{host}:{port}" if host in self._own or host.startswith("127.") else host
-        if key not in self._machines:
-            self._machines[key] = Machine(key, host, time() if now is None else now)
-        return self._machines[key]
+        return f"{host}:{port}" if host in self.own or host.startswith("127.") else host
+
+    def _find(self, address: Address) -> Machine:
+        key = self._key(address)
+        return self._machines.setdefault(key, Machine(key))
 
     def _forget(self) -> None:
-        """Das que já saíram, só as mais novas ficam."""
+        """Das que já saíram, só as mais novas continuam à vista."""
         gone = [key for key, machine in self._machines.items() if not machine.live]
         for key in gone[: max(0, len(gone) - _GONE)]:
             del self._machines[key]
+
+
+def _is_student(client: Client) -> bool:
+    """Quem só veio diagnosticar não é da turma."""
+    return not client.first.startswith(PROBE.encode())
+
+
+def _name(client: Client) -> str:
+    return _label(client.first)[:_NAME]
 
 
 def _label(data: bytes) -> str:
@@ -135,15 +156,6 @@ def _label(data: bytes) -> str:
 
 def _now(client: Client) -> Entry:
     return Entry(0, time(), client.address, "conectado agora", client)
-
-
-def _row(entry: Entry, machine: Machine) -> list[object]:
-    client = entry.client
-    counts: list[object] = [client.messages, client.bytes] if client else ["", ""]
-    last = _label(client.last) if client else ""
-    moment = datetime.fromtimestamp(entry.time).isoformat(" ", "seconds")
-    texts = [machine.name, entry.what, *counts, last]
-    return [moment, *entry.address, *map(_harmless, texts)]
 
 
 def _harmless(cell: object) -> object:

@@ -97,7 +97,7 @@ function render({ model, el }) {
   const showNotice = () => {
     const lines = model.get("notice");
     notice.replaceChildren(...lines.map((line) => element("p", { textContent: line })));
-    notice.classList.toggle("echo-error", lines.length > 1);
+    notice.classList.toggle("echo-error", lines[0] === "Não deu certo.");
   };
   return watch(model, {
     state: showState,

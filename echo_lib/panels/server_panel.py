@@ -88,7 +88,8 @@ class ServerPanel(PolledPanel):
 
     def _picture(self) -> dict[str, Any]:
         """O servidor agora, como valores dos traços."""
-        running, clients = self.server.running, self.server.clients
+        entries, running = self.server.log, self.server.running
+        clients = self.server.clients  # depois do registro: quem saiu nele já não está aqui
         return {
             **super()._picture(),
             "state": _state(running, len(clients)),
@@ -97,7 +98,7 @@ class ServerPanel(PolledPanel):
             "hidden_clients": max(0, len(clients) - _SHOWN_CLIENTS),
             "entries": [
                 [entry.number, entry.time, "{}:{}".format(*entry.address), entry.what]
-                for entry in self.server.log[-_SHOWN_ENTRIES:]
+                for entry in entries[-_SHOWN_ENTRIES:]
             ],
         }
 

@@ -31,13 +31,13 @@ def open_panel(lab, page, name):
 def share(panel):
     panel.get_by_role("checkbox", name="Entendi o que fica ao alcance").press("Space")
     panel.get_by_role("button", name="Abrir para a rede").press("Enter")
-    expect(panel.get_by_text("● aberto à rede")).to_be_visible()
+    expect(panel.get_by_text("● aberto nesta máquina")).to_be_visible()
 
 
 def test_teacher_opens_the_class_after_confirming_by_keyboard(lab, page):
     _, panel = open_panel(lab, page, "confirmar")
     opening = panel.get_by_role("button", name="Abrir para a rede")
-    expect(panel.get_by_text("Nada mais fica ao alcance")).to_be_visible()
+    expect(panel.get_by_text("não põe mais nada ao alcance")).to_be_visible()
     expect(opening).to_have_attribute("aria-disabled", "true")
     opening.press("Enter")  # sem confirmar, nada
     expect(panel.get_by_text("○ fechado")).to_be_visible()
@@ -99,7 +99,7 @@ def test_forty_names_stay_readable_and_one_is_looked_at_closely(lab, page):
     panel.get_by_role("button", name="Pausar").first.press("Enter")
     expect(panel.get_by_text("◐ em pausa")).to_be_visible()
     panel.get_by_role("button", name="Continuar").press("Enter")
-    expect(panel.get_by_text("● aberto à rede")).to_be_visible()
+    expect(panel.get_by_text("● aberto nesta máquina")).to_be_visible()
     panel.get_by_role("button", name="Salvar registro (CSV)").press("Enter")
     expect(panel.get_by_role("status").first).to_contain_text(
         re.compile(r"Registro salvo em turma_[\dhm_-]+\.csv\.")

@@ -68,7 +68,7 @@ def panel(lesson):
 
 def connect(panel):
     panel.get_by_role("button", name="Conectar").click()
-    expect(panel.get_by_role("status").first).to_contain_text("Conectado a 127.0.0.1")
+    expect(panel.get_by_role("status", name="Aviso")).to_contain_text("Conectado a 127.0.0.1")
 
 
 def send(panel, text, key="Enter"):
@@ -97,7 +97,7 @@ def test_student_talks_in_the_panel_and_leaves_with_sair(lesson, panel):
     expect(panel.get_by_label("Mensagem")).to_have_value("")
     expect(panel.get_by_label("Mensagem")).to_be_focused()
     send(panel, "sair")
-    expect(panel.get_by_role("status").first).to_contain_text("Conversa encerrada")
+    expect(panel.get_by_role("status", name="Aviso")).to_contain_text("Conversa encerrada")
     expect(history).to_contain_text("s.close()")
     expect(panel.get_by_role("button", name="Conectar")).to_be_visible()
 
@@ -110,7 +110,7 @@ def test_panel_works_by_keyboard_alone(lesson, panel):
         keyboard.press("Tab")
         expect(panel.get_by_label(name).or_(panel.get_by_role("button", name=name))).to_be_focused()
     panel.get_by_role("button", name="Conectar").press("Enter")
-    expect(panel.get_by_role("status").first).to_contain_text("Conectado a")
+    expect(panel.get_by_role("status", name="Aviso")).to_contain_text("Conectado a")
     keyboard.press("Tab")
     keyboard.type("add bb xx")  # atalhos do JupyterLab: aqui são só letras
     keyboard.press("Tab")
@@ -126,10 +126,10 @@ def test_server_off_says_so_keeps_the_message_and_connects_again(lesson, panel):
     lesson.run("servidor.stop(); print('parado')")
     lesson.expect_output("parado")
     send(panel, "você está aí?")
-    expect(panel.get_by_role("status").first).to_contain_text("O servidor fechou a conexão")
+    expect(panel.get_by_role("status", name="Aviso")).to_contain_text("O servidor fechou a conexão")
     expect(panel.get_by_label("Mensagem")).to_have_value("você está aí?")
     panel.get_by_role("button", name="Conectar").click()
-    expect(panel.get_by_role("status").first).to_contain_text("Conexão recusada")
+    expect(panel.get_by_role("status", name="Aviso")).to_contain_text("Conexão recusada")
     expect(panel.get_by_role("log")).to_contain_text("O que fazer: inicie o servidor")
     lesson.run("servidor.start(); print('de pé')")
     lesson.expect_output("de pé")
@@ -142,14 +142,14 @@ def test_bad_port_and_empty_message_get_a_clear_answer(lesson, panel):
     port = panel.get_by_label("Porta").input_value()
     panel.get_by_label("Porta").fill("abc")
     panel.get_by_role("button", name="Conectar").click()
-    expect(panel.get_by_role("status").first).to_contain_text("Esperava uma porta")
+    expect(panel.get_by_role("status", name="Aviso")).to_contain_text("Esperava uma porta")
     panel.get_by_label("Porta").fill(port)
     send(panel, "cedo demais")
-    expect(panel.get_by_role("status").first).to_contain_text("ainda não está conectado")
+    expect(panel.get_by_role("status", name="Aviso")).to_contain_text("ainda não está conectado")
     expect(panel.get_by_label("Mensagem")).to_have_value("cedo demais")
     connect(panel)
     send(panel, "")
-    expect(panel.get_by_role("status").first).to_contain_text("mensagem vazia")
+    expect(panel.get_by_role("status", name="Aviso")).to_contain_text("mensagem vazia")
 
 
 def test_running_the_cell_again_closes_the_old_conversation(lesson, panel):

@@ -99,7 +99,7 @@ def test_server_open_to_the_network_says_what_to_type_and_is_announced(two_hosts
     for line in (
         f"Escutando em {host}:{PORT}. Ctrl+C encerra.\r\nDigite no cliente: {mine} {PORT}\r\n",
         f"Qualquer aparelho desta rede pode conectar à porta {PORT} desta máquina e receber",
-        "Nada mais fica ao alcance: nem arquivos, nem o JupyterLab.",
+        "Abrir esta porta não põe mais nada ao alcance: nem arquivos, nem o JupyterLab.",
         "O que se envia viaja sem cifra: nada de senhas.",
         "Limites: 32 clientes por máquina, 1000 ao todo; quem fica 60 minutos em silêncio",
     ):
@@ -131,3 +131,50 @@ def test_machine_without_network_finds_nobody_silently(two_hosts):
         assert student.run("-c", PATIENT) == ("[] True\n", "", 0)
     student.ip("link del eth0")
     assert student.run("-c", PATIENT) == ("[] True\n", "", 0)
+
+
+# O painel na máquina da professora; `shown` espera que a página devesse mostrar algo.
+PANEL = """
+import threading
+from echo_lib import ClassPanel
+panel = ClassPanel(name="Eco da turma")
+changed = threading.Condition()
+def wake(change):
+    with changed:
+        changed.notify_all()
+panel.observe(wake)
+def shown(condition):
+    with changed:
+        return changed.wait_for(condition, 20)
+print(panel.server.running, panel.share(confirmed=True))
+"""
+FOUR = "shown(lambda: panel.totals[:3] == [3, 4, 4])"
+NAMES = "print(sorted((host, name, count) for host, name, count, *_ in panel.machines))"
+
+
+def test_class_panel_shows_each_machine_and_disconnects_one(lan, terminal):
+    with lan(4) as (teacher, *students):
+        desk = teacher.kernel()
+        where = f"Aberto. A turma pode conectar a {teacher.address}:{PORT}."
+        assert desk.run(PANEL) == f"False {where}\n"
+        assert "Eco da turma 10.77.0.1 61840\n" in students[0].run("-c", SEARCH)[0]
+        client = ["-m", "echo_lib", "cliente", teacher.address]
+        machines = [students[0], *students]  # o primeiro abre dois terminais
+        children = [student.spawn(terminal, *client) for student in machines]
+        for child, name in zip(children, ("Ana", "outra", "Bia", "Caio"), strict=True):
+            child.sendline(name)
+            child.expect_exact(f"Eco: {name}")
+        assert desk.run(f"print({FOUR})\n{NAMES}") == (
+            "True\n[('10.77.0.2', 'Ana', 2), ('10.77.0.3', 'Bia', 1), ('10.77.0.4', 'Caio', 1)]\n"
+        )
+        assert (
+            desk.run("print(panel.disconnect('10.77.0.2'))") == "Desconectado: Ana (10.77.0.2).\n"
+        )
+        assert desk.run("print(shown(lambda: panel.totals[:2] == [2, 2]))") == "True\n"
+        children[0].sendline("ainda?")
+        assert finish(children[0], "O que aconteceu: ", "conecte de novo") == 1
+        children[2].sendline("eu continuo")
+        children[2].expect_exact("Eco: eu continuo")
+        desk.run("panel.close()")
+        children[2].sendline("e agora?")
+        assert finish(children[2], "O que aconteceu: ") == 1

@@ -41,6 +41,7 @@ REFUSED = [
     "o servidor não foi iniciado, ou já terminou",
     "ele escuta em outra porta",
     "ele escuta só em 127.0.0.1, isto é, só atende a máquina dele",
+    "o firewall dela recusa os pedidos, em vez de ignorá-los",
     "esse endereço é de outra máquina, e não da que tem o servidor",
 ]
 
@@ -98,11 +99,13 @@ def test_firewall_that_drops_is_told_from_a_refusal(student):
         text,
         f"nenhuma resposta de {TEACHER} em 1 s: nem sim, nem não.",
         [
-            "o firewall da máquina do servidor descarta os pedidos",
+            "o firewall da máquina do servidor descarta os pedidos; no Windows, a permissão pode "
+            "valer só em redes privadas, e esta estar marcada como pública",
+            "o servidor não está no ar: o Windows, em vez de recusar, costuma calar",
             "o Wi-Fi isola os aparelhos uns dos outros",
             "nenhuma máquina ligada usa hoje esse endereço",
         ],
-        "permita o Python no firewall da máquina do servidor",
+        "se o firewall da máquina dele permite o Python",
     )
 
 
