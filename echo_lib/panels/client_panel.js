@@ -42,7 +42,7 @@ async function render({ model, el, host: page, signal }) {
     hostLabel, host, portLabel, port, connect, state);
   const help = element("div", { className: "echo-row" }, search, diagnose);
   const talk = element("form", { className: "echo-row" }, messageLabel, message, sending);
-  const root = element("section", { className: "echo-panel echo-client" }, connection, help, found, answer, talk, notice, history, drawing);
+  const root = element("section", { className: "echo-panel echo-client" }, connection, talk, notice, help, found, answer, history, drawing);
   root.setAttribute("aria-label", "Cliente de eco");
   el.append(root);
 

@@ -105,7 +105,7 @@ def test_student_talks_in_the_panel_and_leaves_with_sair(lesson, panel):
 def test_panel_works_by_keyboard_alone(lesson, panel):
     keyboard = lesson.page.keyboard
     cells = lesson.page.get_by_text(re.compile(r"^Cell \d+/\d+$")).inner_text()
-    panel.get_by_label("Servidor").focus()
+    panel.get_by_label("Servidor", exact=True).focus()
     for name in ("Porta", "Conectar", "Mensagem", "Enviar"):
         keyboard.press("Tab")
         expect(panel.get_by_label(name).or_(panel.get_by_role("button", name=name))).to_be_focused()
