@@ -275,9 +275,10 @@ def open_address(url: str, args: list) -> None:
 
 
 def run_tests(args: list) -> int:
-    """Roda os testes com o pytest."""
+    """Roda os testes com o pytest; todos eles, em três processos, que passam o tempo esperando."""
     set_up(tests=True)
-    with running(str(PYTHON), "-m", "pytest", *args, cwd=HERE) as child:
+    options = args or ["-n", "3", "--dist", "loadgroup"]
+    with running(str(PYTHON), "-m", "pytest", *options, cwd=HERE) as child:
         return child.wait()
 
 

@@ -26,6 +26,22 @@ if hasattr(signal, "SIGHUP"):
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
+# O que usa a porta 61840 desta máquina, ou os anúncios em 127.0.0.1, roda num processo só; os
+# demais arquivos, cada um inteiro no seu.
+_TOGETHER = {
+    "test_notebooks.py": "61840",
+    "test_lessons.py": "61840",
+    "test_discovery.py": "anúncios",
+    "test_client_panel.py": "anúncios",
+    "test_client_page.py": "anúncios",
+}
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    name = item.path.name
+    item.add_marker(pytest.mark.xdist_group(_TOGETHER.get(name, name)))
+
+
 def need(tool: str) -> str:
     """O caminho de um programa; sem ele, o teste é pulado, ou reprovado onde nada pode faltar."""
     path = shutil.which(tool)
