@@ -277,7 +277,7 @@ def open_address(url: str, args: list) -> None:
 def run_tests(args: list) -> int:
     """Roda os testes com o pytest; todos eles, em três processos, que passam o tempo esperando."""
     set_up(tests=True)
-    options = args or ["-n", "3", "--dist", "loadgroup"]
+    options = args or ["-n", "3"]
     with running(str(PYTHON), "-m", "pytest", *options, cwd=HERE) as child:
         return child.wait()
 

@@ -150,6 +150,7 @@ class EchoServer:
         self._sweep_period = min(30.0, (self.idle_timeout or 120.0) / 4)
         self._thread: threading.Thread | None = None
         self._paused = False
+        self._held = threading.Event()  # a thread já está em pausa
         self._gone_messages = self._gone_bytes = 0  # dos clientes que já saíram
         self._refused: Counter[str] = Counter()  # recusas de cada host desde a última limpeza
         self._log: defaultdict[str, deque[Entry]] = defaultdict(deque)  # de cada host
@@ -255,9 +256,12 @@ class EchoServer:
         """Deixa de aceitar, ler e responder, sem desconectar ninguém.
 
         O que os clientes enviam espera nos buffers do sistema, e o TCP os faz parar quando enchem
-        (RFC 9293, seção 3.8.6). O silêncio da pausa não conta no idle_timeout.
+        (RFC 9293, seção 3.8.6). O silêncio da pausa não conta no idle_timeout. Quando pause() volta,
+        ninguém mais é respondido.
         """
-        self._set_paused(True, "em pausa")
+        self._held.clear()
+        if self._set_paused(True, "em pausa"):
+            self._held.wait(TIMEOUT)
 
     def resume(self) -> None:
         """Volta a atender; o que esperava é lido e respondido, em ordem."""
@@ -285,11 +289,14 @@ class EchoServer:
             self._leaving.append(address)
             self._wake()
 
-    def _set_paused(self, paused: bool, what: str) -> None:
-        if self.running and self._paused != paused:
-            self._paused = paused
-            self._note(what, self.address)
-            self._wake()
+    def _set_paused(self, paused: bool, what: str) -> bool:
+        """Diz se mudou."""
+        if not self.running or self._paused == paused:
+            return False
+        self._paused = paused
+        self._note(what, self.address)
+        self._wake()
+        return True
 
     def _open(self, address: Address, undo: ExitStack) -> None:
         """Abre a escuta, parando antes o EchoServer deste kernel que segure o endereço."""
@@ -426,6 +433,7 @@ class EchoServer:
 
     def _hold(self) -> float:
         """Em pausa: só _wake() acorda, e o silêncio de quem espera não conta."""
+        self._held.set()
         self._wake_receiver.recv(1024)
         now = monotonic()
         for connection in self._connections.values():

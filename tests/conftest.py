@@ -26,8 +26,8 @@ if hasattr(signal, "SIGHUP"):
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
-# O que usa a porta 61840 desta máquina, ou os anúncios em 127.0.0.1, roda num processo só; os
-# demais arquivos, cada um inteiro no seu.
+# Com os testes em vários processos, o que usa a porta 61840 desta máquina, ou os anúncios em
+# 127.0.0.1, fica num processo só; os demais arquivos, cada um inteiro no seu.
 _TOGETHER = {
     "test_notebooks.py": "61840",
     "test_lessons.py": "61840",
@@ -37,9 +37,17 @@ _TOGETHER = {
 }
 
 
-def pytest_itemcollected(item: pytest.Item) -> None:
-    name = item.path.name
-    item.add_marker(pytest.mark.xdist_group(_TOGETHER.get(name, name)))
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Distribui os testes por grupo de arquivos."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByGroup(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            name = Path(nodeid.partition("::")[0]).name
+            return _TOGETHER.get(name, name)
+
+    return ByGroup(config, log)
 
 
 def need(tool: str) -> str:
@@ -96,6 +104,20 @@ def finish(child: Any, *texts: str) -> int:
     assert "Traceback" not in shown
     assert all(c.isprintable() or c in "\r\n\b" for c in shown)  # nenhum controle escapou
     return int(child.exitstatus)
+
+
+def leave(child: Any, key: str, goodbye: str) -> int:
+    """Aperta Ctrl+C ou Ctrl+D até o programa se despedir; devolve o código de saída.
+
+    Um sinal que chega um instante antes de o Python esperar a entrada só é visto com o seguinte:
+    quem está ao teclado aperta de novo.
+    """
+    pexpect = pytest.importorskip("pexpect")
+    for _ in range(3):
+        getattr(child, key)()
+        if child.expect_exact([goodbye, pexpect.TIMEOUT], timeout=TIMEOUT / 3) == 0:
+            break
+    return finish(child)
 
 
 class Kernel:

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from tests.conftest import HERE, TIMEOUT, finish, need
+from tests.conftest import HERE, TIMEOUT, finish, leave, need
 
 pytestmark = [
     pytest.mark.skipif(sys.platform == "win32", reason="precisa de pseudoterminais"),
@@ -61,8 +61,7 @@ def test_conversation_from_beginning_to_end(session):
 @pytest.mark.parametrize(("key", "goodbye"), [("sendeof", "Conversa"), ("sendintr", "Encerrado")])
 def test_client_leaves_by_the_keyboard(session, key, goodbye):
     client = session.join()
-    getattr(client, key)()
-    assert finish(client, goodbye) == 0
+    assert leave(client, key, goodbye) == 0
     session.server.expect_exact(" saiu.")
 
 

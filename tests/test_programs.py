@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from tests.conftest import HERE, ROOT, TIMEOUT, finish, receive, reset
+from tests.conftest import HERE, ROOT, TIMEOUT, finish, leave, receive, reset
 
 pytestmark = [
     pytest.mark.skipif(sys.platform == "win32", reason="precisa de pseudoterminais"),
@@ -110,8 +110,7 @@ def test_answer_in_pieces_is_put_together_and_only_an_echo_is_shown(terminal, pi
 @pytest.mark.parametrize("key", ["sendintr", "sendeof"])
 def test_client_ends_by_the_keyboard(desk, key):
     client = desk.join()
-    getattr(client, key)()
-    assert finish(client, "Conexão encerrada.") == 0
+    assert leave(client, key, "Conexão encerrada.") == 0
     desk.server.expect_exact(" saiu. Esperando o próximo cliente.")
 
 
