@@ -275,9 +275,9 @@ def open_address(url: str, args: list) -> None:
 
 
 def run_tests(args: list) -> int:
-    """Roda os testes com o pytest; todos eles, em três processos, que passam o tempo esperando."""
+    """Roda os testes com o pytest; todos eles, em dois processos, que muito esperam."""
     set_up(tests=True)
-    options = args or ["-n", "3"]
+    options = args or ["-n", "2"]
     with running(str(PYTHON), "-m", "pytest", *options, cwd=HERE) as child:
         return child.wait()
 

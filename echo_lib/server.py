@@ -256,8 +256,8 @@ class EchoServer:
         """Deixa de aceitar, ler e responder, sem desconectar ninguém.
 
         O que os clientes enviam espera nos buffers do sistema, e o TCP os faz parar quando enchem
-        (RFC 9293, seção 3.8.6). O silêncio da pausa não conta no idle_timeout. Quando pause() volta,
-        ninguém mais é respondido.
+        (RFC 9293, seção 3.8.6). O silêncio da pausa não conta no idle_timeout. Quando pause()
+        volta, ninguém mais é respondido.
         """
         self._held.clear()
         if self._set_paused(True, "em pausa"):
