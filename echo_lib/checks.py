@@ -11,8 +11,10 @@ import ctypes
 import importlib.metadata
 import os
 import queue
+import re
 import reprlib
 import socket
+import struct
 import subprocess
 import sys
 import threading
@@ -310,6 +312,125 @@ def same_network(function: Callable[[str, str, str], bool]) -> Check:
     return Check(True, "Certo: é a máscara que decide, e não a aparência dos números.")
 
 
+def receives_exactly(function: Callable[[socket.socket, int], bytes]) -> Check:
+    """Verifica uma função que recebe exatamente n bytes, em quantos recv forem precisos.
+
+    Argumentos:
+        function: recebe `conn` e n; devolve os n bytes. Se a conexão acaba antes, lança
+            ConnectionError.
+    """
+    text = "ação".encode()
+    for pieces, what in (([text], "de uma vez"), ([text[i : i + 1] for i in range(6)], "um a um")):
+        answer, error = _fed(pieces, function, len(text))
+        if error or answer != text:
+            return _not_expected(f"seis bytes que chegaram {what}", text, answer, error)
+    answer, error = _fed([text + b"o resto"], lambda conn: (function(conn, 6), conn.recv(7)))
+    if error or answer != (text, b"o resto"):
+        hint = "Não peça ao recv mais do que falta: o resto é da próxima mensagem."
+        return _not_expected("seis bytes, e mais sete depois", text, answer, error, hint)
+    answer, error = _fed([text[:3]], function, 6)
+    if not re.search(r"Connection\w*Error|EOFError", error):
+        hint = "Quando recv devolve b'', lance ConnectionError: não virá mais nada."
+        return Check(False, f"A conexão acabou depois de 3 dos 6 bytes. {hint} {error}".strip())
+    return Check(True, "Certo: nem mais, nem menos, e o fim no meio é um erro.")
+
+
+def lines(function: Callable[[socket.socket], list[str]]) -> Check:
+    """Verifica uma função que recebe linhas de texto, até a conexão acabar.
+
+    Argumentos:
+        function: recebe `conn`; devolve a lista das linhas, sem o fim de linha.
+    """
+    data = "olá\nção 🗣️\n\nfim\n".encode()
+    expected = ["olá", "ção 🗣️", "", "fim"]
+    cases = {
+        "coladas, num só recv": [data],
+        "um byte por vez": [data[i : i + 1] for i in range(len(data))],
+        "a última sem o fim de linha": [data[:-1]],
+    }
+    for what, pieces in cases.items():
+        answer, error = _fed(pieces, function)
+        if error or answer != expected:
+            return _not_expected(f"quatro linhas, {what}", expected, answer, error)
+    return Check(True, "Certo: coladas, cortadas, com acentos, a linha vazia e a última.")
+
+
+def framing(
+    send: Callable[[socket.socket, str], Any], receive: Callable[[socket.socket], str]
+) -> Check:
+    """Verifica um par de funções que envia e recebe mensagens precedidas do tamanho.
+
+    Argumentos:
+        send: recebe `conn` e o texto; envia 4 bytes com o tamanho, em ordem de rede, e o texto.
+        receive: recebe `conn`; devolve o texto da próxima mensagem.
+    """
+    for text in ("oi", "", "olá, ção 🗣️", "ação " * 50_000):
+        data = struct.pack("!I", len(text.encode())) + text.encode()
+        with _connection() as (peer, conn):
+            attempt = _Attempt(_until_done, lambda conn, text=text: send(conn, text), conn)
+            received = _receive(peer, len(data))
+            _, error = _outcome(attempt)
+        if error or received != data:
+            hint = "São 4 bytes, struct.pack('!I', tamanho em bytes), e depois o texto."
+            return _not_expected(f"o envio de {_brief(text)}", data, received, error, hint)
+        for pieces in (
+            [data * 2],
+            [data[i : i + 1] for i in range(min(9, len(data)))] + [data[9:]],
+        ):
+            answer, error = _fed(pieces, receive)
+            if error or answer != text:
+                return _not_expected(f"a mensagem {_brief(text)}", text, answer, error)
+    return Check(True, "Certo: curtas, vazias, com acentos e compridas; coladas e cortadas.")
+
+
+def _fed(pieces: list[bytes], function: Callable[..., Any], *arguments: Any) -> tuple[Any, str]:
+    """Chama a função com uma conexão em que chegam estes pedaços, um por recv, e depois o fim."""
+    with _connection() as (peer, conn), _Dripping(conn, [*map(len, pieces)]) as dripping:
+        feeder = threading.Thread(target=_send_and_end, args=(peer, b"".join(pieces)), daemon=True)
+        feeder.start()
+        attempt = _Attempt(function, dripping, *arguments)
+        outcome = _outcome(attempt)
+        _hang_up(dripping)
+        feeder.join(TIMEOUT)
+        return outcome
+
+
+class _Dripping(socket.socket):
+    """Uma conexão de verdade, em que cada recv traz no máximo o pedaço seguinte."""
+
+    def __init__(self, conn: socket.socket, sizes: list[int]) -> None:
+        super().__init__(fileno=conn.detach())
+        self._sizes = [size for size in sizes if size]
+
+    def recv(self, size: int, flags: int = 0) -> bytes:
+        data = super().recv(min(size, self._sizes[0]) if self._sizes else size, flags)
+        if self._sizes:
+            self._sizes[0] -= len(data)
+            self._sizes = [size for size in self._sizes if size]
+        return data
+
+
+def _send_and_end(peer: socket.socket, data: bytes) -> None:
+    with suppress(OSError):  # quem recebe pode desistir no meio
+        peer.sendall(data)
+        peer.shutdown(socket.SHUT_WR)
+
+
+def _outcome(attempt: _Attempt) -> tuple[Any, str]:
+    """O que o código devolveu, e o erro, que pode ser o de não terminar."""
+    try:
+        return attempt.result(TIMEOUT)
+    except queue.Empty:
+        attempt.stop()
+        return None, "Seu código não terminou: espera bytes que não vêm, ou um laço não acaba?"
+
+
+def _not_expected(what: str, expected: Any, answer: Any, error: str, hint: str = "") -> Check:
+    """Diz o que se tentou, o que se esperava, o que veio, e a pista."""
+    came = error or f"Recebi {_brief(answer)}."
+    return Check(False, f"Com {what}, esperava {_brief(expected)}. {came} {hint}".strip())
+
+
 def _compare(
     function: Callable[..., Any], arguments: tuple[Any, ...], expected: Any, given: str = ""
 ) -> Check | None:
@@ -386,11 +507,17 @@ def _until_done(function: Callable[[socket.socket], Any], conn: socket.socket) -
 
 def _send_and_receive(peer: socket.socket, data: bytes) -> bytes:
     """Envia e recebe até voltarem tantos bytes, ou até o prazo, o fim ou a queda."""
-    received = b""
-    deadline = monotonic() + TIMEOUT
     with suppress(OSError):  # o que faltou chegar aparece na comparação
         peer.sendall(data)
-        while len(received) < len(data):
+    return _receive(peer, len(data))
+
+
+def _receive(peer: socket.socket, size: int) -> bytes:
+    """Até `size` bytes, ou até o prazo, o fim ou a queda."""
+    received = b""
+    deadline = monotonic() + TIMEOUT
+    with suppress(OSError):
+        while len(received) < size:
             peer.settimeout(max(0.001, deadline - monotonic()))
             piece = peer.recv(65536)
             if not piece:

@@ -280,6 +280,13 @@ DRAWN = {
 }
 
 
+DRAWN["08"] = [
+    r"recv\(P\) 7 bytes.*2 bytes “oi” 5 bytes “tchau”",
+    r"952 bytes.*952 de P bytes",
+    r"recv\(4\) 4 bytes.*recv\(28\) 28 bytes.*5 de 41 bytes “ção”",
+]
+
+
 def drawings(notebook):
     """O texto de cada desenho parado de um caderno, com as portas trocadas por P."""
     outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
@@ -296,7 +303,7 @@ def test_drawings_are_there_for_who_reads_without_a_kernel(number):
         assert re.search(pattern, drawn, re.DOTALL), drawn
 
 
-@pytest.mark.parametrize("number", ["01", "03"])
+@pytest.mark.parametrize("number", ["01", "03", "08"])
 def test_saved_drawings_are_those_of_a_new_run(number):
     notebook = read(lesson(number))
     saved = drawings(notebook)

@@ -1,0 +1,5 @@
+def receber_linhas(conn):
+    dados = b""
+    while parte := conn.recv(1024):
+        dados += parte
+    return dados.decode().removesuffix("\n").split("\n")

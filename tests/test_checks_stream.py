@@ -1,0 +1,226 @@
+"""As verificações das lições 06 a 08: cada engano tem a sua pista; o certo passa, como for."""
+
+import ipaddress
+import struct
+
+import pytest
+
+from echo_lib import checks
+from echo_lib.network import ports
+
+
+@pytest.fixture(autouse=True)
+def short_wait(monkeypatch):
+    monkeypatch.setattr(checks, "TIMEOUT", 2.0)
+
+
+def exactly(conn, n):
+    data = b""
+    while len(data) < n:
+        piece = conn.recv(n - len(data))
+        if not piece:
+            raise ConnectionError("acabou")
+        data += piece
+    return data
+
+
+def exactly_byte_by_byte(conn, n):
+    data = bytearray()
+    for _ in range(n):
+        if not (byte := conn.recv(1)):
+            raise ConnectionResetError("acabou no meio")
+        data += byte
+    return bytes(data)
+
+
+def one_recv(conn, n):
+    return conn.recv(n)
+
+
+def too_much(conn, n):
+    data = b""
+    while len(data) < n:
+        data += conn.recv(1024)
+    return data
+
+
+def loop_on_the_end(conn, n):
+    data = b""
+    while len(data) < n:
+        data += conn.recv(n - len(data))
+    return data
+
+
+def short_at_the_end(conn, n):
+    data = b""
+    while len(data) < n and (piece := conn.recv(n - len(data))):
+        data += piece
+    return data
+
+
+@pytest.mark.parametrize("answer", [exactly, exactly_byte_by_byte])
+def test_exactly_n_bytes_is_accepted_in_any_style(answer):
+    assert checks.receives_exactly(answer).ok
+
+
+@pytest.mark.parametrize(
+    ("answer", "hint"),
+    [
+        (one_recv, "chegaram um a um"),
+        (too_much, "Não peça ao recv mais do que falta"),
+        (loop_on_the_end, "Quando recv devolve b'', lance ConnectionError"),
+        (short_at_the_end, "Quando recv devolve b'', lance ConnectionError"),
+        (lambda conn, n: None, "chegaram de uma vez"),
+    ],
+)
+def test_mistake_about_n_bytes_gets_its_hint(answer, hint):
+    check = checks.receives_exactly(answer)
+    assert not check.ok and hint in check.text
+
+
+def lines(conn):
+    data = b""
+    while piece := conn.recv(1024):
+        data += piece
+    return data.decode().removesuffix("\n").split("\n")
+
+
+def lines_of_a_file(conn):
+    with conn.makefile("r", encoding="utf-8", newline="\n") as file:
+        return [line.rstrip("\n") for line in file]
+
+
+def decode_each_piece(conn):
+    text = ""
+    while piece := conn.recv(1024):
+        text += piece.decode()
+    return text.splitlines()
+
+
+def lines_of_one_recv(conn):
+    return conn.recv(1024).decode().splitlines()
+
+
+def forget_the_last(conn):
+    data, found = b"", []
+    while piece := conn.recv(1024):
+        data += piece
+        *complete, data = data.split(b"\n")
+        found += [line.decode() for line in complete]
+    return found
+
+
+def drop_the_empty(conn):
+    return [line for line in lines(conn) if line]
+
+
+@pytest.mark.parametrize("answer", [lines, lines_of_a_file])
+def test_lines_are_accepted_in_any_style(answer):
+    assert checks.lines(answer).ok
+
+
+@pytest.mark.parametrize(
+    ("answer", "hint"),
+    [
+        (decode_each_piece, "um recv pode cortar um caractere no meio"),
+        (lines_of_one_recv, "um byte por vez"),
+        (forget_the_last, "a última sem o fim de linha"),
+        (drop_the_empty, "['olá', 'ção 🗣️', 'fim']"),
+    ],
+)
+def test_mistake_about_lines_gets_its_hint(answer, hint):
+    check = checks.lines(answer)
+    assert not check.ok and hint in check.text
+
+
+def send(conn, text):
+    data = text.encode()
+    conn.sendall(struct.pack("!I", len(data)) + data)
+
+
+def send_in_two(conn, text):
+    conn.sendall(len(text.encode()).to_bytes(4, "big"))
+    conn.sendall(text.encode())
+
+
+def receive(conn):
+    return exactly(conn, struct.unpack("!I", exactly(conn, 4))[0]).decode()
+
+
+def send_letters(conn, text):
+    conn.sendall(struct.pack("!I", len(text)) + text.encode())
+
+
+def send_little_endian(conn, text):
+    conn.sendall(struct.pack("<I", len(text.encode())) + text.encode())
+
+
+def receive_in_one(conn):
+    (size,) = struct.unpack("!I", conn.recv(4))
+    return conn.recv(size).decode()
+
+
+def test_framing_is_accepted_in_any_style():
+    assert checks.framing(send, receive).ok and checks.framing(send_in_two, receive).ok
+
+
+@pytest.mark.parametrize(
+    ("sender", "receiver", "hint"),
+    [
+        (send_letters, receive, "tamanho em bytes"),
+        (send_little_endian, receive, "São 4 bytes, struct.pack('!I'"),
+        (lambda conn, text: None, receive, "Recebi b''"),
+        (send, receive_in_one, "unpack requires a buffer of 4 bytes"),
+        (send, lambda conn: "", "Com a mensagem 'oi', esperava 'oi'"),
+    ],
+)
+def test_mistake_about_framing_gets_its_hint(sender, receiver, hint):
+    check = checks.framing(sender, receiver)
+    assert not check.ok and hint in check.text
+
+
+PROGRAM = "import socket, sys\nhost, port, text = sys.argv[1:]\n"
+CONNECT = "s = socket.create_connection((host, int(port)), 5)\n"
+
+
+@pytest.mark.parametrize(
+    ("body", "hint"),
+    [
+        ("", "terminou sem conectar"),
+        (CONNECT + "s.close()", "conectou e não enviou nada"),
+        (CONNECT + "s.sendall(text)", "TypeError: a bytes-like object is required"),
+        (CONNECT + "s.sendall(text.encode())\nprint(s.recv(1022).decode())", "só uma parte"),
+        (CONNECT + "s.sendall(text.encode())\nprint('Eco:', s.recv(999).decode())", "só o eco"),
+        ("while True: pass", "o programa não terminou"),
+    ],
+)
+def test_mistake_in_a_program_gets_its_hint(tmp_path, monkeypatch, body, hint):
+    monkeypatch.setattr(checks, "TIMEOUT", 1.0)
+    program = tmp_path / "programa.py"
+    program.write_text(PROGRAM + body, encoding="utf-8")
+    check = checks.client_program(str(program))
+    assert not check.ok and hint in check.text
+
+
+def test_program_that_does_not_exist_is_said():
+    assert "Não achei nada.py" in checks.client_program("nada.py").text
+
+
+def test_states_reach_and_networks():
+    assert checks.states(lambda port: sorted(row.state for row in ports(port))).ok
+    assert "esperava ['LISTEN']" in checks.states(lambda port: []).text
+    assert checks.reach(
+        lambda host: "só esta máquina" if host[:4] in ("127.", "loca") else "a rede"
+    ).ok
+    only_one = checks.reach(lambda host: "só esta máquina" if host == "127.0.0.1" else "a rede")
+    assert "Com '127.0.0.2'" in only_one.text
+    right = checks.same_network(
+        lambda one, other, mask: (
+            ipaddress.ip_address(other) in ipaddress.ip_network(f"{one}/{mask}", strict=False)
+        )
+    )
+    assert right.ok
+    by_look = checks.same_network(lambda one, other, mask: one[:9] == other[:9])
+    assert not by_look.ok and "10.9.8.7" in by_look.text
+    assert "reticências" in checks.reach(lambda host: ...).text
+    assert "Faltou o return" in checks.reach(lambda host: None).text
