@@ -2,10 +2,10 @@
 
 Uso, na raiz do projeto: `.venv/bin/python -m tests.benchmarks.busy [--rodadas N]`. Só no Linux.
 
-Num kernel de verdade há um servidor rastreado e um diagrama aberto; quarenta alunos, noutro
-processo, enviam dez mensagens por segundo cada um. O laço roda com três vezes do interpretador
-(sys.setswitchinterval): a que o servidor escolhe, uma intermediária e a de costume. As situações
-se intercalam. A meta é p99 abaixo de 50 ms com a do kit.
+Num kernel de verdade há o painel da turma, com quarenta cartões e o diagrama de uma máquina;
+quarenta alunos, noutro processo, enviam dez mensagens por segundo cada um. O laço roda com três
+vezes do interpretador (sys.setswitchinterval): a que o servidor escolhe, uma intermediária e a de
+costume. As situações se intercalam. A meta é p99 abaixo de 50 ms com a do kit.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ AIM = 50.0  # ms
 KIT = "laço, a do kit"
 SETUP = """
 import json, sys, time
-from echo_lib import EchoServer, SequenceDiagram, Trace
+from echo_lib import ClassPanel
 
 def busy(seconds):
     laps, end = 0, time.perf_counter() + seconds
@@ -35,18 +35,20 @@ def busy(seconds):
 
 class Lesson:
     def __init__(self, interval):
-        self.trace = Trace()
-        self.diagram = SequenceDiagram(self.trace)
-        self.diagram._handle_custom_msg({"command": "hello"}, [])  # o que a página diria
-        with self.trace:
-            self.server = EchoServer(port=0).start()
+        self.panel = ClassPanel(0, host="127.0.0.1")
+        self.panel.share(confirmed=True)
         if interval is not None:
             sys.setswitchinterval(interval)
-        print(json.dumps([*self.server.address, sys.getswitchinterval()]))
+        print(json.dumps([*self.panel.server.address, sys.getswitchinterval()]))
+
+    def choose(self):
+        while not self.panel.machines:
+            time.sleep(0.01)
+        self.panel.select(self.panel.machines[0][0])
+        self.panel.diagram._handle_custom_msg({"command": "hello"}, [])  # o que a página diria
 
     def end(self):
-        self.server.stop()
-        self.diagram.close()
+        self.panel.close()
         sys.setswitchinterval(0.005)
 """
 SITUATIONS = {"sem laço": None, KIT: None, "laço, 0,5 ms": 0.0005, "laço, a de costume": 0.005}
@@ -72,6 +74,7 @@ def measure(client: object, found: Found, given: float | None, seconds: float, p
     host, port, interval = json.loads(execute(client, f"lesson = Lesson({given})"))
     with Class((host, port)) as turma:
         turma.rounds(5)
+        execute(client, "lesson.choose()")
         turma.figures()
         if seconds:
             found.speeds.append(alone(client, seconds) / pace)
