@@ -14,7 +14,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 TIMEOUT = 60.0
 TINY = ["--pares", "threads", "C", "--clientes", "10", "--bytes", "64", "--rodadas", "1"]
-TINY += ["--segundos", "0.1", "--ociosas", "20", "--mib", "1"]
+TINY += ["--segundos", "0.3", "--ociosas", "20", "--mib", "1"]
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="o benchmark usa epoll")
 
