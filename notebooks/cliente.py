@@ -53,9 +53,7 @@ if __name__ == "__main__":
     except ConnectionRefusedError:
         sys.exit(f"Ninguém escuta em {HOST}:{PORTA}. Inicie antes o servidor: python servidor.py")
     except TimeoutError:
-        sys.exit(
-            f"Nada voltou de {HOST}:{PORTA} em {PRAZO:g} segundos: servidor ocupado, ou firewall?"
-        )
+        sys.exit(f"Nada voltou de {HOST}:{PORTA} em {PRAZO:g} s: servidor ocupado, ou firewall?")
     except (OSError, UnicodeError) as erro:  # UnicodeError: o que se digitou não é texto
         sys.exit(f"A conversa com {HOST}:{PORTA} acabou: {erro}.")
     except (ValueError, OverflowError):
