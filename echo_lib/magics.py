@@ -1,4 +1,8 @@
-"""O que `%load_ext echo_lib` traz: erros de socket explicados sob o traceback, e `%%rastrear`."""
+"""O que `%load_ext echo_lib` traz a um notebook.
+
+Erros de socket explicados sob o traceback, `%%rastrear`, e o desenho da tentativa que falhou numa
+verificação.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +17,7 @@ from time import monotonic, sleep
 from types import TracebackType
 from typing import Any
 
+from echo_lib.checks.base import Check
 from echo_lib.errors import annotate
 from echo_lib.trace import Trace
 
@@ -20,6 +25,7 @@ _WIDTH = 90  # colunas
 _QUIET, _SETTLE = 0.03, 0.5  # segundos sem chamadas novas; e o máximo que se espera por isso
 _MAGIC = ("cell", "rastrear")
 _ASYNC = (ast.Await, ast.AsyncFor, ast.AsyncWith)
+_DRAWN = 24  # chamadas da tentativa que se desenham: as últimas, onde está o engano
 _LIBRARY = os.path.dirname(__file__)
 
 
@@ -29,6 +35,8 @@ def load(ipython: Any) -> None:
     Fonte: ipython.readthedocs.io, InteractiveShell.set_custom_exc e «IPython Events».
     """
     ipython.set_custom_exc((Exception, KeyboardInterrupt), _show)
+    shown = ipython.display_formatter.ipython_display_formatter
+    shown.for_type(Check, _show_check)
     ipython.register_magic_function(lambda line, cell: _rastrear(ipython, line, cell), *_MAGIC)
 
     # Rodar de novo a célula do %load_ext não deve imprimir um aviso.
@@ -106,6 +114,19 @@ def _outside_functions(tree: ast.AST) -> Iterator[ast.AST]:
         if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
             yield node
             yield from _outside_functions(node)
+
+
+def _show_check(check: Check) -> None:
+    """A resposta de uma verificação e, se a tentativa falhou, o que os sockets fizeram."""
+    from IPython.display import SVG, display
+
+    from echo_lib.panels import still
+
+    print(check)
+    if not check.ok and check.events:
+        skipped = max(0, len(check.events) - _DRAWN)
+        drawing = still.svg(check.events[-_DRAWN:], skipped=skipped, rows=_DRAWN)
+        display(SVG(drawing))  # type: ignore[no-untyped-call]
 
 
 def _show(

@@ -8,6 +8,7 @@ import signal
 import socket
 import struct
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -25,6 +26,9 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 if hasattr(signal, "SIGHUP"):
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
+
+# O progresso de quem estuda nesta máquina não é dos testes.
+os.environ["ECHO_LIB_PROGRESSO"] = str(Path(tempfile.mkdtemp(), "progresso.txt"))
 
 # Com os testes em vários processos, o que usa a porta 61840 desta máquina, ou os anúncios em
 # 127.0.0.1, fica num processo só; os demais arquivos, cada um inteiro no seu.

@@ -1,18 +1,24 @@
 """As verificações: cada engano comum recebe a sua pista; soluções de vários estilos passam."""
 
 import socket
+import sys
 import threading
 
+import cloudpickle
 import pytest
 
-from echo_lib import EchoClient, checks
+from echo_lib import EchoClient, checks, isolated
+from echo_lib.checks.environment import _package
 from echo_lib.network import addresses, lan_address
 from tests.conftest import TIMEOUT
+
+# As funções daqui vão inteiras ao outro processo, como as de um notebook.
+cloudpickle.register_pickle_by_value(sys.modules[__name__])
 
 
 @pytest.fixture(autouse=True)
 def short_wait(monkeypatch):
-    monkeypatch.setattr(checks, "TIMEOUT", 1.0)
+    monkeypatch.setattr(isolated, "TIMEOUT", 1.0)
 
 
 def one_recv(host, port, text):
@@ -223,7 +229,7 @@ def test_environment_answers_every_item():
 
 
 def test_missing_package_says_what_to_do():
-    assert "python kit.py aula" in checks._package("um-pacote-que-não-existe").text
+    assert "python kit.py aula" in _package("um-pacote-que-não-existe").text
 
 
 def endless(host, port, text):

@@ -2,16 +2,21 @@
 
 import ipaddress
 import struct
+import sys
 
+import cloudpickle
 import pytest
 
-from echo_lib import checks
+from echo_lib import checks, isolated
 from echo_lib.network import ports
+
+# As funções daqui vão inteiras ao outro processo, como as de um notebook.
+cloudpickle.register_pickle_by_value(sys.modules[__name__])
 
 
 @pytest.fixture(autouse=True)
 def short_wait(monkeypatch):
-    monkeypatch.setattr(checks, "TIMEOUT", 2.0)
+    monkeypatch.setattr(isolated, "TIMEOUT", 2.0)
 
 
 def exactly(conn, n):
@@ -195,7 +200,7 @@ CONNECT = "s = socket.create_connection((host, int(port)), 5)\n"
     ],
 )
 def test_mistake_in_a_program_gets_its_hint(tmp_path, monkeypatch, body, hint):
-    monkeypatch.setattr(checks, "TIMEOUT", 1.0)
+    monkeypatch.setattr(isolated, "TIMEOUT", 1.0)
     program = tmp_path / "programa.py"
     program.write_text(PROGRAM + body, encoding="utf-8")
     check = checks.client_program(str(program))

@@ -1,0 +1,44 @@
+"""Respostas automáticas: o ambiente está pronto? O código do aluno faz o que devia?
+
+Cada verificação roda o código do aluno com sockets de verdade, num processo à parte e com prazo:
+nem um laço sem fim, nem uma queda alcançam o notebook. A resposta, um Check, diz o que se tentou,
+o que se esperava, o que veio e uma pista; nenhuma verificação lança exceção por causa do aluno.
+"""
+
+from echo_lib.checks.base import Check
+from echo_lib.checks.environment import environment
+from echo_lib.checks.programs import (
+    client_program,
+    reach,
+    same_network,
+    server_program,
+    states,
+)
+from echo_lib.checks.stream import framing, lines, receives_exactly
+from echo_lib.checks.tutorial import (
+    address,
+    client,
+    gives_up,
+    listening,
+    one_conversation,
+    server,
+)
+
+__all__ = [
+    "Check",
+    "address",
+    "client",
+    "client_program",
+    "environment",
+    "framing",
+    "gives_up",
+    "lines",
+    "listening",
+    "one_conversation",
+    "reach",
+    "receives_exactly",
+    "same_network",
+    "server",
+    "server_program",
+    "states",
+]

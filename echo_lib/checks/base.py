@@ -1,0 +1,97 @@
+"""O que toda verificação usa: a resposta, a comparação, e como dizer o que veio."""
+
+from __future__ import annotations
+
+import reprlib
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from echo_lib import progress
+from echo_lib.isolated import Learner
+from echo_lib.trace import Event
+
+MESSAGES = ("oi", "olá, ção 🗣️", "ação " * 400)  # esta, cortada em 1024, parte um ç
+STUB = "Ainda estão ali as reticências: troque-as pela sua resposta."
+LOST_BY_SEND = "send pode aceitar só uma parte dos bytes, e diz quantos; sendall envia todos."
+
+
+@dataclass(frozen=True)
+class Check:
+    """O resultado de uma verificação: passou ou não, o que dizer, e as chamadas da tentativa."""
+
+    ok: bool
+    text: str
+    events: tuple[Event, ...] = ()
+
+    def __str__(self) -> str:
+        return f"{'✔' if self.ok else '✘'} {self.text}"
+
+    __repr__ = __str__
+
+    def exercise(self, number: str) -> Check:
+        """Se passou, anota o exercício como feito; devolve a própria resposta.
+
+        Argumentos:
+            number: lição e exercício, como "08.2".
+        """
+        if not self.ok:
+            return self
+        try:
+            progress.record(number)
+        except OSError as error:
+            note = f"(Não pude anotar o progresso em {progress.path()}: {error.strerror}.)"
+            return replace(self, text=f"{self.text} {note}")
+        return self
+
+
+def passed(text: str) -> Check:
+    return Check(True, text)
+
+
+def failed(text: str, learner: Learner | None = None) -> Check:
+    """A resposta de quem não passou, com o que os sockets da tentativa fizeram."""
+    return Check(False, text.strip(), learner.events() if learner else ())
+
+
+def compare(
+    function: Callable[..., Any], cases: dict[tuple[Any, ...], Any], given: str = ""
+) -> Check | None:
+    """Chama a função do aluno com cada caso; devolve o que há de errado no primeiro, ou None.
+
+    Argumentos:
+        cases: os argumentos de cada chamada e o que ela deve devolver.
+        given: como dizer os argumentos, quando eles nada dizem ao aluno.
+    """
+    with Learner(function) as learner:
+        for arguments, expected in cases.items():
+            answer, error = learner.call(*arguments)
+            if error or answer is ... or answer is None:
+                said = error or (STUB if answer is ... else "Faltou o return.")
+                return failed(said, learner)
+            if answer != expected or type(answer) is not type(expected):
+                said = given or ", ".join(map(reprlib.repr, arguments))
+                text = f"Com {said}, esperava {expected!r} e recebi {brief(answer)}."
+                return failed(text, learner)
+    return None
+
+
+def not_expected(
+    learner: Learner, what: str, expected: Any, answer: Any, error: str, hint: str = ""
+) -> Check:
+    """Diz o que se tentou, o que se esperava, o que veio, e a pista."""
+    came = error or f"Recebi {brief(answer)}."
+    return failed(f"Com {what}, esperava {brief(expected)}. {came} {hint}", learner)
+
+
+def brief(value: object) -> str:
+    """O valor, encurtado para caber numa linha."""
+    if not isinstance(value, (bytes, str)) or len(value) <= 20:
+        return reprlib.repr(value)
+    unit = "bytes" if isinstance(value, bytes) else "caracteres"
+    return f"{value[:20]!r} … ({len(value)} {unit})"
+
+
+def used(learner: Learner, call: str) -> bool:
+    """Se o código do aluno fez esta chamada na última tentativa."""
+    return any(event.call == call for event in learner.own_events())

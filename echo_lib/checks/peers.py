@@ -1,0 +1,67 @@
+"""As outras pontas: quem conversa com o código do aluno, bem ou mal comportado."""
+
+from __future__ import annotations
+
+import socket
+import struct
+import threading
+from contextlib import suppress
+from time import monotonic
+
+from echo_lib import isolated
+
+_PATIENCE = 5  # prazos ao todo, para quem responde devagar sem parar
+
+
+def exchange(peer: socket.socket, data: bytes, size: int) -> bytes:
+    """Envia `data` enquanto recebe até `size` bytes, ou até o prazo, o fim ou a queda."""
+    sender = threading.Thread(target=send, args=(peer, data), daemon=True)
+    sender.start()
+    received = receive(peer, size)
+    if len(received) < size:
+        cut(peer)  # o que ainda se envia também acaba
+    sender.join(isolated.TIMEOUT)
+    return received
+
+
+def send(peer: socket.socket, data: bytes) -> None:
+    with suppress(OSError):  # o que faltou chegar aparece na comparação
+        peer.sendall(data)
+
+
+def end(peer: socket.socket) -> None:
+    """Diz que não enviará mais nada, e continua a receber (RFC 9293, seção 3.6)."""
+    with suppress(OSError):
+        peer.shutdown(socket.SHUT_WR)
+
+
+def send_and_end(peer: socket.socket, data: bytes) -> None:
+    send(peer, data)
+    end(peer)
+
+
+def cut(peer: socket.socket) -> None:
+    with suppress(OSError):
+        peer.shutdown(socket.SHUT_RDWR)
+
+
+def reset(peer: socket.socket) -> None:
+    """Cai de repente: close com SO_LINGER de 0 segundos envia um RST (socket(7), SO_LINGER)."""
+    layout = "hh" if hasattr(socket, "SIO_RCVALL") else "ii"  # no Windows, dois de 16 bits
+    with suppress(OSError):
+        peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack(layout, 1, 0))
+    peer.close()
+
+
+def receive(peer: socket.socket, size: int) -> bytes:
+    """Até `size` bytes, ou até o silêncio, a demora, o fim ou a queda."""
+    received = bytearray()
+    deadline = monotonic() + _PATIENCE * isolated.TIMEOUT
+    with suppress(OSError):
+        peer.settimeout(isolated.TIMEOUT)
+        while len(received) < size and monotonic() < deadline:
+            piece = peer.recv(min(65536, size - len(received)))
+            if not piece:
+                break
+            received += piece
+    return bytes(received)

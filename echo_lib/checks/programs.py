@@ -1,0 +1,227 @@
+"""As verificações das lições 06 e 07: programas inteiros, estados, redes."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+from echo_lib import isolated, network
+from echo_lib.checks import peers
+from echo_lib.checks.base import MESSAGES, Check, brief, compare, failed, passed
+from echo_lib.client import EchoClient
+from echo_lib.server import EchoServer
+from echo_lib.trace import Trace, TracedSocket
+
+_BEGIN = 15.0  # segundos para um programa começar a escutar
+
+
+def client_program(path: str) -> Check:
+    """Verifica um programa: `python PROGRAMA HOST PORTA MENSAGEM` mostra só o eco e termina.
+
+    Argumentos:
+        path: o arquivo .py do aluno.
+    """
+    if missing := _missing(path):
+        return missing
+    for message in MESSAGES:
+        with Trace() as trace, EchoServer(port=0, idle_timeout=isolated.TIMEOUT) as server:
+            shown, error = _run(path, *map(str, server.address), message)
+            messages = server.totals[0]
+        text = ""
+        if error:
+            text = f"Com a mensagem {brief(message)}: {error}"
+        elif not any(event.call == "accept" for event in trace.events()):
+            text = "O programa terminou sem conectar: faltou usar o host e a porta?"
+        elif not messages:
+            text = "O programa conectou e não enviou nada: faltou o sendall?"
+        elif shown != message.strip():
+            only = message.strip() in shown
+            hint = "Mostre só o eco." if only else "Um recv pode trazer só uma parte."
+            text = f"Esperava {brief(message)} na tela; vi {brief(shown)}. {hint}"
+        if text:
+            return Check(False, text, tuple(trace.events()))
+    return passed("Seu programa passou: três mensagens, uma comprida, cada uma num processo.")
+
+
+def server_program(path: str) -> Check:
+    """Verifica um programa: `python PROGRAMA HOST PORTA` ecoa, um cliente depois do outro.
+
+    Argumentos:
+        path: o arquivo .py do aluno.
+    """
+    if missing := _missing(path):
+        return missing
+    trace = Trace()
+    with _serving(path, trace) as (address, problem):
+        if not problem:
+            problem = _wrong_service(address, trace)
+    if problem:
+        return Check(False, problem, tuple(trace.events()))
+    return passed("Seu servidor passou: quatro clientes em sequência, um deles caiu de repente.")
+
+
+def _wrong_service(address: tuple[str, int], trace: Trace) -> str:
+    """Conversa com o servidor do aluno; devolve o que houve de errado, ou ""."""
+    for what, messages in (
+        ("o primeiro cliente", [message.encode() for message in (*MESSAGES, "sair")]),
+        ("um cliente que fecha sem dizer nada", []),
+        ("um cliente que vem depois", ["olá, ção 🗣️".encode()]),
+        ("um cliente que vem depois de outro cair de repente", [b"oi"]),
+    ):
+        with _peer(trace) as peer:
+            try:
+                peer.connect(address)
+            except OSError:
+                return f"Com {what}: a conexão foi recusada. O programa acabou antes da hora?"
+            for data in messages:
+                received = peers.exchange(peer, data, len(data))
+                if received != data:
+                    text = f"Com {what}, enviei {brief(data)} e recebi {brief(received)}."
+                    return f"{text} {_service_hint(what, data, received)}"
+            if what == "um cliente que vem depois":
+                peers.send(peer, b"x" * 100)
+                peers.reset(peer)
+    return ""
+
+
+def _service_hint(what: str, data: bytes, received: bytes) -> str:
+    if received:
+        return "Cada recv traz o que chegou: devolva todos os bytes, e volte ao recv."
+    if data == b"sair":
+        return "“sair” é um comando do cliente; para o servidor, são bytes como os outros."
+    if "depois de outro cair" in what:
+        return "ConnectionResetError é de um cliente só: o servidor continua."
+    if "depois" in what:
+        return "Quando um cliente sai, o servidor volta ao accept."
+    return "Depois de responder, o servidor volta ao recv, até vir b''."
+
+
+@contextmanager
+def _peer(trace: Trace) -> Iterator[socket.socket]:
+    with TracedSocket(socket.AF_INET, socket.SOCK_STREAM, trace=trace) as peer:
+        peer.settimeout(isolated.TIMEOUT)
+        yield peer
+
+
+@contextmanager
+def _serving(path: str, trace: Trace) -> Iterator[tuple[tuple[str, int], str]]:
+    """O programa rodando, com o endereço em que escuta; ou com o que o impediu."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        host, port = free.getsockname()
+    command = [sys.executable, path, host, str(port)]
+    with subprocess.Popen(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        env=_environment(),
+    ) as process:
+        try:
+            yield (host, port), _wait_for(process, port)
+        finally:
+            process.kill()
+
+
+def _wait_for(process: subprocess.Popen[bytes], port: int) -> str:
+    """Espera o programa escutar na porta pedida; devolve o que o impediu, ou ""."""
+    deadline = monotonic() + _BEGIN
+    while monotonic() < deadline:
+        if process.poll() is not None:
+            assert process.stderr
+            return f"O programa {_failure(process.returncode, process.stderr.read())}"
+        if any(row.state == "LISTEN" for row in network.ports(port)):
+            return ""
+        threading.Event().wait(0.05)
+    return f"O programa não escutou na porta {port}, a que recebeu: faltou usar sys.argv?"
+
+
+def _missing(path: str) -> Check | None:
+    if Path(path).is_file():
+        return None
+    return failed(f"Não achei {path} nesta pasta: execute antes a célula que o grava.")
+
+
+def _run(path: str, *arguments: str) -> tuple[str, str]:
+    """Roda um programa até o fim; devolve o que ele mostrou e, se falhou, por quê."""
+    try:
+        done = subprocess.run(
+            [sys.executable, path, *arguments],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=2 * isolated.TIMEOUT,
+            env=_environment(),
+        )
+    except subprocess.TimeoutExpired:
+        return "", "o programa não terminou; falta um close, ou um laço não acaba?"
+    if done.returncode:
+        return "", f"o programa {_failure(done.returncode, done.stderr)}"
+    return done.stdout.decode(errors="replace").strip(), ""
+
+
+def _environment() -> dict[str, str]:
+    return {**os.environ, "PYTHONIOENCODING": "utf-8"}
+
+
+def _failure(code: int, errors: bytes) -> str:
+    last = errors.decode(errors="replace").strip().splitlines()[-1:]
+    return f"falhou: {last[0]}" if last else f"acabou antes da hora (código {code})."
+
+
+def states(function: Callable[[int], list[str]]) -> Check:
+    """Verifica uma função que diz os estados de uma porta, em ordem alfabética.
+
+    Argumentos:
+        function: recebe a porta; devolve a lista dos estados, como em network.ports.
+    """
+
+    def lasting(port: int) -> Any:
+        """A resposta, sem o que outra conversa, antes desta, deixou na mesma porta."""
+        answer = function(port)
+        return [s for s in answer if s != "TIME_WAIT"] if isinstance(answer, list) else answer
+
+    given = "a porta do servidor"
+    with EchoServer(port=0) as server:
+        port = server.address[1]
+        if wrong := compare(lasting, {(port,): ["LISTEN"]}, given):
+            return wrong
+        with EchoClient(*server.address) as client:
+            client.send("!")
+            wrong = compare(lasting, {(port,): ["ESTABLISHED"] * 2 + ["LISTEN"]}, given)
+    return wrong or passed("Certo: sozinho, o servidor só escuta; com um cliente, são três.")
+
+
+def reach(function: Callable[[str], str]) -> Check:
+    """Verifica uma função que diz quem alcança um servidor, pelo host do bind.
+
+    Argumentos:
+        function: recebe o host; devolve "só esta máquina" ou "a rede".
+    """
+    cases = {(host,): "só esta máquina" for host in ("127.0.0.1", "127.0.0.2", "localhost")}
+    cases |= {("0.0.0.0",): "a rede", (network.lan_address() or "192.168.0.5",): "a rede"}
+    wrong = compare(function, cases)
+    return wrong or passed("Certo: todo 127.x.x.x fica na própria máquina; o resto, não.")
+
+
+def same_network(function: Callable[[str, str, str], bool]) -> Check:
+    """Verifica uma função que diz se dois endereços são da mesma rede, dada a máscara.
+
+    Argumentos:
+        function: recebe dois endereços e a máscara; devolve True ou False.
+    """
+    cases = {
+        ("192.168.0.5", "192.168.0.77", "255.255.255.0"): True,
+        ("192.168.0.5", "192.168.1.77", "255.255.255.0"): False,
+        ("10.1.2.3", "10.9.8.7", "255.0.0.0"): True,
+        ("192.168.0.100", "192.168.0.200", "255.255.255.128"): False,
+        ("172.16.5.1", "172.16.6.1", "255.255.252.0"): True,
+    }
+    wrong = compare(function, cases)
+    return wrong or passed("Certo: é a máscara que decide, e não a aparência dos números.")

@@ -1,0 +1,101 @@
+"""As verificações da lição 08: o fluxo de bytes, e mensagens dentro dele."""
+
+from __future__ import annotations
+
+import re
+import socket
+import struct
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from echo_lib import isolated
+from echo_lib.checks import peers
+from echo_lib.checks.base import Check, brief, failed, not_expected, passed
+from echo_lib.isolated import Learner
+
+
+def receives_exactly(function: Callable[[socket.socket, int], bytes]) -> Check:
+    """Verifica uma função que recebe exatamente n bytes, em quantos recv forem precisos.
+
+    Argumentos:
+        function: recebe `conn` e n; devolve os n bytes. Se a conexão acaba antes, lança
+            ConnectionError.
+    """
+    text = "ação".encode()
+    with Learner(function, lambda conn, n: (function(conn, n), conn.recv(7))) as learner:
+        for pieces, what in ([6], "de uma vez"), ([1] * 6, "um a um"):
+            answer, error = _fed(learner, text, 6, pieces=pieces)
+            if error or answer != text:
+                what = f"seis bytes que chegaram {what}"
+                return not_expected(learner, what, text, answer, error)
+        answer, error = _fed(learner, text + b"o resto", 6, function=1)
+        if error or answer != (text, b"o resto"):
+            hint = "Não peça ao recv mais do que falta: o resto é da próxima mensagem."
+            what = "seis bytes, e mais sete depois"
+            return not_expected(learner, what, text, answer, error, hint)
+        _, error = _fed(learner, text[:3], 6)
+        if not re.search(r"Connection\w*Error|EOFError", error):
+            hint = "Quando recv devolve b'', lance ConnectionError: não virá mais nada."
+            return failed(f"A conexão acabou depois de 3 dos 6 bytes. {hint} {error}", learner)
+    return passed("Certo: nem mais, nem menos, e o fim no meio é um erro.")
+
+
+def lines(function: Callable[[socket.socket], list[str]]) -> Check:
+    """Verifica uma função que recebe linhas de texto, até a conexão acabar.
+
+    Argumentos:
+        function: recebe `conn`; devolve a lista das linhas, sem o fim de linha.
+    """
+    data = "olá\nção 🗣️\n\nfim\n".encode()
+    expected = ["olá", "ção 🗣️", "", "fim"]
+    cases = {
+        "coladas, num só recv": (data, [len(data)]),
+        "um byte por vez": (data, [1] * len(data)),
+        "a última sem o fim de linha": (data[:-1], [len(data)]),
+    }
+    with Learner(function) as learner:
+        for what, (sent, pieces) in cases.items():
+            answer, error = _fed(learner, sent, pieces=pieces)
+            if error or answer != expected:
+                return not_expected(learner, f"quatro linhas, {what}", expected, answer, error)
+    return passed("Certo: coladas, cortadas, com acentos, a linha vazia e a última.")
+
+
+def framing(
+    send: Callable[[socket.socket, str], Any], receive: Callable[[socket.socket], str]
+) -> Check:
+    """Verifica um par de funções que envia e recebe mensagens precedidas do tamanho.
+
+    Argumentos:
+        send: recebe `conn` e o texto; envia 4 bytes com o tamanho, em ordem de rede, e o texto.
+        receive: recebe `conn`; devolve o texto da próxima mensagem.
+    """
+    with Learner(send, receive) as learner:
+        for text in ("oi", "", "olá, ção 🗣️", "ação " * 50_000, "x" * 2**20):
+            data = struct.pack("!I", len(text.encode())) + text.encode()
+            received = peers.receive(learner.connect(text), len(data))
+            _, error = learner.result()
+            if error or received != data:
+                hint = "São 4 bytes, struct.pack('!I', tamanho em bytes), e depois o texto."
+                what = f"o envio de {brief(text)}"
+                return not_expected(learner, what, data, received, error, hint)
+            for sent, pieces in (data * 2, [len(data) * 2]), (data, [1] * 9):
+                answer, error = _fed(learner, sent, function=1, pieces=pieces)
+                if error or answer != text:
+                    what = f"a mensagem {brief(text)}"
+                    return not_expected(learner, what, text, answer, error)
+    return passed("Certo: curtas, vazias, com acentos e compridas; coladas e cortadas.")
+
+
+def _fed(
+    learner: Learner, data: bytes, *arguments: Any, function: int = 0, pieces: Any = ()
+) -> tuple[Any, str]:
+    """Chama a função com uma conexão em que chegam estes bytes, nestes pedaços, e depois o fim."""
+    peer = learner.connect(*arguments, function=function, pieces=pieces)
+    feeder = threading.Thread(target=peers.send_and_end, args=(peer, data), daemon=True)
+    feeder.start()
+    outcome = learner.result()
+    peers.cut(peer)
+    feeder.join(isolated.TIMEOUT)
+    return outcome

@@ -1,0 +1,219 @@
+"""As verificações das lições 02 a 05: endereço e porta, um cliente, um servidor."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from echo_lib import isolated, network
+from echo_lib.checks import peers
+from echo_lib.checks.base import (
+    LOST_BY_SEND,
+    MESSAGES,
+    STUB,
+    Check,
+    brief,
+    failed,
+    passed,
+    used,
+)
+from echo_lib.isolated import NEVER_ENDED, Learner
+from echo_lib.server import EchoServer
+from echo_lib.trace import Trace
+
+_BYTE_BY_BYTE = [1] * 40
+_MEBIBYTE = b"abcd" * 2**18
+
+
+def client(function: Callable[[str, int, str], str]) -> Check:
+    """Verifica um cliente de eco do aluno.
+
+    Argumentos:
+        function: recebe host, porta e mensagem; devolve o texto do eco.
+    """
+    cases = [(message, ()) for message in MESSAGES] + [(MESSAGES[1], _BYTE_BY_BYTE)]
+    with Learner(function) as learner:
+        for message, pieces in cases:
+            with echo_server(learner) as (server, trace):
+                learner.start(*server.address, message, pieces=pieces)
+                answer, error = learner.result()
+            if wrong := _wrong_echo(learner, trace, message, answer, error):
+                return wrong
+    return passed(
+        "Seu cliente passou: texto curto, acentos, emoji, uma mensagem comprida e um eco "
+        "que chegou um byte por vez."
+    )
+
+
+def _wrong_echo(
+    learner: Learner, trace: Trace, message: str, answer: Any, error: str
+) -> Check | None:
+    """O que há de errado no eco que o cliente do aluno devolveu."""
+    shown = brief(message)
+    if error == NEVER_ENDED:
+        error = "Ele não terminou: esperava no recv mais bytes do que o eco?"
+    if error:
+        return failed(f"Enviei {shown} ao seu cliente. {error}", learner)
+    if isinstance(answer, bytes):
+        return failed(f"Com {shown}, esperava texto e recebi bytes. Faltou o decode?", learner)
+    arrived = sum(e.size for e in trace.events() if e.role == "server" and e.call == "recv")
+    if answer != message:
+        hint = f"Com {shown}, esperava o mesmo texto de volta e recebi {brief(answer)}."
+        if answer is None:
+            hint += " Faltou o return?"
+        elif used(learner, "send") and arrived < len(message.encode()):
+            hint += f" {LOST_BY_SEND}"
+        elif isinstance(answer, str) and answer and message.startswith(answer):
+            hint += " Veio só o começo: um recv(1024) pode não trazer tudo."
+        return failed(hint, learner)
+    if arrived < len(message.encode()):  # o texto certo, mas sem passar pela rede
+        return failed(f"Com {shown}, nada chegou ao servidor: conecte e envie.", learner)
+    return None
+
+
+@contextmanager
+def echo_server(learner: Learner) -> Iterator[tuple[EchoServer, Trace]]:
+    """Um servidor de eco de verdade para o código do aluno, no rastro que a resposta desenha."""
+    with Trace() as trace, EchoServer(port=0, idle_timeout=isolated.TIMEOUT) as server:
+        learner.beside = trace
+        yield server, trace
+
+
+def server(
+    function: Callable[[socket.socket], Any], answer: Callable[[bytes], bytes] = bytes
+) -> Check:
+    """Verifica a parte do servidor que atende um cliente.
+
+    Argumentos:
+        function: recebe `conn`, já conectado; deve responder até o cliente fechar, e voltar.
+        answer: o que se espera de volta dos bytes enviados (padrão: os mesmos).
+    """
+    talk = [message.encode() for message in (*MESSAGES, "sair")]
+    cases = [(talk, ()), ([talk[1]], _BYTE_BY_BYTE), ([_MEBIBYTE], ())]
+    with Learner(function) as learner:
+        for messages, pieces in cases:
+            peer = learner.connect(pieces=pieces)
+            for i, data in enumerate(messages):
+                expected = answer(data)
+                received = peers.exchange(peer, data, len(expected))
+                if received != expected:
+                    return _wrong_answer(learner, data, expected, received, first=not i)
+            peers.end(peer)
+            _, error = learner.result()
+            if error == NEVER_ENDED:
+                error = "O cliente fechou e o seu laço continua: recv devolve b'' para sempre."
+            if error:
+                return failed(error, learner)
+            if extra := peers.receive(peer, 1):
+                return failed(f"Depois das respostas, veio mais: {extra!r}…", learner)
+    return passed(
+        "Seu servidor passou: mensagens curtas, uma comprida, byte a byte, 1 MiB, e o fim."
+    )
+
+
+def _wrong_answer(
+    learner: Learner, sent: bytes, expected: bytes, received: bytes, first: bool
+) -> Check:
+    """Diz o que veio no lugar do esperado, e uma pista do porquê."""
+    text = f"Enviei {brief(sent)}, esperava {brief(expected)} e recebi {brief(received)}."
+    error = learner.result(0.5)[1]  # o código pode estar acabando de falhar
+    if error and error != NEVER_ENDED:
+        hint = error
+    elif received and expected.startswith(received) and used(learner, "send"):
+        hint = LOST_BY_SEND
+    elif received:
+        hint = ""
+    elif first:
+        hint = "Nada voltou: você chamou recv e depois sendall?"
+    elif sent == b"sair":
+        hint = "As outras voltaram: “sair” é um comando do cliente; para o servidor, são bytes."
+    else:
+        hint = "A primeira mensagem voltou, esta não: falta um laço que volte ao recv?"
+    return failed(f"{text} {hint}", learner)
+
+
+def gives_up(function: Callable[[socket.socket], Any], seconds: float) -> Check:
+    """Verifica se o servidor do aluno desiste de um cliente calado, sem erro.
+
+    Argumentos:
+        function: recebe `conn`, já conectado.
+        seconds: depois de quantos segundos de silêncio deve voltar.
+    """
+    with Learner(function) as learner:
+        learner.connect()
+        _, error = learner.result(seconds + 1)
+        if error == NEVER_ENDED:
+            error = "O cliente ficou calado e você continuou esperando."
+        return failed(error, learner) if error else passed("Seu servidor desiste de quem se cala.")
+
+
+def one_conversation(function: Callable[[str, int, str, str], list[str]]) -> Check:
+    """Verifica um cliente que envia duas mensagens numa só conexão.
+
+    Argumentos:
+        function: recebe host, porta e duas mensagens; devolve a lista dos dois ecos.
+    """
+    expected = ["um", "ção"]
+    with Learner(function) as learner:
+        with echo_server(learner) as (server, trace):
+            answer, error = learner.call(*server.address, *expected)
+        events = [event for event in trace.events() if event.role == "server"]
+        connections = sum(event.call == "accept" for event in events)
+        arrived = b"".join(event.data for event in events if event.call == "recv")
+        if error or answer != expected:
+            reason = error or "Devolva uma lista com os dois textos."
+            return failed(f"Esperava {expected}, recebi {brief(answer)}. {reason}", learner)
+        if connections != 1:
+            text = f"Os ecos estão certos, mas esperava uma conexão e vi {connections}."
+            return failed(text, learner)
+        if arrived != "".join(expected).encode():
+            return failed(f"Os textos estão certos, mas ao servidor chegou {arrived!r}.", learner)
+    return passed("Certo: dois ecos, uma conexão.")
+
+
+def address(host: object) -> Check:
+    """Verifica se `host` é o endereço que um colega da rede local deve usar.
+
+    Argumentos:
+        host: a resposta do aluno, seja o que for.
+    """
+    if host is ...:
+        return failed(STUB)
+    right = network.lan_address()
+    if host == right:
+        return passed(f"É esse: {right}." if right else "Isso: sem rede, não há endereço.")
+    if callable(host):
+        return failed("Essa é a função. Faltaram os parênteses, para chamá-la.")
+    if isinstance(host, network.Interface):
+        return failed("Quase: esse é o adaptador inteiro; pegue só o .address.")
+    hints = {
+        "127.0.0.1": "esse é o loopback: na máquina do colega, ele leva à máquina do colega.",
+        "0.0.0.0": "esse serve para escutar, e não como destino.",
+        "192.168.0.12": "esse é o do tutorial, e não o seu.",
+    }
+    hint = hints.get(str(host), "que função diz o endereço que a rede local vê?")
+    return failed(f"Recebi {host!r}: {hint}")
+
+
+def listening(port: object, sock: object) -> Check:
+    """Verifica se há um servidor escutando nesta porta, nesta máquina, com este socket.
+
+    Argumentos:
+        port, sock: as respostas do aluno, sejam o que forem.
+    """
+    if port is ...:
+        return failed(STUB)
+    if isinstance(port, tuple):
+        return failed(f"Veio o par {port}: a porta é o segundo, [1].")
+    if port == 0:
+        return failed("O 0 só pede uma porta; getsockname() conta a que veio.")
+    if not isinstance(port, int) or isinstance(port, bool):
+        return failed(f"Esperava o número de uma porta, sem aspas; recebi {port!r}.")
+    if not isinstance(sock, socket.socket):
+        return failed(f"Guarde o seu socket em meu_socket; nele está {sock!r}.")
+    mine = sock.fileno() >= 0 and sock.getsockname()[1] == port
+    if mine and any(r.state == "LISTEN" and r.local[1] == port for r in network.ports(port)):
+        return passed(f"Há um socket escutando na porta {port}.")
+    return failed(f"O seu socket não escuta na porta {port}. Você chamou bind e listen?")

@@ -1,0 +1,414 @@
+"""O código do aluno num processo à parte: um laço sem fim, ou uma queda, não alcança o notebook.
+
+`Learner` é o lado de quem verifica; `python -m echo_lib.isolated`, o processo em que o código
+roda. Os dois trocam objetos pickle por pipes que só eles têm. Cada chamada tem o seu rastro, e os
+das duas pontas viram um só, para o diagrama.
+"""
+
+from __future__ import annotations
+
+import builtins
+import io
+import os
+import pickle
+import queue
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from typing import Any, BinaryIO, Self
+from weakref import WeakKeyDictionary
+
+from echo_lib import trace as tracing
+from echo_lib.errors import Address, explain
+from echo_lib.trace import Event, Trace, TracedSocket
+
+TIMEOUT = 3.0  # segundos que o código do aluno tem para cada chamada
+START = 30.0  # segundos para o processo aparecer: numa máquina lenta, importar demora
+_SENT_AT_ONCE = 1000  # bytes que um send() aceita aqui; send(2) pode sempre aceitar só uma parte
+_SHOWN = 2000  # caracteres do que o código imprimiu
+_EVENTS = 2000
+_ENDED = object()  # o processo acabou
+
+
+class Learner:
+    """O código do aluno, num processo que acaba com o bloco `with`.
+
+    Argumentos:
+        functions: as funções do aluno; elas e as variáveis que usam vão ao outro processo.
+
+    Uso: `start`, `connect` ou `listen` começa uma chamada, que `result` espera com prazo.
+    """
+
+    def __init__(self, *functions: Any) -> None:
+        self._process: subprocess.Popen[bytes] | None = None
+        self._answers: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        self._events: list[Event] = []
+        self._failed = ""
+        self.trace = Trace(_EVENTS)  # o que fazem as pontas de quem verifica
+        self.beside: Trace | None = None  # e o de um servidor posto ao lado, se há
+        self._peers: list[socket.socket] = []
+        try:
+            self._code = _pickled(functions)
+        except Exception as error:
+            self._code, self._failed = b"", _unpicklable(error)
+
+    def __enter__(self) -> Self:
+        if not self._failed:
+            self._open()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        for peer in self._peers:
+            peer.close()
+        self._kill()
+
+    def start(self, *arguments: Any, function: int = 0, pieces: Sequence[int] = ()) -> None:
+        """Começa a chamar uma função com estes argumentos.
+
+        Argumentos:
+            function: qual delas, na ordem em que foram dadas.
+            pieces: quantos bytes traz no máximo cada recv; depois do último, quantos houver.
+        """
+        self._begin("call", arguments, function, pieces)
+
+    def call(self, *arguments: Any, function: int = 0) -> tuple[Any, str]:
+        """Chama uma função e espera: o que ela devolveu e o erro, como em `result`."""
+        self.start(*arguments, function=function)
+        return self.result()
+
+    def connect(
+        self, *arguments: Any, function: int = 0, pieces: Sequence[int] = ()
+    ) -> socket.socket:
+        """Chama uma função com uma conexão já aceita e estes argumentos.
+
+        Retorna:
+            socket.socket, a outra ponta da conexão; fecha com o bloco.
+        """
+        self._begin("conn", arguments, function, pieces)
+        peer = self.peer(self._ready())
+        self._ready()
+        return peer
+
+    def listen(self, *arguments: Any, function: int = 0, pieces: Sequence[int] = ()) -> Address:
+        """Chama uma função com um socket que escuta e estes argumentos; devolve o endereço."""
+        self._begin("listen", arguments, function, pieces)
+        return self._ready()
+
+    def peer(self, address: Address) -> socket.socket:
+        """Uma conexão nova com este endereço, para conversar com o código do aluno."""
+        peer = TracedSocket(socket.AF_INET, socket.SOCK_STREAM, trace=self.trace)
+        self._peers.append(peer)
+        peer.settimeout(TIMEOUT)
+        with suppress(OSError):  # o código já acabou, e `result` dirá como
+            peer.connect(address)
+        return peer
+
+    def result(self, timeout: float | None = None) -> tuple[Any, str]:
+        """O que a chamada devolveu e o erro explicado ("" se não houve).
+
+        Argumentos:
+            timeout: segundos de espera; se omitido, TIMEOUT. Passado o prazo, o processo acaba.
+        """
+        if self._failed:
+            return None, self._failed
+        try:
+            answer = self._answers.get(timeout=TIMEOUT if timeout is None else timeout)
+        except queue.Empty:
+            self._interrupt()
+            return None, NEVER_ENDED
+        if answer is _ENDED:
+            return None, self._crash()
+        value, error, self._events = answer
+        return value, error
+
+    def events(self) -> tuple[Event, ...]:
+        """As chamadas de socket da última chamada, das duas pontas, em ordem de tempo."""
+        beside = self.beside.events() if self.beside else []
+        return tuple(_merged(self._events, self.trace.events(), beside))
+
+    def own_events(self) -> tuple[Event, ...]:
+        """Destas chamadas, só as do código do aluno."""
+        return tuple(self._events)
+
+    def _begin(
+        self, what: str, arguments: tuple[Any, ...], function: int, pieces: Sequence[int]
+    ) -> None:
+        for peer in self._peers:  # os da chamada anterior
+            peer.close()
+        self._peers, self._events, self.trace = [], [], Trace(_EVENTS)
+        if self._failed:
+            return
+        if self._process is None:  # a chamada anterior não acabou: outro processo
+            self._open()
+        assert self._process and self._process.stdin
+        with suppress(OSError):  # o processo acabou: `result` o dirá
+            pickle.dump((what, function, arguments, list(pieces)), self._process.stdin)
+            self._process.stdin.flush()
+
+    def _open(self) -> None:
+        self._answers = queue.SimpleQueue()
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "echo_lib.isolated"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),  # Windows, sem console
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(map(os.path.abspath, sys.path))},
+        )
+        assert self._process.stdin and self._process.stdout
+        given = (self._process.stdout, self._answers)
+        self._reader = threading.Thread(target=_read, args=given, daemon=True)
+        self._reader.start()
+        with suppress(OSError):
+            pickle.dump(self._code, self._process.stdin)
+            self._process.stdin.flush()
+        with suppress(queue.Empty):
+            if (problem := self._answers.get(timeout=START)) is _ENDED:
+                self._failed = self._crash()
+            elif problem:
+                self._failed = problem
+
+    def _ready(self) -> Address:
+        """O endereço que o outro processo abriu; o de ninguém, se ele não respondeu."""
+        match None if self._failed else self._answers.get(timeout=START):
+            case (str(host), int(port)):
+                return host, port
+            case (_, str(error), _):
+                self._failed = error
+        self._failed = self._failed or self._crash()
+        return "127.0.0.1", 1
+
+    def _interrupt(self) -> None:
+        """Pede o rastro do que ficou pela metade, e encerra o processo."""
+        process = self._process
+        assert process and process.stdin
+        with suppress(OSError, queue.Empty):
+            pickle.dump(("report",), process.stdin)
+            process.stdin.flush()
+            answer = self._answers.get(timeout=TIMEOUT)
+            if answer is not _ENDED:
+                self._events = answer[2]
+        self._kill()
+
+    def _crash(self) -> str:
+        assert self._process
+        code = self._process.wait(TIMEOUT)
+        self._kill()
+        return f"Seu código encerrou o processo em que rodava (código {code}): há um exit()?"
+
+    def _kill(self) -> None:
+        process, self._process = self._process, None
+        if process is None:
+            return
+        process.kill()
+        process.wait()
+        self._reader.join(TIMEOUT)
+        assert process.stdin
+        with suppress(OSError):
+            process.stdin.close()
+
+
+NEVER_ENDED = "Seu código não terminou: espera bytes que não vêm, ou um laço não acaba?"
+
+
+def _read(stream: BinaryIO, answers: queue.SimpleQueue[Any]) -> None:
+    """Lê o que o outro processo diz, até ele acabar."""
+    with stream:
+        while True:
+            try:
+                answers.put(pickle.load(stream))
+            except Exception:  # o fim do pipe, ou um objeto cortado ao meio pela queda
+                return answers.put(_ENDED)
+
+
+def _pickled(value: Any) -> bytes:
+    import cloudpickle  # type: ignore[import-untyped]
+
+    return bytes(cloudpickle.dumps(value))
+
+
+def _unpicklable(error: Exception) -> str:
+    return (
+        "Seu código usa uma variável que não passa a outro processo "
+        f"({type(error).__name__}: {error}). Use só os argumentos que a função recebe: "
+        "um socket, um servidor ou uma trava já abertos no notebook não servem."
+    )
+
+
+def _merged(*traces: Sequence[Event]) -> list[Event]:
+    """Eventos de processos diferentes num só rastro, com os números de um só.
+
+    O relógio é o mesmo: perf_counter conta desde que a máquina ligou, em todos os processos.
+    """
+    sockets: dict[tuple[int, int], int] = {}
+    connections: dict[frozenset[Any], int] = {}
+    every = sorted(
+        ((event.time, place, event) for place, events in enumerate(traces) for event in events),
+        key=lambda found: found[:2],
+    )
+    merged = []
+    for number, (_, place, event) in enumerate(every, 1):
+        connection = event.connection
+        if connection is not None:
+            ends = frozenset((event.local, event.peer))
+            connection = connections.setdefault(ends, len(connections) + 1)
+        known = sockets.setdefault((place, event.socket), len(sockets) + 1)
+        merged.append(replace(event, number=number, socket=known, connection=connection))
+    return merged
+
+
+# Daqui para baixo, o que roda no outro processo.
+
+
+def _main() -> None:
+    """Recebe as funções, e depois, uma a uma, as chamadas; acaba quando o pipe fecha."""
+    given, answers = _take_streams()
+    worker = _Worker(answers)
+    try:
+        worker.functions = pickle.loads(pickle.load(given))
+    except Exception as error:
+        return worker.say(f"Seu código não pôde ser lido: {type(error).__name__}: {error}")
+    worker.say("")
+    commands: queue.SimpleQueue[Any] = queue.SimpleQueue()
+    threading.Thread(target=_listen, args=(given, commands, worker), daemon=True).start()
+    while True:
+        worker.run(*commands.get())
+
+
+def _take_streams() -> tuple[BinaryIO, BinaryIO]:
+    """Guarda os pipes e deixa ao código do aluno uma entrada vazia e uma saída de ninguém."""
+    given, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
+    nothing = os.open(os.devnull, os.O_RDWR)
+    for fd in (0, 1, 2):
+        os.dup2(nothing, fd)
+    return given, answers
+
+
+def _listen(given: BinaryIO, commands: queue.SimpleQueue[Any], worker: _Worker) -> None:
+    """Recebe os pedidos. Se quem verifica acabou, acaba também, esteja o aluno onde estiver."""
+    while True:
+        try:
+            command = pickle.load(given)
+        except Exception:
+            os._exit(0)
+        if command == ("report",):
+            worker.report()
+        else:
+            commands.put(command)
+
+
+class _Worker:
+    """Uma chamada por vez, com o seu rastro e o que ela imprimiu."""
+
+    def __init__(self, answers: BinaryIO) -> None:
+        self.functions: tuple[Callable[..., Any], ...] = ()
+        self._answers = answers
+        self._lock = threading.Lock()
+        self._trace = Trace(_EVENTS)
+
+    def say(self, answer: Any) -> None:
+        data = _pickled(answer)
+        with self._lock, suppress(OSError):
+            self._answers.write(data)
+            self._answers.flush()
+
+    def report(self) -> None:
+        """Responde com o rastro do que ainda não acabou."""
+        self.say((None, "", _sendable(self._trace.events())))
+
+    def run(self, what: str, function: int, arguments: tuple[Any, ...], pieces: list[int]) -> None:
+        self._trace = Trace(_EVENTS)
+        _limit(pieces)
+        shown = sys.stdout = sys.stderr = io.StringIO()
+        value, error, opened = None, "", self._open(what)
+        try:
+            with self._trace:
+                if isinstance(opened, int):
+                    opened = TracedSocket(fileno=opened)
+                given = () if opened is None else (opened,)
+                value = self.functions[function](*given, *arguments)
+        except BaseException as problem:  # é o código do aluno: até um sys.exit() é resposta
+            error = _told(problem)
+        if isinstance(opened, socket.socket):
+            _hang_up(opened)
+        if error and shown.getvalue():
+            error += f" Antes, ele mostrou: {shown.getvalue()[:_SHOWN]!r}."
+        events = _sendable(self._trace.events())
+        try:
+            self.say((value, error, events))
+        except Exception as problem:
+            self.say((None, f"Sua função devolveu {_kind(value)} ({problem}).", events))
+
+    def _open(self, what: str) -> socket.socket | int | None:
+        """O primeiro argumento da chamada: nada, quem escuta ou o descritor de uma conexão."""
+        if what == "call":
+            return None
+        if what == "listen":
+            with self._trace:
+                listener = socket.create_server(("127.0.0.1", 0))
+            self.say(listener.getsockname())
+            return listener
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            self.say(listener.getsockname())
+            listener.settimeout(START)
+            conn, address = listener.accept()
+        conn.setblocking(True)  # o prazo é de quem verifica, não do código do aluno
+        self.say(address)
+        return conn.detach()
+
+
+def _limit(pieces: list[int]) -> None:
+    """Faz cada recv trazer no máximo o pedaço seguinte, e cada send aceitar só uma parte.
+
+    As duas coisas o sistema pode fazer sempre (recv(2) e send(2)); aqui ele as faz de propósito.
+    """
+    left: WeakKeyDictionary[socket.socket, list[int]] = WeakKeyDictionary()
+    plain = tracing._plain_socket
+
+    def recv(sock: socket.socket, size: int, flags: int = 0) -> bytes:
+        waiting = left.setdefault(sock, [piece for piece in pieces if piece])
+        data = plain.recv(sock, min(size, waiting[0]) if waiting else size, flags)
+        if waiting and not flags & socket.MSG_PEEK:
+            waiting[0] -= len(data)
+            if not waiting[0]:
+                del waiting[0]
+        return data
+
+    def send(sock: socket.socket, data: Any, flags: int = 0) -> int:
+        return plain.send(sock, memoryview(data)[:_SENT_AT_ONCE], flags)
+
+    tracing._recv, tracing._send = recv, send  # type: ignore[assignment]
+
+
+def _told(problem: BaseException) -> str:
+    explanation = explain(problem)
+    reason = f"\n{explanation}" if explanation else ""
+    return f"Seu código parou com {type(problem).__name__}: {problem}.{reason}"
+
+
+def _kind(value: object) -> str:
+    return f"um objeto {type(value).__name__}, que não passa a outro processo"
+
+
+def _sendable(events: list[Event]) -> list[Event]:
+    """Os eventos, com erros que sempre passam de um processo a outro."""
+    return [
+        event
+        if event.error is None or type(event.error).__module__ == builtins.__name__
+        else replace(event, error=OSError(str(event.error)))
+        for event in events
+    ]
+
+
+def _hang_up(sock: socket.socket) -> None:
+    """Acaba a conversa, para que a outra ponta não espere à toa."""
+    with suppress(OSError):
+        sock.shutdown(socket.SHUT_RDWR)
+    sock.close()
+
+
+if __name__ == "__main__":
+    _main()

@@ -1,0 +1,180 @@
+"""O código do aluno num processo à parte: nada do que ele faz alcança o notebook."""
+
+import os
+import socket
+import sys
+import threading
+import time
+
+import cloudpickle
+import psutil
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from echo_lib import isolated
+from echo_lib.isolated import NEVER_ENDED, Learner
+from tests.conftest import TIMEOUT
+
+cloudpickle.register_pickle_by_value(sys.modules[__name__])
+
+
+@pytest.fixture
+def short_wait(monkeypatch):
+    monkeypatch.setattr(isolated, "TIMEOUT", 1.0)
+
+
+def children():
+    return [p for p in psutil.Process().children() if "echo_lib.isolated" in p.cmdline()]
+
+
+def endless():
+    while True:
+        pass
+
+
+def deaf_to_everything():
+    while True:
+        try:
+            while True:
+                threading.Event().wait(1)
+        except BaseException:
+            pass
+
+
+def holds_the_lock():
+    return pow(7, 10**9)  # uma só instrução, que não larga o interpretador
+
+
+def forks_threads():
+    for _ in range(5):
+        threading.Thread(target=endless).start()
+    endless()
+
+
+@pytest.mark.parametrize("code", [endless, deaf_to_everything, holds_the_lock, forks_threads])
+def test_code_that_never_ends_is_cut_and_leaves_nothing(short_wait, code):
+    threads = threading.active_count()
+    with Learner(code) as learner:
+        assert learner.call() == (None, NEVER_ENDED)
+    assert children() == [] and threading.active_count() == threads
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        (lambda: os._exit(3), "encerrou o processo em que rodava (código 3)"),
+        (lambda: os.abort(), "encerrou o processo"),
+        (lambda: sys.exit(1), "parou com SystemExit: 1"),
+        (lambda: 1 / 0, "parou com ZeroDivisionError: division by zero"),
+        (lambda: input("nome? "), "parou com EOFError"),
+        (lambda: threading.Lock(), "Sua função devolveu um objeto lock"),
+        (lambda: (print("oi"), 1 / 0), "Antes, ele mostrou: 'oi\\n'"),
+        (lambda: setattr(sys, "stdout", None), ""),
+        (lambda: os.close(1), ""),
+    ],
+)
+def test_crash_exit_and_error_are_told_and_the_next_call_still_works(code, said):
+    with Learner(code, lambda: "ainda aqui") as learner:
+        answer, error = learner.call()
+        assert answer is None and said in error, error
+        if "processo em que" not in error:
+            assert learner.call(function=1) == ("ainda aqui", "")
+
+
+def test_variable_that_can_not_go_to_another_process_is_told():
+    with socket.socket() as mine:
+        with Learner(lambda: mine.fileno()) as learner:
+            answer, error = learner.call()
+        assert answer is None and "cannot pickle 'socket' object" in error
+        assert "Use só os argumentos" in error
+
+
+def test_learner_changes_nothing_here():
+    with Learner(lambda: os.environ.update(ESTRAGO="1") or os.chdir("/")) as learner:
+        here = os.getcwd()
+        learner.call()
+    assert "ESTRAGO" not in os.environ and os.getcwd() == here
+
+
+def echo(conn, size):
+    while data := conn.recv(size):
+        conn.sendall(data)
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.binary(min_size=1, max_size=300), st.lists(st.integers(1, 9)), st.integers(1, 50))
+def test_bytes_arrive_in_the_pieces_asked_whatever_they_are(data, pieces, size):
+    with Learner(lambda conn: list(iter(lambda: conn.recv(1024), b""))) as learner:
+        peer = learner.connect(pieces=pieces)
+        peer.sendall(data)
+        peer.shutdown(socket.SHUT_WR)
+        received, error = learner.result()
+    assert not error and b"".join(received) == data
+    assert all(len(piece) <= most for piece, most in zip(received, pieces, strict=False))
+
+
+def test_both_ends_are_one_trace_in_the_order_of_time():
+    with Learner(echo) as learner:
+        peer = learner.connect(4)
+        peer.sendall(b"olamundo")
+        assert peer.recv(100)
+        peer.shutdown(socket.SHUT_WR)
+        learner.result()
+        events = learner.events()
+    assert {e.connection for e in events} == {1}
+    assert [e.number for e in events] == list(range(1, len(events) + 1))
+    times = [e.time for e in events]
+    assert times == sorted(times)
+    assert {(e.role, e.call) for e in events} >= {
+        ("client", "sendall"),
+        ("server", "recv"),
+        ("server", "sendall"),
+    }
+    sent = next(e for e in events if e.role == "client" and e.call == "sendall")
+    got = next(e for e in events if e.role == "server" and e.call == "recv")
+    assert sent.time < got.time and sent.local == got.peer
+
+
+def test_what_was_done_before_the_cut_is_still_told(short_wait):
+    with Learner(lambda conn: (conn.recv(5), conn.recv(5))) as learner:
+        learner.connect().sendall(b"oi")
+        assert learner.result()[1] == NEVER_ENDED
+        assert [e.data for e in learner.own_events()] == [b"oi"]
+
+
+def test_send_accepts_only_a_part_and_sendall_everything():
+    with Learner(lambda conn: conn.send(b"x" * 5000), lambda conn: conn.sendall(b"x" * 5000)) as it:
+        it.connect()
+        assert it.result() == (1000, "")
+        peer = it.connect(function=1)
+        it.result()
+        assert len(peer.recv(9000, socket.MSG_WAITALL)) == 5000
+
+
+def test_process_ends_when_who_checks_is_killed():
+    """Como quando o kernel é reiniciado no meio de uma verificação."""
+    program = (
+        "import sys; sys.path.insert(0, sys.argv[1])\n"
+        "from echo_lib.isolated import Learner\n"
+        "def endless():\n    while True: pass\n"
+        "with Learner(endless) as learner:\n"
+        "    learner.start(); print('pronto', flush=True); sys.stdin.read()\n"
+    )
+    here = os.path.dirname(os.path.dirname(isolated.__file__))
+    parent = psutil.Popen([sys.executable, "-c", program, here], stdin=-1, stdout=-1)
+    try:
+        assert parent.stdout.readline() == b"pronto\n"
+        (child,) = parent.children()
+    finally:
+        parent.kill()
+        parent.communicate(timeout=TIMEOUT)
+    gone, alive = psutil.wait_procs([child], timeout=TIMEOUT)
+    assert gone and not alive
+
+
+def test_time_of_events_is_the_same_clock_in_both_processes():
+    start = time.perf_counter()
+    with Learner(lambda: time.perf_counter()) as learner:
+        there, _ = learner.call()
+    assert start < there < time.perf_counter()
