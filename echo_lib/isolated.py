@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import builtins
 import io
+import linecache
 import os
 import pickle
 import queue
@@ -16,6 +17,7 @@ import socket
 import subprocess
 import sys
 import threading
+import traceback
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -47,12 +49,13 @@ class Learner:
         self._process: subprocess.Popen[bytes] | None = None
         self._answers: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._events: list[Event] = []
+        self._early: Any = None  # a resposta que chegou enquanto se olhava
         self._failed = ""
         self.trace = Trace(_EVENTS)  # o que fazem as pontas de quem verifica
         self.beside: Trace | None = None  # e o de um servidor posto ao lado, se há
         self._peers: list[socket.socket] = []
         try:
-            self._code = _pickled(functions)
+            self._code = _pickled((functions, _sources(functions)))
         except Exception as error:
             self._code, self._failed = b"", _unpicklable(error)
 
@@ -115,15 +118,43 @@ class Learner:
         """
         if self._failed:
             return None, self._failed
+        answer, self._early = self._early, None
         try:
-            answer = self._answers.get(timeout=TIMEOUT if timeout is None else timeout)
+            answer = answer or self._answers.get(timeout=TIMEOUT if timeout is None else timeout)
         except queue.Empty:
-            self._interrupt()
+            self.look(wait=0.001)
+            self._kill()
             return None, NEVER_ENDED
         if answer is _ENDED:
             return None, self._crash()
         value, error, self._events = answer
         return value, error
+
+    def running(self) -> bool:
+        """Se a chamada não tinha acabado quando se olhou."""
+        return self._early is None and self._process is not None
+
+    def look(self, wait: float = 0.3) -> None:
+        """Atualiza as chamadas de socket de uma chamada que talvez não tenha acabado.
+
+        Argumentos:
+            wait: segundos que se espera, antes, que ela acabe.
+        """
+        with suppress(queue.Empty):
+            self._early = self._early or self._answers.get(timeout=wait)
+        process = self._process
+        if self._early is not None or process is None:
+            self._events = self._early[2] if self._early and self._early is not _ENDED else []
+            return
+        assert process.stdin
+        with suppress(OSError, queue.Empty):
+            pickle.dump(("report",), process.stdin)
+            process.stdin.flush()
+            while (answer := self._answers.get(timeout=TIMEOUT)) is not _ENDED:
+                if len(answer) == 2:
+                    self._events = answer[1]
+                    return
+                self._early = answer  # acabou nesse meio-tempo
 
     def events(self) -> tuple[Event, ...]:
         """As chamadas de socket da última chamada, das duas pontas, em ordem de tempo."""
@@ -140,6 +171,7 @@ class Learner:
         for peer in self._peers:  # os da chamada anterior
             peer.close()
         self._peers, self._events, self.trace = [], [], Trace(_EVENTS)
+        self._early = None
         if self._failed:
             return
         if self._process is None:  # a chamada anterior não acabou: outro processo
@@ -181,18 +213,6 @@ class Learner:
         self._failed = self._failed or self._crash()
         return "127.0.0.1", 1
 
-    def _interrupt(self) -> None:
-        """Pede o rastro do que ficou pela metade, e encerra o processo."""
-        process = self._process
-        assert process and process.stdin
-        with suppress(OSError, queue.Empty):
-            pickle.dump(("report",), process.stdin)
-            process.stdin.flush()
-            answer = self._answers.get(timeout=TIMEOUT)
-            if answer is not _ENDED:
-                self._events = answer[2]
-        self._kill()
-
     def _crash(self) -> str:
         assert self._process
         code = self._process.wait(TIMEOUT)
@@ -228,6 +248,17 @@ def _pickled(value: Any) -> bytes:
     import cloudpickle  # type: ignore[import-untyped]
 
     return bytes(cloudpickle.dumps(value))
+
+
+def _sources(functions: tuple[Any, ...]) -> dict[str, list[str]]:
+    """As linhas das células de onde vêm as funções: com elas se explica onde pararam."""
+    files = set()
+    for function in functions:
+        space = getattr(function, "__globals__", {})
+        near = [v for v in space.values() if getattr(v, "__globals__", None) is space]
+        files |= {f.__code__.co_filename for f in (function, *near) if hasattr(f, "__code__")}
+    found = {file: linecache.getlines(file) for file in files}
+    return {file: lines for file, lines in found.items() if lines}
 
 
 def _unpicklable(error: Exception) -> str:
@@ -268,9 +299,12 @@ def _main() -> None:
     given, answers = _take_streams()
     worker = _Worker(answers)
     try:
-        worker.functions = pickle.loads(pickle.load(given))
+        worker.functions, sources = pickle.loads(pickle.load(given))
     except Exception as error:
         return worker.say(f"Seu código não pôde ser lido: {type(error).__name__}: {error}")
+    for file, lines in sources.items():
+        linecache.cache[file] = (sum(map(len, lines)), None, lines, file)
+    worker.sources = frozenset(sources)
     worker.say("")
     commands: queue.SimpleQueue[Any] = queue.SimpleQueue()
     threading.Thread(target=_listen, args=(given, commands, worker), daemon=True).start()
@@ -305,6 +339,7 @@ class _Worker:
 
     def __init__(self, answers: BinaryIO) -> None:
         self.functions: tuple[Callable[..., Any], ...] = ()
+        self.sources: frozenset[str] = frozenset()
         self._answers = answers
         self._lock = threading.Lock()
         self._trace = Trace(_EVENTS)
@@ -317,7 +352,7 @@ class _Worker:
 
     def report(self) -> None:
         """Responde com o rastro do que ainda não acabou."""
-        self.say((None, "", _sendable(self._trace.events())))
+        self.say(("report", _sendable(self._trace.events())))
 
     def run(self, what: str, function: int, arguments: tuple[Any, ...], pieces: list[int]) -> None:
         self._trace = Trace(_EVENTS)
@@ -331,7 +366,7 @@ class _Worker:
                 given = () if opened is None else (opened,)
                 value = self.functions[function](*given, *arguments)
         except BaseException as problem:  # é o código do aluno: até um sys.exit() é resposta
-            error = _told(problem)
+            error = _told(problem, self.sources)
         if isinstance(opened, socket.socket):
             _hang_up(opened)
         if error and shown.getvalue():
@@ -383,10 +418,14 @@ def _limit(pieces: list[int]) -> None:
     tracing._recv, tracing._send = recv, send  # type: ignore[assignment]
 
 
-def _told(problem: BaseException) -> str:
+def _told(problem: BaseException, sources: frozenset[str]) -> str:
+    """O erro, a linha do aluno em que nasceu e a explicação."""
+    frames = traceback.extract_tb(problem.__traceback__)
+    own = [frame.line for frame in frames if frame.filename in sources and frame.line]
+    where = f", em `{own[-1]}`" if own else ""
     explanation = explain(problem)
     reason = f"\n{explanation}" if explanation else ""
-    return f"Seu código parou com {type(problem).__name__}: {problem}.{reason}"
+    return f"Seu código parou com {type(problem).__name__}: {problem}{where}.{reason}"
 
 
 def _kind(value: object) -> str:

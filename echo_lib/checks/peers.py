@@ -18,9 +18,7 @@ def exchange(peer: socket.socket, data: bytes, size: int) -> bytes:
     sender = threading.Thread(target=send, args=(peer, data), daemon=True)
     sender.start()
     received = receive(peer, size)
-    if len(received) < size:
-        cut(peer)  # o que ainda se envia também acaba
-    sender.join(isolated.TIMEOUT)
+    sender.join(isolated.TIMEOUT)  # se ninguém recebe, o prazo do socket o acaba
     return received
 
 

@@ -27,17 +27,20 @@ def receives_exactly(function: Callable[[socket.socket, int], bytes]) -> Check:
         for pieces, what in ([6], "de uma vez"), ([1] * 6, "um a um"):
             answer, error = _fed(learner, text, 6, pieces=pieces)
             if error or answer != text:
+                short = not error and isinstance(answer, bytes) and len(answer) < len(text)
+                hint = "Um recv devolve de 1 a n bytes: falta um laço?" if short else ""
                 what = f"seis bytes que chegaram {what}"
-                return not_expected(learner, what, text, answer, error)
+                return not_expected(learner, what, text, answer, error, hint)
         answer, error = _fed(learner, text + b"o resto", 6, function=1)
         if error or answer != (text, b"o resto"):
             hint = "Não peça ao recv mais do que falta: o resto é da próxima mensagem."
             what = "seis bytes, e mais sete depois"
             return not_expected(learner, what, text, answer, error, hint)
-        _, error = _fed(learner, text[:3], 6)
+        answer, error = _fed(learner, text[:3], 6)
         if not re.search(r"Connection\w*Error|EOFError", error):
+            came = error or f"Sua função devolveu {brief(answer)}, como se fosse tudo."
             hint = "Quando recv devolve b'', lance ConnectionError: não virá mais nada."
-            return failed(f"A conexão acabou depois de 3 dos 6 bytes. {hint} {error}", learner)
+            return failed(f"A conexão acabou depois de 3 dos 6 bytes. {came} {hint}", learner)
     return passed("Certo: nem mais, nem menos, e o fim no meio é um erro.")
 
 
@@ -58,8 +61,20 @@ def lines(function: Callable[[socket.socket], list[str]]) -> Check:
         for what, (sent, pieces) in cases.items():
             answer, error = _fed(learner, sent, pieces=pieces)
             if error or answer != expected:
-                return not_expected(learner, f"quatro linhas, {what}", expected, answer, error)
+                hint = "" if error else _lines_hint(learner, expected, answer)
+                what = f"quatro linhas, {what}"
+                return not_expected(learner, what, expected, answer, error, hint)
     return passed("Certo: coladas, cortadas, com acentos, a linha vazia e a última.")
+
+
+def _lines_hint(learner: Learner, expected: list[str], answer: Any) -> str:
+    if sum(event.receives for event in learner.own_events()) == 1:
+        return "Você chamou recv uma vez só, e o resto veio depois."
+    if answer == [line for line in expected if line]:
+        return "Uma linha vazia também é uma linha."
+    if answer == expected[:-1]:
+        return "O que sobra depois do último fim de linha também é uma linha."
+    return ""
 
 
 def framing(

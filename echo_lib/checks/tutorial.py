@@ -33,44 +33,64 @@ def client(function: Callable[[str, int, str], str]) -> Check:
     Argumentos:
         function: recebe host, porta e mensagem; devolve o texto do eco.
     """
-    cases = [(message, ()) for message in MESSAGES] + [(MESSAGES[1], _BYTE_BY_BYTE)]
+    short, accents, long = MESSAGES
+    cases = [(short, ()), (accents, ()), (accents, _BYTE_BY_BYTE), (long, ())]
     with Learner(function) as learner:
         for message, pieces in cases:
             with echo_server(learner) as (server, trace):
                 learner.start(*server.address, message, pieces=pieces)
                 answer, error = learner.result()
-            if wrong := _wrong_echo(learner, trace, message, answer, error):
-                return wrong
+                address = server.address
+            if answer == message and _arrived(trace) == message.encode():
+                continue
+            came = error if error and error != NEVER_ENDED else f"recebi {brief(answer)}."
+            came = "seu código não terminou." if error == NEVER_ENDED else came
+            tried = f"Com {brief(message)}{', que volta um byte por vez' if pieces else ''}"
+            hint = _client_hint(learner, address, message, answer, error)
+            return failed(f"{tried}, esperava o mesmo texto de volta; {came} {hint}", learner)
     return passed(
         "Seu cliente passou: texto curto, acentos, emoji, uma mensagem comprida e um eco "
         "que chegou um byte por vez."
     )
 
 
-def _wrong_echo(
-    learner: Learner, trace: Trace, message: str, answer: Any, error: str
-) -> Check | None:
-    """O que há de errado no eco que o cliente do aluno devolveu."""
-    shown = brief(message)
-    if error == NEVER_ENDED:
-        error = "Ele não terminou: esperava no recv mais bytes do que o eco?"
+def _arrived(trace: Trace) -> bytes:
+    """Os bytes que chegaram ao servidor."""
+    return b"".join(e.data for e in trace.events() if e.role == "server" and e.call == "recv")
+
+
+def _client_hint(learner: Learner, address: Any, message: str, answer: Any, error: str) -> str:
+    """A pista do engano de um cliente, pelas chamadas que ele fez."""
+    sent, own = message.encode(), learner.own_events()
+    went = [event.argument for event in own if event.call.startswith("connect")]
+    gone = sum(event.size for event in own if event.sends)
+    came = sum(event.size for event in own if event.receives)
+    if used(learner, "bind"):
+        return "Quem usa bind é o servidor; o cliente usa connect."
+    if went and address not in went:
+        return f"Você conectou em {went[0]}; este servidor está em {address}: use host e porta."
+    if error and error != NEVER_ENDED:
+        return ""  # a explicação do erro já diz a causa
+    if not went and not gone:
+        return "Nada chegou ao servidor: faltou conectar e enviar?"
+    if not gone:
+        wait = "Você espera a resposta antes de enviar?" if error else "Faltou o sendall?"
+        return f"Nada chegou ao servidor. {wait}"
+    if used(learner, "send") and gone < len(sent):
+        return LOST_BY_SEND
     if error:
-        return failed(f"Enviei {shown} ao seu cliente. {error}", learner)
+        return "Ele esperava no recv mais bytes do que o eco: o servidor não fecha antes de você."
+    if answer is None:
+        return "Faltou o return?"
     if isinstance(answer, bytes):
-        return failed(f"Com {shown}, esperava texto e recebi bytes. Faltou o decode?", learner)
-    arrived = sum(e.size for e in trace.events() if e.role == "server" and e.call == "recv")
-    if answer != message:
-        hint = f"Com {shown}, esperava o mesmo texto de volta e recebi {brief(answer)}."
-        if answer is None:
-            hint += " Faltou o return?"
-        elif used(learner, "send") and arrived < len(message.encode()):
-            hint += f" {LOST_BY_SEND}"
-        elif isinstance(answer, str) and answer and message.startswith(answer):
-            hint += " Veio só o começo: um recv(1024) pode não trazer tudo."
-        return failed(hint, learner)
-    if arrived < len(message.encode()):  # o texto certo, mas sem passar pela rede
-        return failed(f"Com {shown}, nada chegou ao servidor: conecte e envie.", learner)
-    return None
+        return "São bytes, e não texto: faltou o decode?"
+    if isinstance(answer, str) and answer.startswith(("b'", 'b"')):
+        return "str() de bytes só os mostra entre aspas; quem faz deles texto é decode."
+    if came == len(message) < len(sent):
+        return "Você parou no número de letras: conte bytes, que são mais quando há acentos."
+    if isinstance(answer, str) and answer and message.startswith(answer):
+        return "Veio só o começo: um recv pode não trazer tudo."
+    return ""
 
 
 @contextmanager
@@ -99,7 +119,7 @@ def server(
                 expected = answer(data)
                 received = peers.exchange(peer, data, len(expected))
                 if received != expected:
-                    return _wrong_answer(learner, data, expected, received, first=not i)
+                    return _wrong_answer(learner, peer, data, expected, received, first=not i)
             peers.end(peer)
             _, error = learner.result()
             if error == NEVER_ENDED:
@@ -114,24 +134,43 @@ def server(
 
 
 def _wrong_answer(
-    learner: Learner, sent: bytes, expected: bytes, received: bytes, first: bool
+    learner: Learner,
+    peer: socket.socket,
+    sent: bytes,
+    expected: bytes,
+    received: bytes,
+    first: bool,
 ) -> Check:
     """Diz o que veio no lugar do esperado, e uma pista do porquê."""
-    text = f"Enviei {brief(sent)}, esperava {brief(expected)} e recebi {brief(received)}."
+    learner.look()
+    hint = _server_hint(learner, sent, expected, received, first)
+    peers.end(peer)
+    if not received and first and peers.receive(peer, 1):
+        hint = "A resposta só veio quando o cliente parou de enviar: responda a cada recv."
     error = learner.result(0.5)[1]  # o código pode estar acabando de falhar
     if error and error != NEVER_ENDED:
         hint = error
-    elif received and expected.startswith(received) and used(learner, "send"):
-        hint = LOST_BY_SEND
-    elif received:
-        hint = ""
-    elif first:
-        hint = "Nada voltou: você chamou recv e depois sendall?"
-    elif sent == b"sair":
-        hint = "As outras voltaram: “sair” é um comando do cliente; para o servidor, são bytes."
-    else:
-        hint = "A primeira mensagem voltou, esta não: falta um laço que volte ao recv?"
+    text = f"Enviei {brief(sent)}, esperava {brief(expected)} e recebi {brief(received)}."
     return failed(f"{text} {hint}", learner)
+
+
+def _server_hint(
+    learner: Learner, sent: bytes, expected: bytes, received: bytes, first: bool
+) -> str:
+    """A pista do engano de um servidor, pelas chamadas que ele fez."""
+    if received and expected.startswith(received):
+        return LOST_BY_SEND if used(learner, "send") else "Veio só uma parte."
+    if received:
+        return "Não são os bytes esperados: a resposta é feita dos que chegaram."
+    if sent == b"sair":
+        return "As outras voltaram: “sair” é um comando do cliente; para o servidor, são bytes."
+    if not first:
+        return "A primeira mensagem voltou, esta não: falta um laço que volte ao recv?"
+    if not any(event.receives and event.size for event in learner.own_events()):
+        return "Nada voltou: você chamou recv e depois sendall?"
+    if learner.running():
+        return "Você recebeu, e esperou mais em vez de responder: recv traz só o que chegou."
+    return "Você recebeu, e nada voltou: faltou o sendall?"
 
 
 def gives_up(function: Callable[[socket.socket], Any], seconds: float) -> Check:

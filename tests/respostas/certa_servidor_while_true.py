@@ -1,0 +1,11 @@
+"""Verificação: server
+Certa.
+"""
+
+
+def resposta(conn):
+    while True:
+        dados = conn.recv(1024)
+        if not dados:
+            return
+        conn.sendall(dados)

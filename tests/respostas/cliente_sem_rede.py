@@ -1,0 +1,7 @@
+"""Verificação: client
+Pista: faltou conectar e enviar?
+"""
+
+
+def resposta(host, porta, mensagem):
+    return mensagem

@@ -1,0 +1,8 @@
+"""Verificação: server
+Pista: você chamou recv e depois sendall?
+"""
+
+
+def resposta(conn):
+    dados = b""
+    conn.sendall(dados)

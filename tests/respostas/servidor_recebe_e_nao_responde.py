@@ -1,0 +1,10 @@
+"""Verificação: server
+Pista: esperou mais em vez de responder
+"""
+
+
+def resposta(conn):
+    dados = b""
+    while len(dados) < 1024:
+        dados += conn.recv(1024)
+    conn.sendall(dados)

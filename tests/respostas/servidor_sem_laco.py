@@ -1,0 +1,8 @@
+"""Verificação: server
+Pista: falta um laço que volte ao recv
+"""
+
+
+def resposta(conn):
+    dados = conn.recv(1024)
+    conn.sendall(dados)

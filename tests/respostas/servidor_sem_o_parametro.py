@@ -1,0 +1,7 @@
+"""Verificação: server
+Pista: takes 0 positional arguments
+"""
+
+
+def resposta():
+    pass
