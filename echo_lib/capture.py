@@ -1,0 +1,431 @@
+"""Capturas: os segmentos TCP que passaram pela rede, gravados num arquivo pcap ou ao vivo.
+
+Só leitura: nada aqui envia pacotes. O scapy, que lê os arquivos, só é importado quando usado.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Event as Flag
+from time import monotonic
+from typing import Any, NamedTuple
+
+from echo_lib.errors import Address, printable
+
+MOST = 10_000  # pacotes lidos de um arquivo, ou guardados ao vivo
+SIDES = ("cliente", "servidor")
+_NAMES = {"S": "SYN", "F": "FIN", "R": "RST", "A": "ACK"}
+_SETTLE, _QUIET = 1.0, 0.05  # segundos: o máximo, e o silêncio, à espera dos últimos pacotes
+_TWICE = 0.01  # segundos: no loopback, o mesmo pacote é visto ao sair e ao entrar
+
+
+class CaptureError(RuntimeError):
+    """O arquivo não é uma captura, ou esta máquina não deixa capturar."""
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """Um segmento TCP. `seq` e `ack` são relativos: 0 é o número do SYN de cada lado.
+
+    `time` e `arrival` são segundos desde o primeiro segmento da captura; `arrival` é None se ele
+    não chegou, ou se a captura, feita de uma ponta só, não o diz: só o primeiro caso é `lost`.
+    """
+
+    number: int  # 1, 2, 3… na ordem em que saíram
+    time: float
+    arrival: float | None
+    connection: int
+    sender: str  # "cliente" ou "servidor"
+    source: Address
+    target: Address
+    flags: tuple[str, ...]  # de "SYN", "FIN", "RST", "ACK"
+    seq: int
+    ack: int
+    window: int
+    data: bytes
+    again: bool = False  # algo dele já tinha sido enviado: uma retransmissão
+    lost: bool = False  # saiu e não chegou
+    damaged: bool = False  # chegou com a soma de verificação errada
+
+    @property
+    def size(self) -> int:
+        """Quantos bytes de dados leva."""
+        return len(self.data)
+
+    @property
+    def end(self) -> int:
+        """O número do byte seguinte: SYN e FIN contam como um byte cada (RFC 9293, seção 3.4)."""
+        return self.seq + self.size + ("SYN" in self.flags) + ("FIN" in self.flags)
+
+    def __str__(self) -> str:
+        kinds = [flag for flag in self.flags if flag != "ACK"]
+        if self.data:
+            kinds.insert(0, f"{self.size} byte{'s' if self.size > 1 else ''}")
+        elif "ACK" in self.flags and kinds in ([], ["SYN"]):
+            kinds.append("ACK")
+        text = " + ".join(kinds)
+        if self.end > self.seq:
+            text += f" seq={self.seq}"
+        if kinds and kinds[-1] == "ACK":
+            text += f" ack={self.ack}"
+        return f"{text}, de novo" if self.again else text
+
+    @property
+    def notes(self) -> str:
+        """O que houve com ele, em palavras; "" se chegou, como quase todos."""
+        found = [(self.again, "retransmissão"), (self.lost, "não chegou")]
+        found += [(self.damaged, "chegou estragado, descartado")]
+        return ", ".join(text for holds, text in found if holds)
+
+
+class Capture:
+    """Os segmentos de uma captura, em ordem de saída; lê-se como uma lista.
+
+    Argumentos:
+        segments: os Segment.
+    """
+
+    dropped = 0  # como num Trace: SequenceDiagram lê um e outro do mesmo jeito
+
+    def __init__(self, segments: Iterable[Segment] = ()) -> None:
+        self.segments = tuple(segments)
+
+    @property
+    def limit(self) -> int:
+        return max(1, len(self.segments))
+
+    def events(self, after: int = 0, most: int | None = None) -> list[Segment]:
+        """Os segmentos de `number` maior que `after`, no máximo `most`."""
+        return list(self.segments[after:][:most])
+
+    def __len__(self) -> int:
+        return len(self.segments)
+
+    def __iter__(self) -> Iterator[Segment]:
+        return iter(self.segments)
+
+    def __getitem__(self, place: Any) -> Any:
+        return self.segments[place]
+
+    def __str__(self) -> str:
+        return "\n".join(_line(place, segment) for place, segment in enumerate(self.segments))
+
+    def __repr__(self) -> str:
+        return f"Capture({len(self)} segmentos)"
+
+
+def read(path: str | Path) -> Capture:
+    """Lê uma captura.
+
+    Argumentos:
+        path: um arquivo pcap ou pcapng (do Wireshark, do tcpdump), ou uma pasta com duas capturas
+            da mesma conversa, `cliente.pcap` e `servidor.pcap`, uma de cada ponta. Só com as
+            duas se sabe o que se perdeu no caminho.
+
+    Retorna:
+        Capture: os segmentos TCP sobre IPv4; o resto do arquivo é deixado de lado.
+
+    Erros:
+        FileNotFoundError: não há esse arquivo.
+        CaptureError: não é uma captura.
+
+    Fonte: RFC 9293, seção 3.1; scapy.readthedocs.io (rdpcap).
+    """
+    path = Path(path)
+    files = [path / f"{side}.pcap" for side in SIDES] if path.is_dir() else [path]
+    return Capture(_segments(*(_load(file) for file in files)))
+
+
+@contextmanager
+def live(port: int) -> Iterator[Capture]:
+    """Captura, dentro do `with`, o que passa por uma porta de 127.0.0.1.
+
+    Argumentos:
+        port: a porta, de um lado ou do outro.
+
+    Retorna:
+        Capture, vazia até o fim do `with`. É de uma ponta só: não diz o que se perdeu.
+
+    Erros:
+        CaptureError: esta máquina não deixa; diz o que falta e o que fazer.
+
+    Fonte: packet(7) do Linux (CAP_NET_RAW); npcap.com/guide; scapy.readthedocs.io (AsyncSniffer).
+    """
+    _quiet_scapy()
+    import scapy.layers.inet
+    from scapy.config import conf
+    from scapy.sendrecv import AsyncSniffer
+
+    try:
+        opened = conf.L2listen(iface=conf.loopback_name, promisc=False)
+    except Exception as error:  # cada sistema recusa com uma exceção diferente
+        raise CaptureError(_refused(error)) from error
+    started, found, result = Flag(), [], Capture()
+
+    def keep(packet: Any) -> None:
+        packet = _packet(packet)
+        if packet and port in (packet.source[1], packet.target[1]) and len(found) < 2 * MOST:
+            found.append(packet)
+
+    sniffer = AsyncSniffer(
+        opened_socket=opened,
+        store=False,
+        prn=keep,
+        started_callback=started.set,
+    )
+    sniffer.start()
+    try:
+        started.wait(_SETTLE)
+        yield result
+        _settle(found)
+    finally:
+        if sniffer.running:
+            sniffer.stop()
+        opened.close()
+    result.segments = tuple(_segments(_once(found)))
+
+
+def _settle(found: list[Any]) -> None:
+    """Espera até que não venham mais pacotes: os últimos ainda estão a caminho."""
+    seen, deadline, silence = -1, monotonic() + _SETTLE, Flag()
+    while len(found) > seen and monotonic() < deadline:
+        seen = len(found)
+        silence.wait(_QUIET)
+
+
+def _refused(error: Exception) -> str:
+    """Por que não se pode capturar nesta máquina, e o que fazer."""
+    needs = {
+        "linux": "ser root, ou ter a permissão CAP_NET_RAW",
+        "darwin": "ser administrador (sudo), para ler /dev/bpf",
+        "win32": "ter o Npcap instalado (npcap.com), com a captura do loopback",
+    }
+    return (
+        "esta máquina não deixa este programa capturar pacotes. "
+        f"Falta: {needs.get(sys.platform, 'permissão do sistema')}. "
+        "É assim de propósito: quem captura vê o que os outros programas enviam. "
+        "O que fazer: use as capturas gravadas, como capture.read('capturas/conversa'), "
+        "ou peça a quem administra a máquina. "
+        f"(O sistema disse: {printable(str(error)) or type(error).__name__}.)"
+    )
+
+
+# --- de pacotes a segmentos ---
+
+
+class _Packet(NamedTuple):
+    """O que se usa de um pacote, com os números do TCP como vieram."""
+
+    time: float
+    source: Address
+    target: Address
+    flags: str
+    seq: int
+    ack: int
+    window: int
+    data: bytes
+    mark: int  # a identificação do IP: muda a cada envio
+    sound: bool  # se a soma de verificação confere
+
+    @property
+    def key(self) -> tuple[Any, ...]:
+        """O mesmo nas duas pontas, mesmo se os dados se estragaram no caminho."""
+        return (*self[1:6], len(self.data), self.mark)
+
+    @property
+    def length(self) -> int:
+        return len(self.data) + ("S" in self.flags) + ("F" in self.flags)
+
+
+def _quiet_scapy() -> None:
+    """O scapy avisa o que falta para enviar; aqui só se lê."""
+    import logging
+
+    logging.getLogger("scapy").setLevel(logging.ERROR)
+
+
+def _load(file: Path) -> list[_Packet]:
+    if not file.is_file():
+        raise FileNotFoundError(f"esperava uma captura em {str(file)!r}; esse arquivo não existe")
+    _quiet_scapy()
+    import scapy.layers.inet  # sem isto, o scapy não sabe o que há num quadro
+    from scapy.error import Scapy_Exception
+    from scapy.utils import rdpcap
+
+    try:
+        packets = rdpcap(str(file), count=MOST)
+    except (Scapy_Exception, EOFError) as error:
+        raise CaptureError(
+            f"esperava uma captura (pcap ou pcapng) em {str(file)!r}; o scapy não a soube ler: "
+            f"{printable(str(error))}"
+        ) from error
+    return [found for packet in packets if (found := _packet(packet))]
+
+
+def _packet(packet: Any) -> _Packet | None:
+    """O que se usa de um pacote do scapy; None se não é TCP sobre IPv4."""
+    from scapy.layers.inet import IP, TCP
+
+    if IP not in packet or TCP not in packet[IP]:
+        return None
+    ip, tcp = packet[IP], packet[TCP]
+    size = max(0, ip.len - 4 * ip.ihl - 4 * tcp.dataofs)  # a Ethernet completa os curtos
+    return _Packet(
+        float(packet.time),
+        (ip.src, tcp.sport),
+        (ip.dst, tcp.dport),
+        str(tcp.flags),
+        tcp.seq,
+        tcp.ack,
+        tcp.window,
+        bytes(tcp.payload)[:size],
+        ip.id,
+        _sound(ip),
+    )
+
+
+def _sound(ip: Any) -> bool:
+    """Se a soma de verificação do TCP é a dos bytes que vieram (RFC 9293, seção 3.1)."""
+    from scapy.layers.inet import IP, TCP
+
+    whole = IP(bytes(ip)[: ip.len])
+    said = whole[TCP].chksum
+    del whole[TCP].chksum  # sem ela, o scapy a calcula
+    return bool(IP(bytes(whole))[TCP].chksum == said)
+
+
+def _once(packets: list[_Packet]) -> list[_Packet]:
+    """Sem as segundas vistas do mesmo pacote, que no loopback passa duas vezes."""
+    seen: dict[tuple[Any, ...], float] = {}
+    kept = []
+    for packet in packets:
+        if packet.time - seen.get(packet.key, float("-inf")) > _TWICE:
+            kept.append(packet)
+        seen[packet.key] = packet.time
+    return kept[:MOST]
+
+
+def _segments(client: list[_Packet], server: list[_Packet] | None = None) -> Iterator[Segment]:
+    """Os segmentos, do que se viu na ponta do cliente (ou na única) e na do servidor."""
+    if server is None:
+        left = [(packet, packet) for packet in client]
+    else:
+        clients = _clients(client + server)
+        left = _matched(
+            [p for p in client if p.source in clients] + [p for p in server if p.target in clients],
+            [p for p in client if p.target in clients] + [p for p in server if p.source in clients],
+        )
+    left.sort(key=lambda pair: pair[0].time)
+    talks: dict[frozenset[Address], _Talk] = {}
+    count = 0
+    for number, (packet, arrived) in enumerate(left, 1):
+        ends = frozenset((packet.source, packet.target))
+        if ends not in talks or talks[ends].is_over(packet):
+            count += 1
+            talks[ends] = _Talk(packet, count)
+        two = server is not None
+        arrival = arrived.time - left[0][0].time if arrived and two else None
+        damaged = bool(two and arrived and not arrived.sound)
+        start = left[0][0].time
+        yield talks[ends].segment(number, packet, start, arrival, two and not arrived, damaged)
+
+
+def _clients(packets: list[_Packet]) -> set[Address]:
+    """Quem pediu cada conexão; sem o pedido na captura, quem falou primeiro."""
+    asked = {packet.source for packet in packets if packet.flags == "S"}
+    first = {min(packets, key=lambda packet: packet.time).source} if packets else set()
+    return asked or first
+
+
+def _matched(
+    left: list[_Packet], arrived: list[_Packet]
+) -> list[tuple[_Packet, _Packet | None]]:
+    """Cada pacote que saiu, com o mesmo quando chegou, ou None.
+
+    De trás para a frente: se um igual foi enviado de novo, o que chegou depois é o segundo.
+    """
+    waiting = defaultdict(list)
+    for packet in sorted(arrived, key=lambda packet: packet.time):
+        waiting[packet.key].append(packet)
+    pairs: list[tuple[_Packet, _Packet | None]] = []
+    for packet in sorted(left, key=lambda packet: packet.time, reverse=True):
+        found = waiting[packet.key]
+        same = found.pop() if found and found[-1].time >= packet.time else None
+        pairs.append((packet, same))
+    return pairs
+
+
+class _Talk:
+    """Uma conexão: quem é o cliente, o número inicial de cada lado, e o que já foi enviado."""
+
+    def __init__(self, first: _Packet, number: int) -> None:
+        answer = "S" in first.flags and "A" in first.flags
+        self.client = first.target if answer else first.source
+        self.number = number
+        self._first = {first.source: first.seq} if "S" in first.flags else {}
+        self._base: dict[Address, int] = {}
+        self._sent: dict[Address, list[tuple[int, int]]] = defaultdict(list)
+
+    def is_over(self, packet: _Packet) -> bool:
+        """Se o pacote já é de outra conexão, entre as mesmas portas."""
+        first = self._first.setdefault(packet.source, packet.seq)
+        return packet.flags == "S" and packet.seq != first
+
+    def segment(
+        self,
+        number: int,
+        packet: _Packet,
+        start: float,
+        arrival: float | None,
+        lost: bool,
+        damaged: bool,
+    ) -> Segment:
+        seq = self._relative(packet.source, packet.seq, "S" not in packet.flags)
+        ack = self._relative(packet.target, packet.ack, True) if "A" in packet.flags else 0
+        return Segment(
+            number,
+            packet.time - start,
+            arrival,
+            self.number,
+            "cliente" if packet.source == self.client else "servidor",
+            packet.source,
+            packet.target,
+            tuple(name for letter, name in _NAMES.items() if letter in packet.flags),
+            seq,
+            ack,
+            packet.window,
+            packet.data,
+            self._again(packet.source, seq, seq + packet.length),
+            lost,
+            damaged,
+        )
+
+    def _relative(self, end: Address, number: int, after_syn: bool) -> int:
+        """O número contado a partir do SYN; sem ele na captura, o primeiro que se vê é o 1."""
+        base = self._base.setdefault(end, number - after_syn)
+        distance = (number - base) % 2**32
+        return distance - 2**32 if distance > 2**31 else distance
+
+    def _again(self, end: Address, first: int, last: int) -> bool:
+        """Se algo deste trecho já tinha sido enviado; guarda o trecho."""
+        sent = self._sent[end]
+        if first == last:
+            return False
+        again = any(first < old_last and old_first < last for old_first, old_last in sent)
+        if sent and sent[-1][1] == first:
+            sent[-1] = (sent[-1][0], last)
+        elif not again:
+            sent.append((first, last))
+        return again
+
+
+def _line(place: int, segment: Segment) -> str:
+    arrow = "→" if segment.sender == "cliente" else "←"
+    when = f"{segment.time * 1000:.1f}".replace(".", ",")
+    notes = f"  ({segment.notes})" if segment.notes else ""
+    return f"{place:>3} {when:>8} ms  cliente {arrow} servidor  {segment}{notes}"
