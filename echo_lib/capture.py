@@ -9,13 +9,13 @@ import sys
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Event as Flag
 from time import monotonic
 from typing import Any, NamedTuple
 
-from echo_lib.errors import Address, printable
+from echo_lib.errors import Address, Explanation, printable
 
 MOST = 10_000  # pacotes lidos de um arquivo, ou guardados ao vivo
 SIDES = ("cliente", "servidor")
@@ -63,9 +63,15 @@ class Segment:
         return self.seq + self.size + ("SYN" in self.flags) + ("FIN" in self.flags)
 
     def __str__(self) -> str:
+        return self.label()
+
+    def label(self, letters: int = 0) -> str:
+        """O segmento em poucas palavras, com até `letters` letras dos seus dados."""
         kinds = [flag for flag in self.flags if flag != "ACK"]
         if self.data:
-            kinds.insert(0, f"{self.size} byte{'s' if self.size > 1 else ''}")
+            text = printable(self.data[: 4 * letters + 4])
+            more = f" “{text[:letters]}{'…' if len(text) > letters else ''}”" if letters else ""
+            kinds.insert(0, f"{self.size} byte{'s' if self.size > 1 else ''}{more}")
         elif "ACK" in self.flags and kinds in ([], ["SYN"]):
             kinds.append("ACK")
         text = " + ".join(kinds)
@@ -101,7 +107,7 @@ class Capture:
 
     def events(self, after: int = 0, most: int | None = None) -> list[Segment]:
         """Os segmentos de `number` maior que `after`, no máximo `most`."""
-        return list(self.segments[after:][:most])
+        return [segment for segment in self.segments if segment.number > after][:most]
 
     def __len__(self) -> int:
         return len(self.segments)
@@ -110,10 +116,11 @@ class Capture:
         return iter(self.segments)
 
     def __getitem__(self, place: Any) -> Any:
-        return self.segments[place]
+        found = self.segments[place]
+        return Capture(found) if isinstance(place, slice) else found
 
     def __str__(self) -> str:
-        return "\n".join(_line(place, segment) for place, segment in enumerate(self.segments))
+        return "\n".join(map(_line, self.segments))
 
     def __repr__(self) -> str:
         return f"Capture({len(self)} segmentos)"
@@ -157,7 +164,7 @@ def live(port: int) -> Iterator[Capture]:
     Fonte: packet(7) do Linux (CAP_NET_RAW); npcap.com/guide; scapy.readthedocs.io (AsyncSniffer).
     """
     _quiet_scapy()
-    import scapy.layers.inet
+    import scapy.layers.inet  # noqa: F401  ensina ao scapy o que há num quadro
     from scapy.config import conf
     from scapy.sendrecv import AsyncSniffer
 
@@ -165,7 +172,8 @@ def live(port: int) -> Iterator[Capture]:
         opened = conf.L2listen(iface=conf.loopback_name, promisc=False)
     except Exception as error:  # cada sistema recusa com uma exceção diferente
         raise CaptureError(_refused(error)) from error
-    started, found, result = Flag(), [], Capture()
+    started, result = Flag(), Capture()
+    found: list[_Packet] = []
 
     def keep(packet: Any) -> None:
         packet = _packet(packet)
@@ -203,15 +211,17 @@ def _refused(error: Exception) -> str:
     needs = {
         "linux": "ser root, ou ter a permissão CAP_NET_RAW",
         "darwin": "ser administrador (sudo), para ler /dev/bpf",
-        "win32": "ter o Npcap instalado (npcap.com), com a captura do loopback",
+        "win32": "ter o Npcap (npcap.com), com a captura do loopback",
     }
-    return (
-        "esta máquina não deixa este programa capturar pacotes. "
-        f"Falta: {needs.get(sys.platform, 'permissão do sistema')}. "
-        "É assim de propósito: quem captura vê o que os outros programas enviam. "
-        "O que fazer: use as capturas gravadas, como capture.read('capturas/conversa'), "
-        "ou peça a quem administra a máquina. "
-        f"(O sistema disse: {printable(str(error)) or type(error).__name__}.)"
+    said = printable(str(error)) or type(error).__name__
+    return str(
+        Explanation(
+            f"esta máquina não deixa este programa capturar pacotes ({said}).",
+            f"falta {needs.get(sys.platform, 'permissão do sistema')}. É assim de propósito: "
+            "quem captura vê o que os outros programas enviam.",
+            "use as capturas gravadas, como capture.read('capturas/conversa'), ou peça a quem "
+            "administra a máquina.",
+        )
     )
 
 
@@ -253,7 +263,7 @@ def _load(file: Path) -> list[_Packet]:
     if not file.is_file():
         raise FileNotFoundError(f"esperava uma captura em {str(file)!r}; esse arquivo não existe")
     _quiet_scapy()
-    import scapy.layers.inet  # sem isto, o scapy não sabe o que há num quadro
+    import scapy.layers.inet  # noqa: F401  ensina ao scapy o que há num quadro
     from scapy.error import Scapy_Exception
     from scapy.utils import rdpcap
 
@@ -313,7 +323,7 @@ def _once(packets: list[_Packet]) -> list[_Packet]:
 def _segments(client: list[_Packet], server: list[_Packet] | None = None) -> Iterator[Segment]:
     """Os segmentos, do que se viu na ponta do cliente (ou na única) e na do servidor."""
     if server is None:
-        left = [(packet, packet) for packet in client]
+        left: list[tuple[_Packet, _Packet | None]] = [(packet, packet) for packet in client]
     else:
         clients = _clients(client + server)
         left = _matched(
@@ -321,6 +331,7 @@ def _segments(client: list[_Packet], server: list[_Packet] | None = None) -> Ite
             [p for p in client if p.target in clients] + [p for p in server if p.source in clients],
         )
     left.sort(key=lambda pair: pair[0].time)
+    start, two = left[0][0].time if left else 0.0, server is not None
     talks: dict[frozenset[Address], _Talk] = {}
     count = 0
     for number, (packet, arrived) in enumerate(left, 1):
@@ -328,11 +339,12 @@ def _segments(client: list[_Packet], server: list[_Packet] | None = None) -> Ite
         if ends not in talks or talks[ends].is_over(packet):
             count += 1
             talks[ends] = _Talk(packet, count)
-        two = server is not None
-        arrival = arrived.time - left[0][0].time if arrived and two else None
-        damaged = bool(two and arrived and not arrived.sound)
-        start = left[0][0].time
-        yield talks[ends].segment(number, packet, start, arrival, two and not arrived, damaged)
+        yield replace(
+            talks[ends].segment(number, packet, packet.time - start),
+            arrival=arrived.time - start if arrived and two else None,
+            lost=arrived is None,
+            damaged=bool(two and arrived and not arrived.sound),
+        )
 
 
 def _clients(packets: list[_Packet]) -> set[Address]:
@@ -342,9 +354,7 @@ def _clients(packets: list[_Packet]) -> set[Address]:
     return asked or first
 
 
-def _matched(
-    left: list[_Packet], arrived: list[_Packet]
-) -> list[tuple[_Packet, _Packet | None]]:
+def _matched(left: list[_Packet], arrived: list[_Packet]) -> list[tuple[_Packet, _Packet | None]]:
     """Cada pacote que saiu, com o mesmo quando chegou, ou None.
 
     De trás para a frente: se um igual foi enviado de novo, o que chegou depois é o segundo.
@@ -376,21 +386,13 @@ class _Talk:
         first = self._first.setdefault(packet.source, packet.seq)
         return packet.flags == "S" and packet.seq != first
 
-    def segment(
-        self,
-        number: int,
-        packet: _Packet,
-        start: float,
-        arrival: float | None,
-        lost: bool,
-        damaged: bool,
-    ) -> Segment:
+    def segment(self, number: int, packet: _Packet, time: float) -> Segment:
         seq = self._relative(packet.source, packet.seq, "S" not in packet.flags)
         ack = self._relative(packet.target, packet.ack, True) if "A" in packet.flags else 0
         return Segment(
             number,
-            packet.time - start,
-            arrival,
+            time,
+            None,
             self.number,
             "cliente" if packet.source == self.client else "servidor",
             packet.source,
@@ -401,8 +403,6 @@ class _Talk:
             packet.window,
             packet.data,
             self._again(packet.source, seq, seq + packet.length),
-            lost,
-            damaged,
         )
 
     def _relative(self, end: Address, number: int, after_syn: bool) -> int:
@@ -424,8 +424,9 @@ class _Talk:
         return again
 
 
-def _line(place: int, segment: Segment) -> str:
+def _line(segment: Segment) -> str:
+    """Uma linha da lista: o índice do segmento na captura, quando saiu, e o que leva."""
     arrow = "→" if segment.sender == "cliente" else "←"
     when = f"{segment.time * 1000:.1f}".replace(".", ",")
     notes = f"  ({segment.notes})" if segment.notes else ""
-    return f"{place:>3} {when:>8} ms  cliente {arrow} servidor  {segment}{notes}"
+    return f"{segment.number - 1:>3} {when:>8} ms  cliente {arrow} servidor  {segment}{notes}"

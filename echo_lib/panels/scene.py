@@ -55,6 +55,9 @@ class Scene:
     Os números das conexões e dos sockets são os do rastro: duas cenas do mesmo rastro coincidem.
     """
 
+    NAMES = ("chamada", "chamadas")  # o que é uma linha do diagrama
+    COLUMN = 170  # pixels de uma linha de vida no desenho parado
+
     def __init__(self) -> None:
         self._start: float | None = None
         self._lines: dict[str, Record] = {}

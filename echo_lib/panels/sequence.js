@@ -1,8 +1,24 @@
 // O diagrama de sequência. Guarda os registros que o kernel manda (linhas de vida, linhas e setas;
 // veja scene.py), calcula onde cada um fica e desenha só o que está à vista.
 
-const SIZES = { column: 172, narrow: 116, row: 46, tall: 92, head: 52, overscan: 4 };
+const SIZES = { narrow: 116, row: 46, tall: 92, head: 52, overscan: 4 };
 const KEEP = 10_000;
+// O que é cada linha: uma chamada de um rastro, ou um segmento de uma captura.
+const TEXTS = {
+  calls: {
+    one: "chamada", many: "chamadas", column: 172, list: "Chamadas, em ordem de tempo",
+    details: "Detalhes da chamada", same: "As mesmas chamadas",
+    none: "Nenhuma chamada ainda: o diagrama cresce quando um socket fizer algo.",
+    hint: "Passe o mouse ou clique numa chamada, ou ande por elas com as setas, para ver os bytes e o tempo.",
+  },
+  segments: {
+    one: "segmento", many: "segmentos", column: 260, list: "Segmentos, na ordem em que saíram",
+    details: "Detalhes do segmento", same: "Os mesmos segmentos",
+    none: "Nenhum segmento nesta captura.",
+    hint: "Passe o mouse ou clique num segmento, ou ande por eles com as setas, para ver os campos e os bytes.",
+  },
+};
+const SEGMENTS = ["segment", "missing", "damaged"]; // chegou; não chegou; chegou estragado
 const SETTLED = 500; // ms: o que a célula já tinha feito chegou; o sossego antes de salvar
 
 /** Os registros de um rastro, em ordem de tempo. Um por modelo: vários desenhos o compartilham. */
@@ -14,6 +30,7 @@ export class Store {
 
   reset(limit) {
     this.limit = limit;
+    this.texts ??= TEXTS.calls;
     this.lines = new Map();
     this.rows = [];
     this.links = new Map();
@@ -33,7 +50,9 @@ export class Store {
     this.changed();
   }
 
-  add({ lines = [], rows = [], links = [], dropped = 0 }) {
+  add({ lines = [], rows = [], links = [], dropped = 0, what = "calls" }) {
+    this.what = what;
+    this.texts = TEXTS[what];
     for (const line of lines) this.lines.set(line.id, line);
     for (const link of links) {
       if (link.gone) this.links.delete(link.id);
@@ -91,7 +110,7 @@ export class Store {
     const ids = new Set(kept.map((row) => row.id));
     const links = [...this.links.values()].filter((link) => ids.has(link.from) || ids.has(link.to));
     const dropped = this.dropped + this.rows.length - kept.length;
-    return { rows: kept, links, lines: [...this.lines.values()], dropped };
+    return { rows: kept, links, lines: [...this.lines.values()], dropped, what: this.what };
   }
 
   connections() {
@@ -131,7 +150,7 @@ export function layout(store, { connection = null, until = null, room = Infinity
   }
   for (const row of chosen) use(row.line);
   const columns = [...lines.values()].sort((a, b) => a.order[0] - b.order[0] || a.order[1] - b.order[1]);
-  const column = Math.max(SIZES.narrow, Math.min(SIZES.column, room / Math.max(1, columns.length)));
+  const column = Math.max(SIZES.narrow, Math.min(store.texts.column, room / Math.max(1, columns.length)));
   const x = new Map(columns.map((line, i) => [line.id, column * (i + 0.5)]));
   const tops = new Float64Array(rows.length + 1);
   rows.forEach((row, i) => { tops[i + 1] = tops[i] + (tall.has(row.id) ? SIZES.tall : SIZES.row); });
@@ -154,7 +173,7 @@ function lives(store, rows, links) {
   };
   for (const { kind, source, target, from, to } of links) {
     for (const id of [source, target]) {
-      if (store.line(id)?.ghost || kind === "accept") for (const i of [from, to]) meet(id, i);
+      if (store.line(id)?.ghost || kind === "accept" || SEGMENTS.includes(kind)) for (const i of [from, to]) meet(id, i);
     }
   }
   rows.forEach((row, i) => {
@@ -200,7 +219,7 @@ function shape(tag, attributes, text) {
 const shorten = (text, most) => (text.length > most ? `${text.slice(0, most - 1)}…` : text);
 const milliseconds = (seconds) => `${(seconds * 1000).toFixed(3).replace(".", ",")} ms`;
 const number = (n) => n.toLocaleString("pt-BR");
-const signs = { error: "◆ ", timeout: "○ ", pending: "○ ", send: "" };
+const signs = { error: "◆ ", timeout: "○ ", pending: "○ ", send: "", segment: "", missing: "✗ ", damaged: "✗ " };
 const within = (x, left, right) => x >= left && x <= right;
 const older = (n) => (n === 1 ? "a mais antiga já foi descartada" : `as ${number(n)} mais antigas já foram descartadas`);
 
@@ -216,6 +235,14 @@ export function draw(store, plan, [first, last], [left, right]) {
     if (label) {
       labels.push(shape("text", { x: (x1 + x2) / 2, y: labelY - 7, class: "label" }, shorten(label, Math.max(16, Math.abs(x2 - x1) / 7))));
     }
+  };
+  const segment = (link, x1, x2, y) => {
+    const missing = link.kind === "missing", bad = link.kind !== "segment";
+    const end = missing ? (x1 + x2) / 2 : x2;
+    arrow(x1, y, end, y + (missing ? 7 : 14), bad ? "bad" : kind(link.source));
+    if (missing) shapes.push(shape("path", { d: `M${end - 6} ${y + 1}l12 12m0 -12l-12 12`, class: "cross bad" }));
+    const text = shorten(link.label, Math.max(16, Math.abs(x2 - x1) / 7));
+    labels.push(shape("text", { x: (x1 + x2) / 2, y: y - 5, class: "label" }, bad ? `${text} ✗` : text));
   };
   const system = {
     handshake(x1, x2, y) {
@@ -253,6 +280,10 @@ export function draw(store, plan, [first, last], [left, right]) {
     const x1 = plan.x.get(store.line(link.source)?.id);
     const x2 = plan.x.get(store.line(link.target)?.id);
     if (x1 === undefined || Math.max(x1, x2) < left || Math.min(x1, x2) > right) continue;
+    if (SEGMENTS.includes(link.kind)) {
+      segment(link, x1, x2, middle(start));
+      continue;
+    }
     if (system[link.kind]) {
       system[link.kind](x1, x2, middle(start));
       continue;
@@ -308,10 +339,12 @@ export function dump({ at, hex }) {
 function details(store, row) {
   const line = store.line(row.line);
   const fact = (name, value) => (value ? [element("dt", { textContent: name }), element("dd", { textContent: value })] : []);
-  const list = element("dl", {},
-    ...fact("Resultado", row.result),
-    ...fact("Quando", `${milliseconds(row.time)} depois da primeira chamada; durou ${milliseconds(row.duration)}`),
-    ...fact("Este lado", row.local), ...fact("Outro lado", row.peer));
+  const facts = row.facts ?? [
+    ["Resultado", row.result],
+    ["Quando", `${milliseconds(row.time)} depois da primeira chamada; durou ${milliseconds(row.duration)}`],
+    ["Este lado", row.local], ["Outro lado", row.peer],
+  ];
+  const list = element("dl", {}, ...facts.flatMap(([name, value]) => fact(name, value)));
   const parts = row.bytes.map((part) => element("pre", { textContent: dump(part) }));
   const text = row.bytes.length ? fact("Como texto", row.bytes.map((part) => part.text).join(" … ")) : [];
   const sent = row.bytes.reduce((sum, part) => sum + part.hex.length / 2, 0);
@@ -357,14 +390,12 @@ export function mount(el, store, onExport) {
   // As setas são deles, não atalhos do JupyterLab, que só olha o elemento com o foco.
   for (const node of [list, filter]) node.dataset.lmSuppressShortcuts = "true";
   list.setAttribute("role", "listbox");
-  list.setAttribute("aria-label", "Chamadas, em ordem de tempo");
   const picture = shape("svg", { role: "img", class: "echo-picture" });
   const body = element("div", { className: "echo-body" }, list, picture);
   const stage = element("div", { className: "echo-stage" }, head, body);
-  const inspector = element("div", { className: "echo-details" },
-    element("p", { textContent: "Passe o mouse ou clique numa chamada, ou ande por elas com as setas, para ver os bytes e o tempo." }));
+  const hint = element("p");
+  const inspector = element("div", { className: "echo-details" }, hint);
   inspector.setAttribute("role", "region");
-  inspector.setAttribute("aria-label", "Detalhes da chamada");
   const root = element("section", { className: "echo-panel echo-sequence" }, toolbar, status, stage, inspector, notice);
   root.setAttribute("aria-label", "Diagrama de sequência");
   el.append(root);
@@ -424,19 +455,22 @@ export function mount(el, store, onExport) {
   }
 
   function describe() {
-    const total = plan.chosen.length, shown = plan.rows.length;
+    const total = plan.chosen.length, shown = plan.rows.length, texts = store.texts;
+    list.setAttribute("aria-label", texts.list);
+    inspector.setAttribute("aria-label", texts.details);
+    setText(hint, texts.hint);
     pause.textContent = live() ? "Pausar" : "Ao vivo";
     first.disabled = back.disabled = pause.disabled = total === 0;
     forward.disabled = live() || shown >= total;
     const part = live() ? "" : `${number(shown)} de `;
     const gone = store.dropped ? `; ${older(store.dropped)}` : "";
     status.textContent = total
-      ? `${part}${number(total)} ${total === 1 ? "chamada" : "chamadas"}${gone}.`
+      ? `${part}${number(total)} ${total === 1 ? texts.one : texts.many}${gone}.`
       : state.connection === null
-        ? "Nenhuma chamada ainda: o diagrama cresce quando um socket fizer algo."
+        ? texts.none
         : `As chamadas da conexão ${state.connection} já foram descartadas.`;
     const names = plan.columns.slice(0, 12).map((line) => line.name).join(", ") || "vazia";
-    picture.setAttribute("aria-label", `Figura: ${names}. As mesmas chamadas estão na lista ao lado.`);
+    picture.setAttribute("aria-label", `Figura: ${names}. ${texts.same} estão na lista ao lado.`);
   }
 
   function reveal(i) {

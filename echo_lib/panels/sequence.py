@@ -8,11 +8,13 @@ from typing import Any, ClassVar
 import anywidget
 import traitlets
 
+from echo_lib.capture import Capture, Segment
 from echo_lib.cell import close_on_rerun
 from echo_lib.errors import Address
 from echo_lib.panels import still
 from echo_lib.panels.assets import script, style
 from echo_lib.panels.scene import Record, Scene
+from echo_lib.panels.segments import SegmentScene
 from echo_lib.trace import Event, Trace
 
 PERIOD = 0.05  # segundos entre atualizações da página: no máximo 20 por segundo
@@ -22,14 +24,14 @@ EXPORTED = 500  # chamadas de um SVG exportado, as mais novas
 
 
 class SequenceDiagram(anywidget.AnyWidget):
-    """Diagrama de sequência, ao vivo, das chamadas que um rastro grava.
+    """Diagrama de sequência, ao vivo, das chamadas que um rastro grava; ou de uma captura.
 
     Argumentos:
-        trace: o Trace a desenhar; pode continuar gravando.
+        trace: o Trace a desenhar, que pode continuar gravando, ou uma Capture.
         peer: só as conexões com este host, ou com este par (host, porta); se omitido, todas.
 
     Erros:
-        TypeError: `trace` não é um Trace.
+        TypeError: `trace` não é um Trace nem uma Capture.
 
     Vários diagramas podem mostrar o mesmo rastro. Uma thread de fundo lê o rastro e manda à página
     só o que é novo; ela acaba com close(), ou quando a célula roda de novo.
@@ -42,12 +44,13 @@ class SequenceDiagram(anywidget.AnyWidget):
 
     early = traitlets.Dict().tag(sync=True)
 
-    def __init__(self, trace: Trace, peer: str | Address | None = None) -> None:
+    def __init__(self, trace: Trace | Capture, peer: str | Address | None = None) -> None:
         self._stopping = threading.Event()  # close() o usa, mesmo se o que vem abaixo falhar
-        if not isinstance(trace, Trace):
+        if not isinstance(trace, Trace | Capture):
             raise TypeError(f"esperava um Trace; recebi {trace!r}. Use: with Trace() as rastro: …")
         super().__init__()
         self.trace = trace
+        self._new_scene = SegmentScene if isinstance(trace, Capture) else Scene
         self._peer = peer
         self._asked = threading.Event()  # a página abriu, e quer tudo desde o começo
         self._watched = False
@@ -76,24 +79,25 @@ class SequenceDiagram(anywidget.AnyWidget):
         """
         events = self._chosen(self.trace.events())
         chosen = [e for e in events if connection is None or e.connection in (None, connection)]
-        if most is None:
-            return still.svg(chosen, skipped=self.trace.dropped)
-        skipped = self.trace.dropped + max(0, len(chosen) - most)
-        return still.svg(chosen[-most:], skipped=skipped, rows=most)
+        skipped, rows = self.trace.dropped, still.ROWS
+        if most is not None:
+            skipped, rows = skipped + max(0, len(chosen) - most), most
+            chosen = chosen[-most:]
+        return still.svg(chosen, skipped=skipped, rows=rows, scene=self._new_scene)
 
     def close(self) -> None:
         """Para de atualizar e fecha o diagrama. Pode ser chamado mais de uma vez."""
         self._stopping.set()
         super().close()
 
-    def _chosen(self, events: list[Event]) -> list[Event]:
+    def _chosen(self, events: list[Any]) -> list[Any]:
         """Destes eventos, os da outra ponta pedida; o que não tem outra ponta, como bind, fica."""
         if self._peer is None:
             return events
-        return [e for e in events if e.peer is None or self._peer in (e.peer, e.peer[0])]
+        return [e for e in events if not _peers(e) or self._peer in _peers(e)]
 
     def _restart(self) -> None:
-        self._scene = Scene()
+        self._scene = self._new_scene()
         self._read = 0
 
     def _on_command(self, widget: Any, content: dict[str, Any], buffers: Any) -> None:
@@ -125,7 +129,10 @@ class SequenceDiagram(anywidget.AnyWidget):
         elif self._read < EARLY and len(events := self.trace.events(most=EARLY)) > self._read:
             # A página só é ouvida quando a célula acaba; até lá, o estado leva o começo.
             self._read = len(events)
-            self.early = {**Scene().add(self._chosen(events)), "dropped": self.trace.dropped}
+            self.early = {
+                **self._new_scene().add(self._chosen(events)),
+                "dropped": self.trace.dropped,
+            }
 
     def _update(self) -> Record | None:
         """As chamadas novas, como registros do desenho; a vez é dividida com outros diagramas."""
@@ -136,3 +143,9 @@ class SequenceDiagram(anywidget.AnyWidget):
             return None
         self._read = max(event.number for event in new)
         return {**self._scene.add(self._chosen(new)), "dropped": self.trace.dropped}
+
+
+def _peers(event: Event | Segment) -> tuple[Any, ...]:
+    """As outras pontas, cada uma também só pelo host."""
+    ends = (event.source, event.target) if isinstance(event, Segment) else (event.peer,)
+    return tuple(name for end in ends if end for name in (end, end[0]))

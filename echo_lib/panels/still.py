@@ -6,12 +6,15 @@ from collections.abc import Sequence
 from html import escape
 from typing import Any
 
+from echo_lib.capture import Segment
 from echo_lib.panels.scene import OUTSIDE, Record, Scene
+from echo_lib.panels.segments import SegmentScene
 from echo_lib.trace import Event
 
 _REPEATS = 10  # por linha desenhada, quantas chamadas se olham
+_SEGMENTS = ("segment", "missing", "damaged")  # o que chegou, o que não, o que chegou estragado
 ROWS = 60  # chamadas desenhadas; das demais se diz quantas são
-_TEXT, _COLUMN, _HEAD, _ROW, _TALL = 340, 170, 62, 44, 84  # pixels
+_TEXT, _HEAD, _ROW, _TALL = 340, 62, 44, 84  # pixels
 _COLORS = {
     "server": "#5b2a86",
     "client": "#0b57a4",
@@ -19,7 +22,13 @@ _COLORS = {
     "socket": "#444444",
     "nobody": "#444444",
 }
-_SIGNS = {"error": "◆ ", "timeout": "○ ", "pending": "○ "}  # os das formas, como na página
+_SIGNS = {  # os das formas, como na página
+    "error": "◆ ",
+    "timeout": "○ ",
+    "pending": "○ ",
+    "missing": "✗ ",
+    "damaged": "✗ ",
+}
 _STYLE = (
     "text{font:14px system-ui,sans-serif;fill:#111}.code{font:13px ui-monospace,monospace}"
     ".name{font-weight:600}.small{font-size:12px;fill:#444}.bad{fill:#b00020;font-weight:600}"
@@ -28,25 +37,33 @@ _STYLE = (
 )
 
 
-def svg(events: Sequence[Event], *, skipped: int = 0, rows: int = ROWS) -> str:
-    """Desenha os eventos.
+def svg(
+    events: Sequence[Event] | Sequence[Segment],
+    *,
+    skipped: int = 0,
+    rows: int = ROWS,
+    scene: type[Scene] | type[SegmentScene] = Scene,
+) -> str:
+    """Desenha os eventos de um rastro, ou os segmentos de uma captura.
 
     Argumentos:
         events: em ordem de tempo.
+        scene: quem os transforma em registros do desenho.
         rows: quantos desenhar, os primeiros; dos demais se diz quantos são.
         skipped: quantos, anteriores a estes, já não estão no rastro.
 
     Retorna:
         str, um documento SVG que não busca nada fora dele.
     """
-    return _Still(events, skipped, rows).draw()
+    return _Still(events, skipped, rows, scene()).draw()
 
 
 class _Still:
     """As posições de um desenho: uma coluna por linha de vida, uma faixa por chamada."""
 
-    def __init__(self, events: Sequence[Event], skipped: int, rows: int) -> None:
-        records = Scene().add(events[: rows * _REPEATS])  # repetidos são uma linha só
+    def __init__(self, events: Sequence[Any], skipped: int, rows: int, scene: Any) -> None:
+        records = scene.add(events[: rows * _REPEATS])  # repetidos são uma linha só
+        self.names, self.column = scene.NAMES, scene.COLUMN
         self.rows = records["rows"][:rows]
         drawn = {row["id"] for row in self.rows}
         found = [link for link in records["links"] if not link.get("gone")]
@@ -56,7 +73,7 @@ class _Still:
         used |= {self.same.get(e, e) for k in self.links for e in (k["source"], k["target"])}
         lines = [line for line in records["lines"] if "same" not in line and line["id"] in used]
         self.lines = sorted(lines, key=lambda line: tuple(line["order"]))
-        self.x = {e["id"]: _TEXT + _COLUMN * (i + 0.5) for i, e in enumerate(self.lines)}
+        self.x = {e["id"]: _TEXT + self.column * (i + 0.5) for i, e in enumerate(self.lines)}
         self.tall = {k["from"] for k in self.links if k["kind"] == "handshake"}
         self.y: dict[int, float] = {}
         y = float(_HEAD)
@@ -67,7 +84,7 @@ class _Still:
         self.bottom = y
         rest = len(records["rows"]) - len(self.rows) + max(0, len(events) - rows * _REPEATS)
         notes = [(skipped, "antes destas"), (rest, "depois destas")]
-        self.notes = [f"… e mais {_calls(n)} {what}" for n, what in notes if n > 0]
+        self.notes = [f"… e mais {self._count(n)} {what}" for n, what in notes if n > 0]
         self.out: list[str] = []
         self.labels: list[str] = []  # por cima das setas
 
@@ -80,15 +97,18 @@ class _Still:
             self._link(link)
         for i, note in enumerate(self.notes):
             self._text(8, self.bottom + 20 * (i + 1), note, "small")
-        width = _TEXT + _COLUMN * max(1, len(self.lines))
+        width = _TEXT + self.column * max(1, len(self.lines))
         height = self.bottom + 20 * len(self.notes) + 14
         return (
             f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height:g}" '
             f'width="{width}" height="{height:g}" role="img">'
-            f"<title>Diagrama de sequência: {_calls(len(self.rows))}</title>"
+            f"<title>Diagrama de sequência: {self._count(len(self.rows))}</title>"
             f'<style>{_STYLE}</style><rect width="100%" height="100%" fill="#fff"/>'
             f"{''.join(self.out + self.labels)}</svg>"
         )
+
+    def _count(self, count: int) -> str:
+        return f"{count} {self.names[count != 1]}"
 
     def _text(self, x: float, y: float, text: str, style: str = "", anchor: str = "start") -> None:
         layer = self.labels if style == "label" else self.out
@@ -104,7 +124,7 @@ class _Still:
         self._text(x, 38, line["note"], "small", "middle")
         own = [row for row in self.rows if self._line(row["line"]) is line]
         met = [k for k in self.links if line["id"] in (k["source"], k["target"])]
-        met = [k for k in met if line["ghost"] or k["kind"] == "accept"]
+        met = [k for k in met if line["ghost"] or k["kind"] in ("accept", *_SEGMENTS)]
         rows = [row["id"] for row in own] + [
             k[end] for k in met for end in ("from", "to") if k[end]
         ]
@@ -117,7 +137,7 @@ class _Still:
     def _row(self, row: Record) -> None:
         y = self.y[row["id"]]
         name = next(e["name"] for e in self.lines if e["id"] == row["line"])
-        style = "bad" if row["kind"] == "error" else "small"
+        style = "bad" if row["kind"] in ("error", "missing", "damaged") else "small"
         mark = _SIGNS.get(row["kind"], "")
         self._text(8, y - 4, _short(f"{name}: {row['call']}", 40), "code")
         self._text(8, y + 13, _short(f"{mark}{row['result']}", 50), style)
@@ -143,7 +163,9 @@ class _Still:
         color = _COLORS[self._line(source)["kind"]]
         x1 = self.x[source]
         x2 = self.x[self.same.get(link["target"], link["target"])]
-        if link["kind"] == "handshake":
+        if link["kind"] in _SEGMENTS:
+            self._segment(link, x1, x2, y1, color)
+        elif link["kind"] == "handshake":
             for i, name in enumerate(("SYN", "SYN + ACK", "ACK")):
                 a, b = (x2, x1) if i == 1 else (x1, x2)
                 self._arrow(a, y1 - 26 + 26 * i, b, y1 - 18 + 26 * i, "#444", "system", name)
@@ -162,6 +184,16 @@ class _Still:
             at = y1 if merged else y2
             x1, x2 = x1 if link["from"] else start_x, x2 if link["to"] else end_x
             self._arrow(x1, y1, x2, y2, color, style, link["label"], at)
+
+    def _segment(self, link: Record, x1: float, x2: float, y: float, color: str) -> None:
+        """A seta de um segmento; a do que se perdeu acaba, com um ✗, no meio do caminho."""
+        missing, bad = link["kind"] == "missing", link["kind"] != "segment"
+        end = (x1 + x2) / 2 if missing else x2
+        self._arrow(x1, y, end, y + (7 if missing else 14), "#b00020" if bad else color, "", "")
+        if missing:
+            self._path(f"M{end - 6:g} {y + 1:g}l12 12m0 -12l-12 12", "#b00020")
+        label = f"{link['label']} ✗" if bad else link["label"]
+        self._text((x1 + x2) / 2, y - 5, label, "label", "middle")
 
     def _arrow(
         self,
@@ -186,10 +218,6 @@ class _Still:
 def _cut(link: Record, drawn: set[int]) -> Record:
     """A seta, solta da ponta que ficou de fora do desenho."""
     return {**link, **{end: link[end] if link[end] in drawn else None for end in ("from", "to")}}
-
-
-def _calls(count: int) -> str:
-    return "1 chamada" if count == 1 else f"{count} chamadas"
 
 
 def _short(text: str, most: int) -> str:

@@ -23,7 +23,7 @@ from pathlib import Path
 from threading import Event, Thread
 from typing import NamedTuple
 
-from scapy.layers.inet import IP, TCP
+from scapy.layers.inet import TCP
 from scapy.layers.l2 import Ether
 from scapy.utils import wrpcap
 

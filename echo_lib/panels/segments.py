@@ -1,0 +1,112 @@
+"""De uma captura ao mesmo desenho: as linhas de vida das duas pontas, e uma seta por segmento."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from echo_lib.capture import SIDES, Segment
+from echo_lib.errors import printable
+from echo_lib.panels.scene import Record
+
+_LETTERS = 8  # dos dados, sobre a seta
+_ROLES = dict(zip(SIDES, ("client", "server"), strict=True))
+
+
+class SegmentScene:
+    """Transforma segmentos em registros do desenho, como Scene faz com as chamadas.
+
+    Cada segmento é uma linha do diagrama e uma seta, que acaba no meio do caminho se ele se perdeu.
+    """
+
+    WHAT = "segments"
+    NAMES = ("segmento", "segmentos")
+    COLUMN = 260  # pixels: os rótulos são mais longos que os das chamadas
+
+    def __init__(self) -> None:
+        self._known: set[int] = set()
+
+    def add(self, segments: Iterable[Segment]) -> Record:
+        """Acrescenta segmentos, em ordem; devolve "lines", "rows" e "links" novos."""
+        update: Record = {"lines": [], "rows": [], "links": [], "what": self.WHAT}
+        for segment in segments:
+            if segment.connection not in self._known:
+                self._known.add(segment.connection)
+                update["lines"] += [_lifeline(segment, side) for side in SIDES]
+            update["rows"].append(_row(segment))
+            update["links"].append(_link(segment))
+        return update
+
+
+def _lifeline(segment: Segment, side: str) -> Record:
+    role = _ROLES[side]
+    end = segment.source if segment.sender == side else segment.target
+    return {
+        "id": f"{segment.connection}{role}",
+        "order": [segment.number, SIDES.index(side)],
+        "kind": role,
+        "name": side if segment.connection == 1 else f"{side} {segment.connection}",
+        "connection": segment.connection,
+        "ghost": False,
+        "note": _address(end),
+    }
+
+
+def _row(segment: Segment) -> Record:
+    shown = [{"at": 0, "hex": segment.data.hex(), "text": printable(segment.data)}]
+    notes = f"; {segment.notes}" if segment.notes else ""
+    return {
+        "id": segment.number,
+        "time": segment.time,
+        "duration": (segment.arrival or segment.time) - segment.time,
+        "line": f"{segment.connection}{_ROLES[segment.sender]}",
+        "connection": segment.connection,
+        "call": str(segment),
+        "result": f"aos {_milliseconds(segment.time)}{notes}",
+        "kind": _kind(segment),
+        "facts": _facts(segment),
+        "size": segment.size,
+        "bytes": shown if segment.data else [],
+    }
+
+
+def _kind(segment: Segment) -> str:
+    return "missing" if segment.lost else "damaged" if segment.damaged else "segment"
+
+
+def _link(segment: Segment) -> Record:
+    source = _ROLES[segment.sender]
+    target = "server" if source == "client" else "client"
+    return {
+        "id": f"p{segment.number}",
+        "from": segment.number,
+        "to": segment.number,
+        "source": f"{segment.connection}{source}",
+        "target": f"{segment.connection}{target}",
+        "kind": _kind(segment),
+        "label": segment.label(_LETTERS),
+    }
+
+
+def _facts(segment: Segment) -> list[tuple[str, str]]:
+    """Os campos do segmento, pelos nomes que a lição usa."""
+    numbered = [("ack", str(segment.ack))] if "ACK" in segment.flags else []
+    arrived = [("Chegou", f"aos {_milliseconds(segment.arrival)}")] if segment.arrival else []
+    return [
+        ("De", f"{segment.sender}, {_address(segment.source)}"),
+        ("Para", _address(segment.target)),
+        ("Flags", " ".join(segment.flags)),
+        ("seq", f"{segment.seq}; o próximo é {segment.end}"),
+        *numbered,
+        ("Janela", str(segment.window)),
+        ("Saiu", f"aos {_milliseconds(segment.time)} da captura"),
+        *arrived,
+        *([("O que houve", segment.notes)] if segment.notes else []),
+    ]
+
+
+def _milliseconds(seconds: float) -> str:
+    return f"{seconds * 1000:.1f} ms".replace(".", ",")
+
+
+def _address(end: tuple[str, int]) -> str:
+    return f"{end[0]}:{end[1]}"
