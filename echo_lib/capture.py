@@ -268,7 +268,8 @@ def _load(file: Path) -> list[_Packet]:
     from scapy.utils import rdpcap
 
     try:
-        packets = rdpcap(str(file), count=MOST)
+        with file.open("rb") as opened:
+            packets = rdpcap(opened, count=MOST)
     except (Scapy_Exception, EOFError) as error:
         raise CaptureError(
             f"esperava uma captura (pcap ou pcapng) em {str(file)!r}; o scapy não a soube ler: "

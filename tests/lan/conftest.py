@@ -145,16 +145,21 @@ def add_namespace(name: str, stack: ExitStack) -> None:
     )
 
 
-@contextmanager
-def open_lan(size: int) -> Iterator[list[Host]]:
-    """Uma rede local 10.77.0.0/24 com `size` máquinas, que não toca na rede de verdade."""
+def need_namespaces() -> None:
+    """Sem espaços de rede, o teste é pulado, ou reprovado onde nada pode faltar."""
     if sys.platform != "linux":
         pytest.skip("usa espaços de rede do Linux")
     need("ip")
-    need("nft")
     if subprocess.run([need("unshare"), "--net", "true"], stderr=subprocess.DEVNULL).returncode:
         missing = pytest.fail if os.environ.get("CI") else pytest.skip
         missing("só o root cria espaços de rede")
+
+
+@contextmanager
+def open_lan(size: int) -> Iterator[list[Host]]:
+    """Uma rede local 10.77.0.0/24 com `size` máquinas, que não toca na rede de verdade."""
+    need_namespaces()
+    need("nft")
     with ExitStack() as stack:
         switch = f"eco{os.getpid()}-{next(_numbers)}"
         add_namespace(switch, stack)

@@ -1,0 +1,115 @@
+"""Uma captura no mesmo diagrama: na página em branco, e num JupyterLab de verdade."""
+
+from dataclasses import replace
+
+import pytest
+from playwright.sync_api import expect
+
+from echo_lib import capture
+from echo_lib.panels.segments import SegmentScene
+from tests.browser.conftest import new_page, violations
+from tests.browser.test_drawing import HOSTILE, Diagram
+from tests.conftest import ROOT
+
+SAVED = ROOT / "notebooks" / "capturas"
+
+
+@pytest.fixture(scope="module")
+def page(chromium):
+    page = new_page(chromium)
+    yield page
+    page.close()
+
+
+class Drawn(Diagram):
+    """Uma captura desenhada na página, como o widget o faz."""
+
+    def __init__(self, page, segments):
+        super().__init__(page, SegmentScene().add(segments) | {"dropped": 0})
+        self.list = page.get_by_role("listbox", name="Segmentos, na ordem em que saíram")
+        self.details = page.get_by_role("region", name="Detalhes do segmento")
+
+
+def test_the_two_lives_and_what_happened_to_each_segment_are_in_words(page):
+    diagram = Drawn(page, capture.read(SAVED / "perda"))
+    expect(diagram.root.get_by_text("20 segmentos.")).to_be_visible()
+    assert diagram.layout()["columns"] == ["cliente", "servidor"]
+    lost, again = (diagram.option("4 bytes seq=3").nth(i) for i in (0, 1))
+    expect(lost).to_contain_text("✗ aos 43,0 ms; não chegou")
+    expect(again).to_contain_text("4 bytes seq=3, de novo")
+    expect(again).to_contain_text("aos 266,7 ms; retransmissão")
+    labels = page.locator("svg .label")
+    expect(labels.filter(has_text="4 bytes “dois” seq=3 ✗")).to_have_count(1)
+    expect(labels.filter(has_text="4 bytes “dois” seq=3, de novo")).to_have_count(1)
+    expect(page.locator("svg path.cross.bad")).to_have_count(1)
+    expect(page.get_by_text("chamada")).to_have_count(0)
+
+
+def test_keyboard_alone_walks_the_segments_and_reads_the_fields(page):
+    diagram = Drawn(page, capture.read(SAVED / "dano"))
+    expect(diagram.details).to_contain_text("ande por eles com as setas")
+    diagram.root.get_by_role("button", name="Salvar SVG").focus()
+    page.keyboard.press("Tab")
+    expect(diagram.list).to_be_focused()
+    page.keyboard.press("Home")
+    expect(diagram.details).to_contain_text("0; o próximo é 1")
+    for _ in range(7):
+        page.keyboard.press("ArrowDown")
+    expect(diagram.details).to_contain_text("cliente: 4 bytes seq=3")
+    for fact in ("Flags", "ACK", "3; o próximo é 7", "Janela", "chegou estragado, descartado"):
+        expect(diagram.details).to_contain_text(fact)
+    expect(diagram.details).to_contain_text("64 6f 69 73")
+    expect(diagram.details).to_contain_text("dois")
+
+
+def test_teacher_steps_one_segment_at_a_time(page):
+    diagram = Drawn(page, capture.read(SAVED / "conversa"))
+    diagram.button("Início").click()
+    expect(diagram.root.get_by_text("1 de 15 segmentos.")).to_be_visible()
+    diagram.button("Próxima").click()
+    expect(diagram.details).to_contain_text("servidor: SYN + ACK seq=0 ack=1")
+
+
+def test_an_empty_capture_says_so(page):
+    diagram = Drawn(page, [])
+    expect(diagram.root.get_by_text("Nenhum segmento nesta captura.")).to_be_visible()
+
+
+def test_bytes_of_the_network_are_text(page):
+    first = capture.read(SAVED / "conversa")[3]
+    diagram = Drawn(page, [replace(first, data=HOSTILE.encode())])
+    diagram.option("bytes").click()
+    expect(diagram.details).to_contain_text("<img src=x onerror=alert(1)></script>\\u202e")
+    expect(page.locator("main img, main script")).to_have_count(0)
+
+
+@pytest.mark.parametrize("light", ["true", "false"])
+def test_axe_finds_nothing(page, light):
+    diagram = Drawn(page, capture.read(SAVED / "perda"))
+    page.evaluate("light => { document.body.dataset.jpThemeLight = light; }", light)
+    if light == "false":
+        page.add_style_tag(
+            content=":root { --jp-layout-color0: #111; --jp-layout-color1: #212121; "
+            "--jp-layout-color2: #424242; --jp-layout-color3: #616161; --jp-ui-font-color0: #fff; "
+            "--jp-ui-font-color1: #eee; }"
+        )
+    diagram.option("não chegou").click()
+    assert violations(page, ".echo-sequence") == []
+    assert diagram.errors == []
+
+
+def test_a_capture_in_jupyterlab_is_drawn_and_saved_as_svg(chromium, lab):
+    page = new_page(chromium)
+    try:
+        code = "from echo_lib import SequenceDiagram, capture\n"
+        code += "SequenceDiagram(capture.read('capturas/perda'))"
+        notebook = lab.open(page, "captura", code)
+        notebook.run()
+        diagram = notebook.view.get_by_role("region", name="Diagrama de sequência")
+        expect(diagram.get_by_text("20 segmentos.")).to_be_visible()
+        with page.expect_download() as saved:
+            diagram.get_by_role("button", name="Salvar SVG").click()
+        text = saved.value.path().read_text(encoding="utf-8")
+        assert "4 bytes “dois” seq=3 ✗" in text and "20 segmentos" in text
+    finally:
+        page.close()
