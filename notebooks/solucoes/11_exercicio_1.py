@@ -1,0 +1,1 @@
+retransmitido = 8
