@@ -70,7 +70,8 @@ class Segment:
         kinds = [flag for flag in self.flags if flag != "ACK"]
         if self.data:
             text = printable(self.data[: 4 * letters + 4])
-            more = f" “{text[:letters]}{'…' if len(text) > letters else ''}”" if letters else ""
+            shown = text if len(text) <= letters else f"{text[: letters // 2]}…"
+            more = f" “{shown}”" if letters else ""
             kinds.insert(0, f"{self.size} byte{'s' if self.size > 1 else ''}{more}")
         elif "ACK" in self.flags and kinds in ([], ["SYN"]):
             kinds.append("ACK")

@@ -289,7 +289,7 @@ DRAWN["08"] = [
 DRAWN["11"] = [
     r"cliente.*servidor.*SYN seq=0.*SYN \+ ACK seq=0 ack=1.*“olá” seq=1.*“tchau” seq=5.*FIN seq=10",
     r"não chegou.*retransmissão.*“dois” seq=3 ✗.*“dois” seq=3, de novo",
-    r"“BBBBBBBB…” seq=101 ✗.*(ACK ack=101\s+){4}.*seq=101, de novo.*ACK ack=501",
+    r"“BBBB…” seq=101 ✗.*(ACK ack=101\s+){4}.*seq=101, de novo.*ACK ack=501",
     r"127\.0\.0\.1:P.*SYN seq=0.*“olá” seq=1.*FIN",
 ]
 
