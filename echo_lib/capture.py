@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -90,7 +90,7 @@ class Segment:
         return ", ".join(text for holds, text in found if holds)
 
 
-class Capture:
+class Capture(Sequence[Segment]):
     """Os segmentos de uma captura, em ordem de saída; lê-se como uma lista.
 
     Argumentos:
@@ -112,9 +112,6 @@ class Capture:
 
     def __len__(self) -> int:
         return len(self.segments)
-
-    def __iter__(self) -> Iterator[Segment]:
-        return iter(self.segments)
 
     def __getitem__(self, place: Any) -> Any:
         found = self.segments[place]
