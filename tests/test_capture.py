@@ -216,7 +216,7 @@ def test_a_piece_of_a_capture_keeps_the_places():
 
 
 def drawn(found):
-    root = ElementTree.fromstring(still.svg(found.events(), scene=SegmentScene))
+    root = ElementTree.fromstring(still.svg(found.events()))
     return [element.text for element in root.iter() if element.tag.endswith("text")]
 
 
@@ -231,14 +231,12 @@ def test_the_still_drawing_tells_in_words_what_was_lost_and_sent_again():
         "4 bytes “dois” seq=3, de novo",
     ):
         assert text in texts
-    assert any("✗ aos" in text and "não chegou" in text for text in texts)
+    assert any("✗ [7] aos" in text and "não chegou" in text for text in texts)
     assert any("retransmissão" in text for text in texts)
 
 
 def test_a_lost_segment_stops_halfway():
-    root = ElementTree.fromstring(
-        still.svg(capture.read(SAVED / "syn_perdido").events(), scene=SegmentScene)
-    )
+    root = ElementTree.fromstring(still.svg(capture.read(SAVED / "syn_perdido").events()))
     paths = [element.get("d") for element in root.iter() if element.tag.endswith("path")]
     ends = [path.split("L")[1].split()[0] for path in paths if path.count(" ") == 2 and "L" in path]
     assert ends[:2] == ["600", "730"]  # o primeiro SYN, no meio; o segundo, até o servidor

@@ -291,6 +291,9 @@ DRAWN["11"] = [
     r"não chegou.*retransmissão.*“dois” seq=3 ✗.*“dois” seq=3, de novo",
     r"“BBBB…” seq=101 ✗.*(ACK ack=101\s+){4}.*seq=101, de novo.*ACK ack=501",
     r"127\.0\.0\.1:P.*SYN seq=0.*“olá” seq=1.*FIN",
+    r"SYN seq=0 ✗.*SYN seq=0, de novo ✗.*SYN seq=0, de novo",  # estas, dos exercícios por fazer
+    r"ACK ack=3 ✗.*“oi” seq=1, de novo",
+    r"servidor: FIN seq=3.*cliente: FIN seq=1",
 ]
 
 

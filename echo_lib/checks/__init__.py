@@ -7,6 +7,7 @@ o que se esperava, o que veio e uma pista; nenhuma verificação lança exceçã
 
 from echo_lib.checks.base import Check
 from echo_lib.checks.environment import environment
+from echo_lib.checks.packets import first_to_close, handshake, reassembly, retransmission
 from echo_lib.checks.programs import (
     client_program,
     reach,
@@ -30,13 +31,17 @@ __all__ = [
     "client",
     "client_program",
     "environment",
+    "first_to_close",
     "framing",
     "gives_up",
+    "handshake",
     "lines",
     "listening",
     "one_conversation",
     "reach",
+    "reassembly",
     "receives_exactly",
+    "retransmission",
     "same_network",
     "server",
     "server_program",

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from echo_lib import progress
+from echo_lib.capture import Segment
 from echo_lib.isolated import Learner
 from echo_lib.trace import Event
 
@@ -18,11 +19,14 @@ LOST_BY_SEND = "send pode aceitar só uma parte dos bytes, e diz quantos; sendal
 
 @dataclass(frozen=True)
 class Check:
-    """O resultado de uma verificação: passou ou não, o que dizer, e as chamadas da tentativa."""
+    """O resultado de uma verificação: passou ou não, o que dizer, e o que a tentativa fez.
+
+    `events` são as chamadas da tentativa, ou os segmentos da captura de que se fala.
+    """
 
     ok: bool
     text: str
-    events: tuple[Event, ...] = ()
+    events: tuple[Event, ...] | tuple[Segment, ...] = ()
 
     def __str__(self) -> str:
         return f"{'✔' if self.ok else '✘'} {self.text}"

@@ -61,7 +61,7 @@ def _row(segment: Segment) -> Record:
         "line": f"{segment.connection}{_ROLES[segment.sender]}",
         "connection": segment.connection,
         "call": str(segment),
-        "result": f"aos {_milliseconds(segment.time)}{notes}",
+        "result": f"[{segment.number - 1}] aos {_milliseconds(segment.time)}{notes}",
         "kind": _kind(segment),
         "facts": _facts(segment),
         "size": segment.size,

@@ -42,19 +42,21 @@ def svg(
     *,
     skipped: int = 0,
     rows: int = ROWS,
-    scene: type[Scene] | type[SegmentScene] = Scene,
+    scene: type[Scene] | type[SegmentScene] | None = None,
 ) -> str:
     """Desenha os eventos de um rastro, ou os segmentos de uma captura.
 
     Argumentos:
         events: em ordem de tempo.
-        scene: quem os transforma em registros do desenho.
+        scene: quem os transforma em registros do desenho; se omitido, vê-se pelo primeiro.
         rows: quantos desenhar, os primeiros; dos demais se diz quantos são.
         skipped: quantos, anteriores a estes, já não estão no rastro.
 
     Retorna:
         str, um documento SVG que não busca nada fora dele.
     """
+    if scene is None:
+        scene = SegmentScene if events and isinstance(events[0], Segment) else Scene
     return _Still(events, skipped, rows, scene()).draw()
 
 

@@ -1,1 +1,2 @@
+perda = capture.read("capturas/perda")
 retransmitido = 8

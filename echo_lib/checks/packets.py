@@ -1,0 +1,289 @@
+"""Lição 11: ler uma captura. As capturas são montadas aqui; o aluno não as viu."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+from echo_lib.capture import Capture, Segment
+from echo_lib.checks.base import STUB, Check, brief, failed, passed
+from echo_lib.isolated import Learner
+
+_CLIENT, _SERVER = ("192.168.1.30", 50000), ("192.168.1.20", 61840)
+_FLAGS = {"S": "SYN", "F": "FIN", "R": "RST", "A": "ACK"}
+_STEP = 0.01  # segundos entre um segmento e o seguinte
+
+
+class _Case(NamedTuple):
+    """Uma captura, como se fala dela, e a resposta que se espera."""
+
+    name: str
+    segments: Capture
+    expected: Any
+
+
+def _capture(*steps: str) -> Capture:
+    """Uma captura: de cada segmento, quem, flags, seq, ack, dados e o que houve.
+
+    O fim é “perdido” ou “estragado”; sem ele, o segmento chegou.
+    """
+    sent: set[tuple[str, int]] = set()
+    made = []
+    for number, step in enumerate(steps, 1):
+        who, flags, seq, ack, *rest = step.split()
+        fate = rest.pop() if rest and rest[-1] in ("perdido", "estragado") else ""
+        client, data = who == "c", "".join(rest).encode()
+        segment = Segment(
+            number=number,
+            time=(number - 1) * _STEP,
+            arrival=None if fate == "perdido" else number * _STEP,
+            connection=1,
+            sender="cliente" if client else "servidor",
+            source=_CLIENT if client else _SERVER,
+            target=_SERVER if client else _CLIENT,
+            flags=tuple(name for letter, name in _FLAGS.items() if letter in flags),
+            seq=int(seq),
+            ack=int(ack),
+            window=64240,
+            data=data,
+            lost=fate == "perdido",
+            damaged=fate == "estragado",
+        )
+        bytes_ = {(who, n) for n in range(segment.seq, segment.end)}
+        made.append(replace(segment, again=bool(bytes_ & sent)))
+        sent |= bytes_
+    return Capture(made)
+
+
+_OPEN = ("c S 0 0", "s SA 0 1", "c A 1 1")
+
+
+def _closing(client: int, server: int) -> list[str]:
+    """O fim que o cliente começa, depois do byte `client` de um lado e `server` do outro."""
+    return [
+        f"c FA {client} {server}",
+        f"s A {server} {client + 1}",
+        f"s FA {server} {client + 1}",
+        f"c A {client + 1} {server + 1}",
+    ]
+
+
+_HANDSHAKES = (
+    _Case("uma conversa sem perda", _capture(*_OPEN, "c A 1 1 oi", "s A 1 3"), [0, 1, 2]),
+    _Case(
+        "uma captura em que dois SYN se perderam",
+        _capture("c S 0 0 perdido", "c S 0 0 perdido", *_OPEN, "c A 1 1 oi"),
+        [2, 3, 4],
+    ),
+    _Case(
+        "uma captura em que a resposta do servidor se perdeu",
+        _capture("c S 0 0", "s SA 0 1 perdido", "s SA 0 1", "c A 1 1", "s A 1 1 oi", "c A 1 3"),
+        [0, 2, 3],
+    ),
+    _Case(
+        "uma captura em que o servidor fala primeiro",
+        _capture("c S 0 0 perdido", *_OPEN, "s A 1 1 bemvindo", "c A 1 9"),
+        [1, 2, 3],
+    ),
+)
+_STREAMS = (
+    _Case(
+        "uma conversa sem perda",
+        _capture(*_OPEN, "c A 1 1 ola", "s A 1 4 OLA", "c A 4 4 tchau", *_closing(9, 4)),
+        b"olatchau",
+    ),
+    _Case(
+        "uma captura em que um ACK se perdeu",
+        _capture(*_OPEN, "c A 1 1 oi", "s A 1 3 perdido", "c A 1 1 oi", "s A 1 3", "c A 3 1 fim"),
+        b"oifim",
+    ),
+    _Case(
+        "uma captura em que o segundo pedaço se perdeu e veio por último",
+        _capture(*_OPEN, "c A 1 1 um", "c A 3 1 dois perdido", "c A 7 1 tres", "c A 3 1 dois"),
+        b"umdoistres",
+    ),
+    _Case(
+        "uma retransmissão que traz bytes repetidos e bytes novos",
+        _capture(*_OPEN, "c A 1 1 abcdef", "c A 4 1 defghi", "c A 10 1 jk"),
+        b"abcdefghijk",
+    ),
+    _Case(
+        "uma retransmissão que junta dois segmentos perdidos",
+        _capture(
+            *_OPEN, "c A 1 1 abc perdido", "c A 4 1 def perdido", "c A 7 1 ghi", "c A 1 1 abcdef"
+        ),
+        b"abcdefghi",
+    ),
+    _Case(
+        "uma captura em que um segmento chegou estragado",
+        _capture(*_OPEN, "c A 1 1 um", "c A 3 1 dois estragado", "c A 3 1 dois", "s A 1 7"),
+        b"umdois",
+    ),
+    _Case(
+        "uma captura em que um pedaço nunca chegou",
+        _capture(*_OPEN, "c A 1 1 abc", "c A 4 1 def perdido", "c A 7 1 ghi"),
+        b"abc",
+    ),
+    _Case(
+        "doze segmentos, o primeiro entregue por último",
+        _capture(
+            *_OPEN,
+            "c A 1 1 a perdido",
+            *(f"c A {n} 1 {letter}" for n, letter in enumerate("bcdefghijkl", 2)),
+            "c A 1 1 a",
+        ),
+        b"abcdefghijkl",
+    ),
+    _Case("uma conversa sem dados", _capture(*_OPEN, *_closing(1, 1)), b""),
+)
+_ENDS = (
+    _Case("uma conversa que o cliente fecha", _capture(*_OPEN, *_closing(1, 1)), "cliente"),
+    _Case(
+        "uma conversa que o servidor fecha",
+        _capture(*_OPEN, "s A 1 1 oi", "s FA 3 1", "c A 1 4", "c FA 1 4", "s A 4 2"),
+        "servidor",
+    ),
+    _Case("uma conversa que ainda não acabou", _capture(*_OPEN, "c A 1 1 oi", "s A 1 3"), None),
+    _Case("uma conexão recusada", _capture("c S 0 0", "s RA 0 1"), None),
+    _Case(
+        "uma captura em que o FIN do servidor leva dados, se perde e volta",
+        _capture(*_OPEN, "s FA 1 1 oi perdido", "s FA 1 1 oi", "c A 1 4", "c FA 1 4", "s A 4 2"),
+        "servidor",
+    ),
+)
+
+
+def retransmission(found: Capture, answer: object) -> Check:
+    """Verifica se `answer` é o índice, nesta captura, de uma retransmissão.
+
+    Argumentos:
+        found: a captura da lição.
+        answer: o índice que o aluno achou.
+    """
+    if hint := _retransmission_hint(found, answer):
+        return failed(hint)
+    return passed("É esse: os mesmos bytes, com o mesmo seq, enviados de novo.")
+
+
+def handshake(function: Callable[[Capture], Any]) -> Check:
+    """Verifica se a função acha os três segmentos que abriram a conexão.
+
+    Argumentos:
+        function: recebe uma captura; devolve a lista dos três índices.
+    """
+    good = "Sua função acha o aperto de mão, mesmo quando um dos três se perde e volta."
+    return _ask(function, _HANDSHAKES, _handshake_hint) or passed(good)
+
+
+def reassembly(function: Callable[[Capture], Any]) -> Check:
+    """Verifica se a função reconstrói os bytes que o servidor entregou ao programa.
+
+    Argumentos:
+        function: recebe uma captura; devolve bytes.
+    """
+    good = "Sua função entrega como o TCP: tudo o que chegou, em ordem, uma vez só."
+    return _ask(function, _STREAMS, _stream_hint) or passed(good)
+
+
+def first_to_close(function: Callable[[Capture], Any]) -> Check:
+    """Verifica se a função diz quem enviou o primeiro FIN.
+
+    Argumentos:
+        function: recebe uma captura; devolve "cliente", "servidor" ou None.
+    """
+    good = "Sua função diz quem fechou primeiro, e sabe quando ninguém fechou."
+    return _ask(function, _ENDS, _end_hint) or passed(good)
+
+
+def _ask(
+    function: Callable[[Capture], Any], cases: tuple[_Case, ...], hint: Callable[[_Case, Any], str]
+) -> Check | None:
+    """Pergunta à função sobre cada captura; o que há de errado na primeira, ou None."""
+    with Learner(function) as learner:
+        for case in cases:
+            answer, error = learner.call(case.segments)
+            if not error and _same(answer, case.expected):
+                continue
+            if answer is ...:
+                return failed(STUB)
+            came = error or f"Recebi {brief(answer)}. {hint(case, answer)}"
+            text = f"Com {case.name}, esperava {brief(case.expected)}. {came}"
+            return Check(False, text.strip(), case.segments.segments)
+    return None
+
+
+def _same(answer: Any, expected: Any) -> bool:
+    """Se a resposta é a esperada; uma tupla vale por uma lista, e um bytearray, por bytes."""
+    if isinstance(expected, list):
+        return isinstance(answer, list | tuple) and list(answer) == expected
+    if isinstance(expected, bytes):
+        return isinstance(answer, bytes | bytearray) and answer == expected
+    return bool(answer == expected)
+
+
+def _retransmission_hint(found: Capture, answer: Any) -> str:
+    if isinstance(answer, bool) or not isinstance(answer, int):
+        return f"Esperava um índice, um número inteiro; recebi {brief(answer)}."
+    if not 0 <= answer < len(found):
+        return f"Esperava um índice de 0 a {len(found) - 1}; recebi {answer}."
+    chosen = found[answer]
+    if chosen.again:
+        return ""
+    where = f"O {answer} é “{chosen}”, do {chosen.sender}."
+    if chosen.lost:
+        return f"{where} É o original, que não chegou: quem o repete?"
+    if answer and found[answer - 1].again:
+        return f"{where} Os índices começam no 0: você contou a partir do 1?"
+    return f"{where} Procure bytes que já tinham sido enviados: o mesmo seq, outra vez."
+
+
+def _handshake_hint(case: _Case, answer: Any) -> str:
+    if not isinstance(answer, list | tuple):
+        return "Faltou o return?" if answer is None else "Devolva uma lista de índices."
+    found = list(answer)
+    if any(isinstance(item, Segment) for item in found):
+        return "São os índices, e não os segmentos: veja enumerate."
+    if len(found) != 3:
+        return "São três segmentos: o SYN, a resposta e o ACK."
+    if found == [item + 1 for item in case.expected]:
+        return "O índice do primeiro é o 0 (o .number, esse começa no 1)."
+    inside = [i for i in found if type(i) is int and 0 <= i < len(case.segments)]
+    if any(case.segments[i].lost for i in inside):
+        return "Um desses segmentos não chegou (.lost): não abriu nada."
+    if sorted(map(str, found)) == sorted(map(str, case.expected)):
+        return "Os índices são esses, em outra ordem."
+    return "O primeiro tem só SYN; o segundo, SYN e ACK; o terceiro é do cliente, depois dele."
+
+
+def _stream_hint(case: _Case, answer: Any) -> str:
+    if isinstance(answer, str):
+        return "São bytes, e não texto."
+    if not isinstance(answer, bytes | bytearray):
+        return "Faltou o return?" if answer is None else "Devolva bytes."
+    answer = bytes(answer)
+    client = [s for s in case.segments if s.sender == "cliente"]
+    other = b"".join(s.data for s in case.segments if s.sender == "servidor")
+    if other and other in answer:
+        return "Entrou o que o servidor enviou: olhe o .sender."
+    if len(answer) > len(case.expected):
+        if any(s.lost for s in client) and not any(s.again for s in client):
+            return "Falta um pedaço no meio: o TCP não entrega o que vem depois dele."
+        return "Há bytes repetidos: um byte retransmitido, no todo ou em parte, conta uma vez."
+    if sorted(answer) == sorted(case.expected):
+        return "Os bytes são esses, fora de ordem: quem diz o lugar é o .seq."
+    if len(answer) < len(case.expected):
+        return "Faltam bytes: uma retransmissão pode trazer também bytes novos."
+    return "Confira o lugar de cada byte: o primeiro é o de .seq 1."
+
+
+def _end_hint(case: _Case, answer: Any) -> str:
+    if case.expected is None:
+        return "Nenhum segmento leva FIN: ninguém fechou."
+    if isinstance(answer, Segment):
+        return "Devolva quem o enviou (.sender), e não o segmento."
+    if answer is None:
+        return 'Há um FIN nesta captura: "FIN" in segmento.flags. Faltou o return?'
+    if answer not in ("cliente", "servidor"):
+        return 'Devolva "cliente" ou "servidor", o .sender de quem enviou o FIN.'
+    return "Vale o primeiro FIN da captura, de quem quer que seja."
