@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import time
+import unicodedata
 
 import nbformat
 import pytest
@@ -20,6 +21,10 @@ LESSON = pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
 # Os de quem ensina são conferidos como as lições, menos na forma, que é outra.
 NOTEBOOKS = [*LESSONS, ROOT / "notebooks" / "professor" / "painel.ipynb"]
 NOTEBOOK = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+# O glossário só se lê: não há o que executar nele.
+GLOSSARY = ROOT / "notebooks" / "glossario.ipynb"
+PAGES = [*NOTEBOOKS, GLOSSARY]
+PAGE = pytest.mark.parametrize("path", PAGES, ids=lambda path: path.stem)
 CELL_TIMEOUT = 30  # segundos por célula
 
 # Cada passo do tutorial, em ordem: a lição e o que nela o mostra.
@@ -219,10 +224,91 @@ def test_lesson_has_the_agreed_shape(path):
     words = len(re.sub(r"<[^>]+>|[|#>*`-]+", " ", content).split())
     assert 900 <= words <= 1600, words
     exercises = content.count("## Exercício")
-    assert exercises >= 2 or path.name[:2] in ("00", "01")
+    assert exercises >= 2 or path.name[:2] in ("00", "01"), exercises
+    assert "| o que vejo | o que significa | o que faço |" in content
+    predictions = re.findall(r"\*\*Preveja\b", content)
+    assert len(predictions) >= 3, predictions
+    assert re.search(r"\*\*Preveja\b.*?<details>", content, re.DOTALL)
 
 
-@NOTEBOOK
+# Uma alternativa: fechada, o que se escolhe; aberta, o que ela responde.
+CHOICE = r"""^<details><summary>([a-d])\) .+</summary>
+
+\*\*(Certo|Errado)\.\*\* (.+)
+
+</details>$"""
+
+
+@LESSON
+def test_self_test_answers_every_choice(path):
+    """Duas ou três perguntas; cada alternativa, aberta, diz se está certa e por quê."""
+    before, _, rest = text(path, "markdown").partition("## Autoteste\n")
+    assert "## Depuração" in before
+    rest = rest.partition("## Para lembrar")[0]
+    questions = re.split(r"^\*\*\d\.\*\* ", rest, flags=re.MULTILINE)
+    assert 2 <= len(questions[1:]) <= 3
+    right = []
+    for question in questions[1:]:
+        choices = re.findall(CHOICE, question, re.MULTILINE)
+        letters = "".join(letter for letter, _, _ in choices)
+        assert letters in ("abc", "abcd") and question.count("<details>") == len(letters)
+        assert all(len(why) > 15 for _, _, why in choices)
+        (correct,) = [letter for letter, verdict, _ in choices if verdict == "Certo"]
+        right.append(correct)
+    assert len(set(right)) > 1, "a resposta certa está sempre no mesmo lugar"
+
+
+def terms(path):
+    """Os termos que uma lição define no seu glossário."""
+    content = text(path, "markdown").partition("## Glossário")[2]
+    return [plain(term) for term in re.findall(r"^- \*\*(.+?)\*\*:", content, re.MULTILINE)]
+
+
+def plain(term):
+    """O termo sem as marcas do markdown."""
+    return re.sub(r"[`*]", "", term)
+
+
+def without_accents(term):
+    return unicodedata.normalize("NFD", term).encode("ascii", "ignore").decode().casefold()
+
+
+def glossary():
+    """Cada termo do glossário e as lições a que leva, na ordem da página."""
+    entries = re.split(r"^### ", text(GLOSSARY, "markdown"), flags=re.MULTILINE)[1:]
+    return {
+        plain(entry.partition("\n")[0]): re.findall(r"\]\((\d.*?\.ipynb)\)", entry)
+        for entry in entries
+    }
+
+
+def test_glossary_has_every_term_of_every_lesson_and_leads_to_them():
+    expected = {}
+    for path in LESSONS:
+        for term in terms(path):
+            expected.setdefault(term, []).append(path.name)
+    assert glossary() == expected
+
+
+def test_glossary_is_in_alphabetical_order_under_its_letters():
+    letter, last = "", ""
+    for level, title in re.findall(r"^(##+) (.+)$", text(GLOSSARY, "markdown"), re.MULTILINE):
+        key = without_accents(plain(title))
+        if level == "##":
+            letter = key[0]
+        else:
+            assert last <= key, f"{title}: fora da ordem"
+            assert key[0] == letter, f"{title}: sob a letra {letter}"
+            last = key
+
+
+@LESSON
+def test_every_lesson_leads_to_the_glossary(path):
+    assert "Todos os termos: [glossário](glossario.ipynb)." in text(path, "markdown")
+    assert terms(path), "nenhum termo no glossário da lição"
+
+
+@PAGE
 def test_cells_are_short_and_come_after_a_short_text(path):
     before = ""
     for cell in read(path).cells:
@@ -236,7 +322,7 @@ def test_cells_are_short_and_come_after_a_short_text(path):
         before = cell.cell_type
 
 
-@NOTEBOOK
+@PAGE
 def test_notebook_is_executed_and_clean(path):
     raw = json.loads(path.read_text(encoding="utf-8"))
     assert set(raw["metadata"]) == {"kernelspec", "language_info"}
@@ -322,7 +408,7 @@ def test_saved_drawings_are_those_of_a_new_run(number):
     assert drawings(notebook) == saved
 
 
-@NOTEBOOK
+@PAGE
 def test_links_lead_somewhere(path):
     for target in re.findall(r"\]\(([^)]+)\)", text(path, "markdown")):
         assert (path.parent / target).exists(), target
@@ -379,10 +465,10 @@ def feedback(kernel, answer, check):
 def test_spelling():
     need("hunspell")
     accepted = set((ROOT / "tests" / "palavras.txt").read_text(encoding="utf-8").split())
-    content = "\n".join(text(path, "markdown") for path in NOTEBOOKS)
+    content = "\n".join(text(path, "markdown") for path in PAGES)
     for name in ("README.md", "notebooks/professor/plano_de_aula.md"):
         content += "\n" + (ROOT / name).read_text(encoding="utf-8")
-    not_prose = r"```.*?```|`[^`]*`|<[^>]*>|\]\([^)]*\)|https?://\S+"
+    not_prose = r"```.*?```|`[^`]*`|<code>.*?</code>|<[^>]*>|\]\([^)]*\)|https?://\S+"
     prose = re.sub(not_prose, " ", content, flags=re.DOTALL)
     done = subprocess.run(
         ["hunspell", "-d", "pt_BR", "-i", "utf-8", "-l"],
