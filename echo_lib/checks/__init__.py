@@ -14,11 +14,20 @@ from echo_lib.checks.programs import (
     same_network,
     server_program,
     states,
+    which_address,
+)
+from echo_lib.checks.services import (
+    one_after_another,
+    one_visit,
+    port_is_free,
+    sends_a_list,
+    whole_server,
 )
 from echo_lib.checks.stream import framing, lines, receives_exactly
 from echo_lib.checks.tutorial import (
     address,
     client,
+    counts_bytes,
     gives_up,
     listening,
     one_conversation,
@@ -30,6 +39,7 @@ __all__ = [
     "address",
     "client",
     "client_program",
+    "counts_bytes",
     "environment",
     "first_to_close",
     "framing",
@@ -37,13 +47,19 @@ __all__ = [
     "handshake",
     "lines",
     "listening",
+    "one_after_another",
     "one_conversation",
+    "one_visit",
+    "port_is_free",
     "reach",
     "reassembly",
     "receives_exactly",
     "retransmission",
     "same_network",
+    "sends_a_list",
     "server",
     "server_program",
     "states",
+    "which_address",
+    "whole_server",
 ]

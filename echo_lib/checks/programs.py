@@ -17,6 +17,7 @@ from echo_lib import isolated, network
 from echo_lib.checks import peers
 from echo_lib.checks.base import MESSAGES, Check, brief, compare, failed, passed
 from echo_lib.client import EchoClient
+from echo_lib.isolated import Learner
 from echo_lib.server import EchoServer
 from echo_lib.trace import Trace, TracedSocket
 
@@ -225,3 +226,35 @@ def same_network(function: Callable[[str, str, str], bool]) -> Check:
     }
     wrong = compare(function, cases)
     return wrong or passed("Certo: é a máscara que decide, e não a aparência dos números.")
+
+
+def which_address(function: Callable[[list[tuple[str, str]], str], str | None]) -> Check:
+    """Verifica uma função que escolhe, dos próprios endereços, o que um colega alcança.
+
+    Argumentos:
+        function: recebe os pares (endereço, máscara) e o endereço do colega; devolve o endereço
+            que está na sub-rede dele, ou None.
+    """
+    home, wide = ("192.168.1.20", "255.255.255.0"), ("10.0.0.5", "255.0.0.0")
+    near, loopback = ("172.16.6.9", "255.255.252.0"), ("127.0.0.1", "255.0.0.0")
+    cases = [
+        ([home, wide], "192.168.1.77", home[0]),
+        ([home, wide], "10.200.3.4", wide[0]),
+        ([loopback, wide, home], "192.168.1.9", home[0]),
+        ([("172.16.5.1", "255.255.255.0"), near], "172.16.7.1", near[0]),
+        ([home], "192.168.2.20", None),
+        ([], "192.168.2.20", None),
+    ]
+    with Learner(function) as learner:
+        for mine, colleague, expected in cases:
+            answer, error = learner.call(mine, colleague)
+            if error or answer != expected:
+                hint = "Devolva só o endereço, sem a máscara." if answer in mine else ""
+                if expected and answer is None:
+                    hint = "Chegou ao return?"
+                elif expected is None:
+                    hint = "Se nenhum está na sub-rede dele, a resposta é None."
+                came = error or f"recebi {answer!r}."
+                what = f"Com {mine} e o colega em {colleague}, esperava {expected!r}"
+                return failed(f"{what}; {came} {hint}", learner)
+    return passed("Certo: cada colega, o endereço da rede em que está; ou nenhum.")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 from echo_lib import isolated, network
@@ -15,6 +16,7 @@ from echo_lib.checks.base import (
     STUB,
     Check,
     brief,
+    compare,
     failed,
     passed,
     used,
@@ -119,7 +121,7 @@ def server(
                 expected = answer(data)
                 received = peers.exchange(peer, data, len(expected))
                 if received != expected:
-                    return _wrong_answer(learner, peer, data, expected, received, first=not i)
+                    return wrong_answer(learner, peer, data, expected, received, first=not i)
             peers.end(peer)
             _, error = learner.result()
             if error == NEVER_ENDED:
@@ -133,7 +135,7 @@ def server(
     )
 
 
-def _wrong_answer(
+def wrong_answer(
     learner: Learner,
     peer: socket.socket,
     sent: bytes,
@@ -174,7 +176,7 @@ def _server_hint(
 
 
 def gives_up(function: Callable[[socket.socket], Any], seconds: float) -> Check:
-    """Verifica se o servidor do aluno desiste de um cliente calado, sem erro.
+    """Verifica se o servidor do aluno ecoa e desiste de um cliente calado, sem erro.
 
     Argumentos:
         function: recebe `conn`, já conectado.
@@ -185,7 +187,26 @@ def gives_up(function: Callable[[socket.socket], Any], seconds: float) -> Check:
         _, error = learner.result(seconds + 1)
         if error == NEVER_ENDED:
             error = "O cliente ficou calado e você continuou esperando."
-        return failed(error, learner) if error else passed("Seu servidor desiste de quem se cala.")
+        if error:
+            return failed(error, learner)
+    echoing = server(function)
+    return passed("Seu servidor ecoa, e desiste de quem se cala.") if echoing.ok else echoing
+
+
+def counts_bytes(function: Callable[[str], int]) -> Check:
+    """Verifica uma função que diz quantos bytes uma mensagem ocupa na rede, em UTF-8.
+
+    Argumentos:
+        function: recebe a mensagem; devolve o número de bytes.
+    """
+    wrong = compare(function, {("sol",): 3, ("🗣️",): 7, ("ção",): 5, ("",): 0})
+    if wrong is None:
+        return passed("Certo: conta os bytes, que é o que viaja.")
+    if "recebi 2" in wrong.text or "recebi 3" in wrong.text:
+        return replace(wrong, text=f"{wrong.text} Você contou letras, não bytes.")
+    if "recebi b" in wrong.text:
+        return replace(wrong, text=f"{wrong.text} Esses são os bytes: quantos são?")
+    return wrong
 
 
 def one_conversation(function: Callable[[str, int, str, str], list[str]]) -> Check:

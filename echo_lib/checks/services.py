@@ -1,0 +1,267 @@
+"""As verificações das lições 02 a 05 em que se escuta, se atende ou se envia mais de uma vez."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+from time import monotonic
+from typing import Any
+
+from echo_lib import isolated, network
+from echo_lib.checks import peers
+from echo_lib.checks.base import MESSAGES, STUB, Check, brief, failed, passed, used
+from echo_lib.checks.tutorial import echo_server, wrong_answer
+from echo_lib.isolated import NEVER_ENDED, Learner
+
+_HOST = "127.0.0.1"
+_BYTE_BY_BYTE = [1] * 40
+_MISSED = Check(False, "Um cliente ficou sem o eco.")
+_NO_ACCEPT = "A função escutou e voltou sem esperar o cliente: faltou o accept?"
+_TRY = "Tente prender um socket a ela: se a porta tem dono, o bind lança OSError."
+_UNSEEN = "Ninguém escuta nela, e mesmo assim ela tem dono: só o bind decide."
+
+
+def port_is_free(function: Callable[[int], bool]) -> Check:
+    """Verifica uma função que diz se dá para prender um socket a uma porta.
+
+    Argumentos:
+        function: recebe a porta; devolve True ou False, e não a deixa presa.
+    """
+    with (
+        Learner(function) as learner,
+        socket.create_server((_HOST, 0)) as listener,
+        socket.socket(socket.AF_INET, socket.SOCK_STREAM) as bound,
+    ):
+        bound.bind((_HOST, 0))
+        free = _free_port()
+        for port, expected, what, hint in (
+            (listener.getsockname()[1], False, "uma porta em que outro escuta", _TRY),
+            (bound.getsockname()[1], False, "uma porta presa por um bind, sem listen", _UNSEEN),
+            (free, True, "uma porta livre", "Ali, um bind daria certo."),
+        ):
+            answer, error = learner.call(port)
+            if error:
+                return failed(f"Com {what}: {error}", learner)
+            if answer is ... or answer is None:
+                return failed(STUB if answer is ... else f"Com {what}, faltou o return.", learner)
+            if answer is not expected:
+                text = f"Com {what}, esperava {expected} e recebi {brief(answer)}. {hint}"
+                return failed(text, learner)
+        if not _can_bind(free):
+            text = "Você respondeu True, e a porta ficou presa: feche o socket antes de responder."
+            return failed(text, learner)
+    return passed("Certo: presa, com ou sem listen, não; livre, sim, e livre ficou.")
+
+
+def one_visit(function: Callable[[socket.socket], Any]) -> Check:
+    """Verifica uma função que atende um cliente e deixa a escuta aberta para o próximo.
+
+    Argumentos:
+        function: recebe o socket de escuta; volta quando o cliente fecha.
+    """
+
+    def twice(listener: socket.socket) -> str:
+        function(listener)
+        if listener.fileno() < 0:
+            return "fechada"
+        function(listener)
+        return ""
+
+    with Learner(twice) as learner:
+        address = learner.listen()
+        if wrong := _visit(learner, address, MESSAGES):
+            return wrong
+        second = _visit(learner, address, MESSAGES[:1], wait=False)
+        state, error = learner.result()
+        if state == "fechada":
+            text = "O primeiro foi atendido; para o segundo, a escuta já estava fechada. "
+            return failed(text + "Qual socket recebe quem chega, e qual é só da conversa?", learner)
+        if error == NEVER_ENDED:
+            error = "O cliente fechou, e a função não voltou: ela atende um, até vir b''."
+        if error:
+            return failed(error, learner)
+    return second or passed("Certo: fechou a conversa, e a escuta ficou para o próximo.")
+
+
+def whole_server(function: Callable[[str, int], Any]) -> Check:
+    """Verifica um servidor inteiro, do socket ao close, que atende um cliente.
+
+    Argumentos:
+        function: recebe host e porta; volta depois que o cliente fecha.
+    """
+    port = _free_port()
+    with Learner(function) as learner:
+        learner.start(_HOST, port)
+        if problem := _not_listening(learner, port):
+            return failed(problem, learner)
+        if wrong := _visit(learner, (_HOST, port), (*MESSAGES, "sair")):
+            return failed(_NO_ACCEPT, learner) if _only_listened(learner) else wrong
+        _, error = learner.result()
+        if error == NEVER_ENDED:
+            error = "O cliente fechou, e a função não voltou: recv devolve b'' no fim."
+        if error:
+            return failed(error, learner)
+        if open_ones := _left_open(learner):
+            return failed(f"O cliente foi atendido, mas faltou fechar {open_ones}.", learner)
+    return passed("Seu servidor passou: as sete chamadas, na ordem, e nada ficou aberto.")
+
+
+def _not_listening(learner: Learner, port: int) -> str:
+    """Espera que alguém escute na porta; devolve o que o impediu, ou ""."""
+    deadline = monotonic() + isolated.TIMEOUT
+    while monotonic() < deadline:
+        for row in network.ports(port):
+            if row.state == "LISTEN":
+                host = row.local[0]
+                return "" if host == _HOST else f"Pedi o host {_HOST}, e você escuta em {host}."
+        learner.look(0.05)
+        if not learner.running():
+            break
+    _, error = learner.result(0.1)
+    if error == NEVER_ENDED:
+        return f"Ninguém escuta na porta {port}, a que você recebeu: bind nela, e listen?"
+    if _only_listened(learner):
+        return error or _NO_ACCEPT
+    return error or "A função voltou sem escutar: depois do socket, bind, listen e accept."
+
+
+def _only_listened(learner: Learner) -> bool:
+    return used(learner, "listen") and not used(learner, "accept")
+
+
+def _left_open(learner: Learner) -> str:
+    """Que socket do aluno não foi fechado: o da escuta, o da conversa, ou ""."""
+    events = learner.own_events()
+    closed = {event.socket for event in events if event.call == "close"}
+    for call, what in (("recv", "a conversa, conn"), ("listen", "a escuta, s")):
+        if not {event.socket for event in events if event.call == call} <= closed:
+            return what
+    return ""
+
+
+def one_after_another(function: Callable[[socket.socket, int], Any]) -> Check:
+    """Verifica um servidor que atende n clientes em sequência, e sobrevive ao que cai.
+
+    Argumentos:
+        function: recebe o socket de escuta e n; volta depois do último.
+    """
+    visits = 4
+    with Learner(function) as learner:
+        address = learner.listen(visits)
+        for number in range(1, visits + 1):
+            falls = number == 2
+            messages = () if number == 3 else MESSAGES[:1] if falls else MESSAGES
+            if _visit(learner, address, messages, wait=False, falls=falls):
+                return failed(f"O cliente {number} não recebeu o eco. {_missed(learner)}", learner)
+        _, error = learner.result()
+        if error == NEVER_ENDED:
+            error = f"{visits} clientes vieram, um deles caiu, e a função não voltou: ela conta?"
+        if error:
+            return failed(error, learner)
+        if len(_accepted(learner)) < visits:
+            text = f"Vieram {visits} clientes, e a função voltou depois de"
+            return failed(f"{text} {len(_accepted(learner))}.", learner)
+    return passed("Certo: quatro, um depois do outro; um calado, e um que caiu de repente.")
+
+
+def _missed(learner: Learner) -> str:
+    """Por que um cliente ficou sem eco."""
+    _, error = learner.result(0.5)
+    if "Connection" in error or "BrokenPipe" in error:
+        return f"{error}\nQuem caiu foi um cliente só: o servidor segue para o próximo."
+    if error == NEVER_ENDED:
+        return "O anterior já saiu: o laço dele acabou? Quem volta ao accept?"
+    text = f"A função voltou depois de atender {len(_accepted(learner))}: falta repetir o accept?"
+    return error or text
+
+
+def _accepted(learner: Learner) -> list[Any]:
+    return [e for e in learner.own_events() if e.call == "accept" and not e.error]
+
+
+def _visit(
+    learner: Learner,
+    address: tuple[str, int],
+    messages: tuple[str, ...],
+    wait: bool = True,
+    falls: bool = False,
+) -> Check | None:
+    """Um cliente: conecta, envia cada mensagem, confere o eco e sai; devolve o que houve.
+
+    Argumentos:
+        wait: se, ao sair, espera que o servidor também feche.
+        falls: se sai de repente, com um RST, em vez de fechar.
+    """
+    peer = learner.peer(address)
+    for i, message in enumerate(messages):
+        data = message.encode()
+        received = peers.exchange(peer, data, len(data))
+        if received != data and wait:
+            return wrong_answer(learner, peer, data, data, received, first=not i)
+        if received != data:
+            return _MISSED
+    if falls:
+        peers.send(peer, b"x" * 100)
+        peers.reset(peer)
+        return None
+    peers.end(peer)
+    if wait and (extra := peers.receive(peer, 1)):
+        return failed(f"Depois das respostas, veio mais: {extra!r}…", learner)
+    return None
+
+
+def sends_a_list(function: Callable[[str, int, list[str]], list[str]]) -> Check:
+    """Verifica um cliente que envia uma lista de mensagens numa só conexão.
+
+    Argumentos:
+        function: recebe host, porta e a lista; devolve a lista dos ecos, "" para a vazia.
+    """
+    empty = "Uma mensagem vazia não tem bytes: não espere o eco dela."
+    piece = "Um recv traz só o que já chegou: junte até ter todos os bytes de cada eco."
+    cases: list[tuple[list[str], list[int], str]] = [
+        (["oi", "tchau"], [], "Devolva uma lista com os textos."),
+        (["oi", "", "fim"], [], empty),
+        ([*MESSAGES, "fim"], [], piece),
+        (["ção", "🗣️"], _BYTE_BY_BYTE, piece),
+        ([], [], "Sem mensagens, a lista dos ecos é vazia."),
+    ]
+    with Learner(function) as learner:
+        for messages, pieces, hint in cases:
+            with echo_server(learner) as (server, trace):
+                learner.start(*server.address, messages, pieces=pieces)
+                answer, error = learner.result()
+            what = f"Com a lista {_listed(messages)}"
+            if error or answer != messages:
+                came = error or f"recebi {_listed(answer)}."
+                return failed(f"{what}: {came} {hint}", learner)
+            events = [event for event in trace.events() if event.role == "server"]
+            connections = sum(event.call == "accept" for event in events)
+            if connections > 1:
+                text = f"{what}, os ecos estão certos, mas vi {connections} conexões: use uma só."
+                return failed(text, learner)
+            arrived = b"".join(event.data for event in events if event.call == "recv")
+            if len(arrived) < len("".join(messages).encode()):
+                text = f"{what}, os textos estão certos, mas ao servidor chegou {brief(arrived)}."
+                return failed(text, learner)
+    return passed("Seu cliente passou: várias mensagens, a vazia, uma comprida, numa só conexão.")
+
+
+def _listed(answer: Any) -> str:
+    """Uma lista com os seus itens encurtados; outra coisa, como é."""
+    if isinstance(answer, list):
+        return f"[{', '.join(map(brief, answer))}]"
+    return f"{brief(answer)}: faltou o return?" if answer is None else brief(answer)
+
+
+def _free_port() -> int:
+    """Uma porta em que ninguém está: a que o sistema acaba de dar e de receber de volta."""
+    with socket.create_server((_HOST, 0)) as free:
+        return int(free.getsockname()[1])
+
+
+def _can_bind(port: int) -> bool:
+    try:
+        socket.create_server((_HOST, port)).close()
+    except OSError:
+        return False
+    return True

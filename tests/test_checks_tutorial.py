@@ -1,0 +1,552 @@
+"""As verificações dos exercícios 2 a 4 das lições 02 a 07: cada engano com a sua pista."""
+
+import ipaddress
+import socket
+import sys
+import threading
+from contextlib import suppress
+
+import cloudpickle
+import pytest
+
+from echo_lib import EchoClient, checks, isolated
+from echo_lib.network import next_free_port, ports
+
+# As funções daqui vão inteiras ao outro processo, como as de um notebook.
+cloudpickle.register_pickle_by_value(sys.modules[__name__])
+HERE = "127.0.0.1"
+
+
+@pytest.fixture(autouse=True)
+def short_wait(monkeypatch):
+    monkeypatch.setattr(isolated, "TIMEOUT", 1.5)
+
+
+def rejected(check, hint):
+    assert not check.ok
+    assert hint in check.text, check
+
+
+# 02.3: porta_livre
+
+
+def by_create_server(port):
+    try:
+        with socket.create_server((HERE, port)):
+            return True
+    except OSError:
+        return False
+
+
+def by_bind(port):
+    s = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        s.bind((HERE, port))
+    except OSError as error:
+        return error is None
+    finally:
+        s.close()
+    return True
+
+
+def by_next_free_port(port):
+    return next_free_port(HERE, port) == port
+
+
+@pytest.mark.parametrize("function", [by_create_server, by_bind, by_next_free_port])
+def test_free_port_is_accepted_in_any_style(function):
+    assert checks.port_is_free(function).ok
+
+
+def by_connecting(port):
+    with socket.socket() as s:
+        s.settimeout(1)
+        return s.connect_ex((HERE, port)) != 0
+
+
+def by_the_list(port):
+    return not any(row.state == "LISTEN" for row in ports(port))
+
+
+def without_try(port):
+    with socket.create_server((HERE, port)):
+        return True
+
+
+def kept(port):
+    global keeper
+    try:
+        keeper = socket.create_server((HERE, port))
+    except OSError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize(
+    ("function", "hint"),
+    [
+        (lambda port: True, "uma porta em que outro escuta, esperava False"),
+        (by_connecting, "só o bind decide"),
+        (by_the_list, "só o bind decide"),
+        (without_try, "Seu código parou com OSError"),
+        (lambda port: False, "uma porta livre, esperava True"),
+        (kept, "a porta ficou presa"),
+        (lambda port: None, "faltou o return"),
+        (lambda port: ..., "reticências"),
+    ],
+)
+def test_mistake_about_a_free_port_gets_its_hint(function, hint):
+    rejected(checks.port_is_free(function), hint)
+
+
+# 03.3: uma_visita
+
+
+def echo(conn):
+    while data := conn.recv(1024):
+        conn.sendall(data)
+
+
+def visit(s):
+    conn, _ = s.accept()
+    with conn:
+        echo(conn)
+
+
+def visit_without_with(s):
+    conn, _ = s.accept()
+    data = conn.recv(4096)
+    while data != b"":
+        conn.sendall(data)
+        data = conn.recv(4096)
+    conn.close()
+
+
+@pytest.mark.parametrize("function", [visit, visit_without_with])
+def test_one_visit_is_accepted_in_any_style(function):
+    assert checks.one_visit(function).ok
+
+
+def closes_the_listener(s):
+    conn, _ = s.accept()
+    with s:
+        echo(conn)
+
+
+def closes_both(s):
+    visit(s)
+    s.close()
+
+
+def never_returns(s):
+    while True:
+        visit(s)
+
+
+def deaf_to_the_end(s):
+    conn, _ = s.accept()
+    while True:
+        conn.sendall(conn.recv(1024))
+
+
+def through_the_listener(s):
+    s.accept()
+    s.recv(1024)
+
+
+def only_one_answer(s):
+    conn, _ = s.accept()
+    with conn:
+        conn.sendall(conn.recv(1024))
+
+
+@pytest.mark.parametrize(
+    ("function", "hint"),
+    [
+        (closes_the_listener, "a escuta já estava fechada"),
+        (closes_both, "a escuta já estava fechada"),
+        (never_returns, "a função não voltou"),
+        (deaf_to_the_end, "a função não voltou"),
+        (through_the_listener, "Seu código parou com OSError"),
+        (only_one_answer, "falta um laço que volte ao recv"),
+        (lambda s: None, "Nada voltou"),
+    ],
+)
+def test_mistake_in_a_visit_gets_its_hint(function, hint):
+    rejected(checks.one_visit(function), hint)
+
+
+# 03.4: servidor_inteiro
+
+
+def whole(host, port):
+    s = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    s.bind((host, port))
+    s.listen()
+    conn, _ = s.accept()
+    echo(conn)
+    conn.close()
+    s.close()
+
+
+def whole_with(host, port):
+    with socket.create_server((host, port)) as s:
+        s.settimeout(5)
+        with s.accept()[0] as conn:
+            echo(conn)
+
+
+@pytest.mark.parametrize("function", [whole, whole_with])
+def test_whole_server_is_accepted_in_any_style(function):
+    assert checks.whole_server(function).ok
+
+
+def without_listen(host, port):
+    with socket.socket() as s:
+        s.bind((host, port))
+        s.accept()
+
+
+def without_accept(host, port):
+    with socket.socket() as s:
+        s.bind((host, port))
+        s.listen()
+
+
+def on_another_port(host, port):
+    with socket.create_server((host, 0)) as s:
+        s.accept()
+
+
+def on_every_address(host, port):
+    whole("0.0.0.0", port)
+
+
+def on_the_tutorial(host, port):
+    whole("192.0.2.12", port)
+
+
+def two_arguments(host, port):
+    with socket.socket() as s:
+        s.bind(host, port)
+
+
+def listener_left_open(host, port):
+    global left
+    left = socket.create_server((host, port))
+    with left.accept()[0] as conn:
+        echo(conn)
+
+
+def conversation_left_open(host, port):
+    with socket.create_server((host, port)) as s:
+        global left
+        left, _ = s.accept()
+        echo(left)
+
+
+def deaf_server(host, port):
+    with socket.create_server((host, port)) as s:
+        conn, _ = s.accept()
+        while True:
+            conn.sendall(conn.recv(1024))
+
+
+def stops_at_sair(host, port):
+    with socket.create_server((host, port)) as s, s.accept()[0] as conn:
+        while (data := conn.recv(1024)) != b"sair":
+            conn.sendall(data)
+
+
+@pytest.mark.parametrize(
+    ("function", "hint"),
+    [
+        (lambda host, port: None, "voltou sem escutar"),
+        (without_listen, "Seu código parou com OSError"),
+        (without_accept, "esperar o cliente: faltou o accept?"),
+        (on_another_port, "Ninguém escuta na porta"),
+        (on_every_address, "você escuta em 0.0.0.0"),
+        (on_the_tutorial, "Seu código parou com OSError"),
+        (two_arguments, "TypeError"),
+        (listener_left_open, "faltou fechar a escuta, s"),
+        (conversation_left_open, "faltou fechar a conversa, conn"),
+        (deaf_server, "a função não voltou"),
+        (stops_at_sair, "é um comando do cliente"),
+    ],
+)
+def test_mistake_in_a_whole_server_gets_its_hint(function, hint):
+    rejected(checks.whole_server(function), hint)
+
+
+# 04.2: medir
+
+
+def test_counting_bytes():
+    assert checks.counts_bytes(lambda text: len(text.encode())).ok
+    assert checks.counts_bytes(lambda text: len(bytes(text, "utf-8"))).ok
+    rejected(checks.counts_bytes(len), "Você contou letras, não bytes")
+    rejected(checks.counts_bytes(lambda text: text.encode()), "quantos são?")
+    rejected(checks.counts_bytes(lambda text: print(len(text))), "Faltou o return")
+    rejected(checks.counts_bytes(lambda text: len(text.encode("latin-1"))), "UnicodeEncodeError")
+
+
+# 04.3: enviar_lista
+
+
+def send_one(s, text):
+    s.sendall(text.encode())
+    data = b""
+    while len(data) < len(text.encode()):
+        data += s.recv(1024)
+    return data.decode()
+
+
+def list_by_socket(host, port, messages):
+    with socket.create_connection((host, port), timeout=1) as s:
+        return [send_one(s, text) for text in messages]
+
+
+def list_by_library(host, port, messages):
+    with EchoClient(host, port) as client:
+        return [client.send(text) if text else "" for text in messages]
+
+
+def list_all_at_once(host, port, messages):
+    with socket.create_connection((host, port), timeout=1) as s:
+        s.sendall("".join(messages).encode())
+        s.shutdown(socket.SHUT_WR)
+        data = b"".join(iter(lambda: s.recv(1024), b""))
+    echoes = []
+    for text in messages:
+        size = len(text.encode())
+        echoes.append(data[:size].decode())
+        data = data[size:]
+    return echoes
+
+
+@pytest.mark.parametrize("function", [list_by_socket, list_by_library, list_all_at_once])
+def test_list_is_accepted_in_any_style(function):
+    assert checks.sends_a_list(function).ok
+
+
+def one_connection_each(host, port, messages):
+    return [list_by_socket(host, port, [text])[0] for text in messages]
+
+
+def waits_for_the_empty(host, port, messages):
+    with socket.create_connection((host, port), timeout=1) as s:
+        echoes = []
+        for text in messages:
+            s.sendall(text.encode())
+            data = s.recv(1024)
+            while len(data) < len(text.encode()):
+                data += s.recv(1024)
+            echoes.append(data.decode())
+        return echoes
+
+
+def skips_the_empty(host, port, messages):
+    return list_by_socket(host, port, [text for text in messages if text])
+
+
+def one_recv_each(host, port, messages):
+    with socket.create_connection((host, port), timeout=1) as s:
+        echoes = []
+        for text in messages:
+            s.sendall(text.encode())
+            echoes.append(s.recv(1024).decode() if text else "")
+        return echoes
+
+
+def decodes_each_piece(host, port, messages):
+    with socket.create_connection((host, port), timeout=1) as s:
+        echoes = []
+        for text in messages:
+            s.sendall(text.encode())
+            echo = ""
+            while len(echo) < len(text):
+                echo += s.recv(1024).decode()
+            echoes.append(echo)
+        return echoes
+
+
+def answers_bytes(host, port, messages):
+    return [text.encode() for text in list_by_socket(host, port, messages)]
+
+
+@pytest.mark.parametrize(
+    ("function", "hint"),
+    [
+        (one_connection_each, "vi 2 conexões: use uma só"),
+        (waits_for_the_empty, "não espere o eco dela"),
+        (skips_the_empty, "recebi ['oi', 'fim']. Uma mensagem vazia"),
+        (one_recv_each, "Um recv traz só o que já chegou"),
+        (decodes_each_piece, "UnicodeDecodeError"),
+        (answers_bytes, "recebi [b'oi', b'tchau']. Devolva uma lista com os textos"),
+        (lambda host, port, messages: None, "recebi None: faltou o return?"),
+        (lambda host, port, messages: messages, "ao servidor chegou b''"),
+    ],
+)
+def test_mistake_with_a_list_gets_its_hint(function, hint):
+    rejected(checks.sends_a_list(function), hint)
+
+
+# 05.1: atender_com_limite
+
+
+def patient(conn):
+    conn.settimeout(0.3)
+    with suppress(TimeoutError):
+        echo(conn)
+
+
+def test_giving_up_is_not_enough_without_the_echo():
+    assert checks.gives_up(patient, seconds=0.3).ok
+    rejected(checks.gives_up(lambda conn: None, seconds=0.3), "Nada voltou")
+
+
+# 05.3: atender_varios
+
+
+def several(s, n):
+    for _ in range(n):
+        with suppress(ConnectionError):
+            visit(s)
+
+
+def several_counting(s, n):
+    while n:
+        conn, _ = s.accept()
+        n -= 1
+        try:
+            while True:
+                data = conn.recv(1024)
+                if not data:
+                    break
+                conn.sendall(data)
+        except OSError as error:
+            print("caiu:", error)
+        finally:
+            conn.close()
+
+
+def several_at_once(s, n):
+    def careful(conn):
+        with conn, suppress(ConnectionError):
+            echo(conn)
+
+    threads = [threading.Thread(target=careful, args=(s.accept()[0],)) for _ in range(n)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+def several_threads(s, n):
+    def careful(conn):
+        with conn, suppress(ConnectionError):
+            echo(conn)
+
+    threads = []
+    for _ in range(n):
+        threads.append(threading.Thread(target=careful, args=(s.accept()[0],)))
+        threads[-1].start()
+    for thread in threads:
+        thread.join()
+
+
+@pytest.mark.parametrize("function", [several, several_counting, several_threads])
+def test_one_after_another_is_accepted_in_any_style(function):
+    assert checks.one_after_another(function).ok
+
+
+def fragile(s, n):
+    for _ in range(n):
+        visit(s)
+
+
+def gives_up_at_the_fall(s, n):
+    with suppress(ConnectionError):
+        fragile(s, n)
+
+
+def does_not_count_the_fall(s, n):
+    while n:
+        try:
+            visit(s)
+            n -= 1
+        except ConnectionError:
+            pass
+
+
+def endless(s, n):
+    while True:
+        several(s, n)
+
+
+def stuck_with_the_first(s, n):
+    for _ in range(n):
+        conn, _ = s.accept()
+        while True:
+            conn.sendall(conn.recv(1024))
+
+
+@pytest.mark.parametrize(
+    ("function", "hint"),
+    [
+        (lambda s, n: visit(s), "A função voltou depois de atender 1"),
+        (fragile, "Quem caiu foi um cliente só"),
+        (gives_up_at_the_fall, "A função voltou depois de atender 2"),
+        (does_not_count_the_fall, "a função não voltou: ela conta?"),
+        (endless, "a função não voltou: ela conta?"),
+        (stuck_with_the_first, "Quem volta ao accept?"),
+        (several_at_once, "O cliente 1 não recebeu o eco"),
+        (lambda s, n: None, "A função voltou depois de atender 0"),
+    ],
+)
+def test_mistake_with_several_clients_gets_its_hint(function, hint):
+    rejected(checks.one_after_another(function), hint)
+
+
+# 07.3: qual_endereco
+
+
+def by_ipaddress(mine, colleague):
+    for address, mask in mine:
+        if ipaddress.ip_address(colleague) in ipaddress.ip_network(f"{address}/{mask}", False):
+            return address
+    return None
+
+
+def by_interface(mine, colleague):
+    found = [a for a, m in mine if ipaddress.ip_interface(f"{a}/{m}").network
+             == ipaddress.ip_interface(f"{colleague}/{m}").network]  # fmt: skip
+    return found[0] if found else None
+
+
+@pytest.mark.parametrize("function", [by_ipaddress, by_interface])
+def test_address_for_a_colleague_is_accepted_in_any_style(function):
+    assert checks.which_address(function).ok
+
+
+def by_look(mine, colleague):
+    same = [a for a, _ in mine if a.split(".")[:3] == colleague.split(".")[:3]]
+    return same[0] if same else None
+
+
+def the_pair(mine, colleague):
+    return next((pair for pair in mine if pair[0] == by_ipaddress(mine, colleague)), None)
+
+
+@pytest.mark.parametrize(
+    ("function", "hint"),
+    [
+        (lambda mine, colleague: mine[0][0], "esperava '10.0.0.5'; recebi '192.168.1.20'"),
+        (by_look, "esperava '10.0.0.5'; recebi None"),
+        (the_pair, "Devolva só o endereço, sem a máscara"),
+        (lambda mine, colleague: by_ipaddress(mine, colleague) or "", "a resposta é None"),
+        (lambda mine, colleague: None, "Chegou ao return?"),
+    ],
+)
+def test_mistake_about_the_address_gets_its_hint(function, hint):
+    rejected(checks.which_address(function), hint)
