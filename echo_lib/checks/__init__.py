@@ -7,6 +7,7 @@ o que se esperava, o que veio e uma pista; nenhuma verificação lança exceçã
 
 from echo_lib.checks.base import Check
 from echo_lib.checks.environment import environment
+from echo_lib.checks.failures import cause, has_deadline, patient_connect, survives
 from echo_lib.checks.packets import first_to_close, handshake, reassembly, retransmission
 from echo_lib.checks.programs import (
     client_program,
@@ -28,6 +29,7 @@ from echo_lib.checks.tutorial import (
 __all__ = [
     "Check",
     "address",
+    "cause",
     "client",
     "client_program",
     "environment",
@@ -35,9 +37,11 @@ __all__ = [
     "framing",
     "gives_up",
     "handshake",
+    "has_deadline",
     "lines",
     "listening",
     "one_conversation",
+    "patient_connect",
     "reach",
     "reassembly",
     "receives_exactly",
@@ -46,4 +50,5 @@ __all__ = [
     "server",
     "server_program",
     "states",
+    "survives",
 ]
