@@ -285,6 +285,17 @@ DRAWN["08"] = [
     r"952 bytes.*952 de P bytes",
     r"recv\(4\) 4 bytes.*recv\(28\) 28 bytes.*5 de 41 bytes “ção”",
 ]
+DRAWN["10"] = [
+    r"na fila, sem accept.*3 bytes entregues ao sistema.*o prazo acabou",
+    r"conn 1: close\(\).*\(fim\) cliente 1: close\(\).*FIN FIN",
+    r"ConnectionResetError.*RST",
+    r"2 bytes entregues ao sistema.*BrokenPipeError",
+    r"shutdown\(SHUT_WR\).*\(fim\).*“pergunta” FIN 8 bytes “resposta”",
+    # As tentativas que falham, dos exercícios 1, 3 e 4.
+    r"na fila, sem accept.*2 bytes “oi”",
+    r"accept.*2 bytes “oi”.*2 bytes “oi”.*FIN",
+    r"recv\(P\) 2 bytes.*“oi”.*P bytes.*FIN",
+]
 
 DRAWN["11"] = [
     r"cliente.*servidor.*SYN seq=0.*SYN \+ ACK seq=0 ack=1.*“olá” seq=1.*“tchau” seq=5.*FIN seq=10",
@@ -367,9 +378,11 @@ def test_program_written_in_the_lesson_is_the_one_that_comes_with_the_kit(name):
 def feedback(kernel, answer, check):
     """O que a verificação imprime depois desta resposta."""
     assert kernel.run(answer)[0] == ""
+    *before, last = check.source.splitlines()
+    shown = last if "print(" in last else f"print({last})"  # como a célula faz com o último valor
     captured = nbformat.v4.new_code_cell(
         "import contextlib, io\nwith contextlib.redirect_stdout(io.StringIO()) as _saída:\n"
-        + "".join(f"    {line}\n" for line in check.source.splitlines())
+        + "".join(f"    {line}\n" for line in [*before, shown])
         + "raise SystemExit(_saída.getvalue())"
     )
     return kernel.run(captured)[1]
