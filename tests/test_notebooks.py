@@ -375,6 +375,17 @@ DRAWN["08"] = [
     r"952 bytes.*952 de P bytes",
     r"recv\(4\) 4 bytes.*recv\(28\) 28 bytes.*5 de 41 bytes “ção”",
 ]
+DRAWN["10"] = [
+    r"na fila, sem accept.*3 bytes entregues ao sistema.*o prazo acabou",
+    r"conn 1: close\(\).*\(fim\) cliente 1: close\(\).*FIN FIN",
+    r"ConnectionResetError.*RST",
+    r"2 bytes entregues ao sistema.*BrokenPipeError",
+    r"shutdown\(SHUT_WR\).*\(fim\).*“pergunta” FIN 8 bytes “resposta”",
+    # As tentativas que falham, dos exercícios 1, 3 e 4.
+    r"na fila, sem accept.*2 bytes “oi”",
+    r"accept.*2 bytes “oi”.*2 bytes “oi”.*FIN",
+    r"recv\(P\) 2 bytes.*“oi”.*P bytes.*FIN",
+]
 
 DRAWN["11"] = [
     r"cliente.*servidor.*SYN seq=0.*SYN \+ ACK seq=0 ack=1.*“olá” seq=1.*“tchau” seq=5.*FIN seq=10",

@@ -7,6 +7,7 @@ o que se esperava, o que veio e uma pista; nenhuma verificação lança exceçã
 
 from echo_lib.checks.base import Check
 from echo_lib.checks.environment import environment
+from echo_lib.checks.failures import cause, has_deadline, patient_connect, survives
 from echo_lib.checks.packets import first_to_close, handshake, reassembly, retransmission
 from echo_lib.checks.programs import (
     client_program,
@@ -37,6 +38,7 @@ from echo_lib.checks.tutorial import (
 __all__ = [
     "Check",
     "address",
+    "cause",
     "client",
     "client_program",
     "counts_bytes",
@@ -45,11 +47,13 @@ __all__ = [
     "framing",
     "gives_up",
     "handshake",
+    "has_deadline",
     "lines",
     "listening",
     "one_after_another",
     "one_conversation",
     "one_visit",
+    "patient_connect",
     "port_is_free",
     "reach",
     "reassembly",
@@ -60,6 +64,7 @@ __all__ = [
     "server",
     "server_program",
     "states",
+    "survives",
     "which_address",
     "whole_server",
 ]

@@ -1,0 +1,315 @@
+"""As verificações da lição 10: prazo, causa do erro, paciência, e quem sobrevive a tudo."""
+
+from __future__ import annotations
+
+import errno
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from threading import Event
+from time import monotonic
+from typing import Any
+
+from echo_lib import isolated
+from echo_lib.checks import peers
+from echo_lib.checks.base import MESSAGES, Check, brief, failed, not_expected, passed
+from echo_lib.checks.tutorial import echo_server
+from echo_lib.errors import CODES, Address
+from echo_lib.isolated import NEVER_ENDED, Learner
+from echo_lib.trace import Trace
+
+_DEADLINE = 1.0  # segundos: o prazo que os exercícios pedem
+_PATIENCE = 3.0  # segundos até concluir que o código não desiste do silêncio
+_LATE = 0.5  # segundos até o servidor subir
+_GIVING_UP = 7.0  # segundos para desistir: no Windows, ser recusado leva uns dois
+_SYSTEMS = ("Windows", "macOS", "Linux")
+_NOWHERE = "255.255.255.255"  # não é de máquina alguma: o connect falha sem enviar nada
+_FLOOD = 2**24  # bytes: mais do que os dois sistemas guardam
+
+
+def has_deadline(function: Callable[[str, int], bytes]) -> Check:
+    """Verifica se um cliente desiste de um servidor calado com TimeoutError, em um segundo.
+
+    Argumentos:
+        function: recebe host e porta; envia b"oi" e devolve o que o servidor responder.
+    """
+    with Learner(function) as learner:
+        with echo_server(learner) as (server, _):
+            answer, error = learner.call(*server.address)
+        if error or answer != b"oi":
+            what = "um servidor que responde"
+            return not_expected(learner, what, b"oi", answer, error)
+        with _not_answering(learner, listening=True) as (address, _):
+            start = monotonic()
+            learner.start(*address)
+            answer, error = learner.result(_PATIENCE)
+            waited = monotonic() - start
+        return _after_silence(learner, answer, error, waited)
+
+
+def _after_silence(learner: Learner, answer: Any, error: str, waited: float) -> Check:
+    """Diz se o cliente desistiu do servidor calado como devia."""
+    what = "O servidor aceitou a conexão e ficou calado."
+    if error == NEVER_ENDED:
+        hint = f"Em {_PATIENCE:g} s você não desistiu: sem prazo, ou com um longo demais."
+    elif not error:
+        hint = f"Esperava TimeoutError, e a função devolveu {brief(answer)}: deixe o erro sair."
+    elif "parou com TimeoutError" not in error:
+        hint = error
+    elif waited < _DEADLINE / 2:
+        hint = f"Você desistiu em {waited:.2f} s: o prazo pedido é de um segundo."
+    else:
+        return passed("Certo: responde quem responde, e ninguém espera para sempre.")
+    return failed(f"{what} {hint}", learner)
+
+
+def cause(function: Callable[[BaseException], str]) -> Check:
+    """Verifica uma função que diz a causa de uma exceção de socket, em qualquer sistema.
+
+    Argumentos:
+        function: recebe a exceção; devolve "recusada", "prazo", "reset", "nome", "em uso" ou
+            "outra".
+    """
+    with Learner(function) as learner:
+        for error, expected, detail in _causes():
+            answer, problem = learner.call(error)
+            if problem or answer != expected:
+                what = type(error).__name__ + detail
+                hint = "" if problem else _cause_hint(error, expected, answer, detail)
+                return not_expected(learner, what, expected, answer, problem, hint)
+    return passed("Certo: nos três sistemas, com o prazo sem código e com o que não é da rede.")
+
+
+def _causes() -> Iterator[tuple[BaseException, str, str]]:
+    """As exceções, o que se espera de cada uma, e o que a distingue das outras do seu tipo."""
+    yield ConnectionRefusedError(errno.ECONNREFUSED, "Connection refused"), "recusada", ""
+    yield TimeoutError("timed out"), "prazo", " do settimeout"
+    yield ConnectionResetError(errno.ECONNRESET, "Connection reset by peer"), "reset", ""
+    yield BrokenPipeError(errno.EPIPE, "Broken pipe"), "reset", ""
+    yield socket.gaierror(socket.EAI_NONAME, "Name or service not known"), "nome", ""
+    yield OSError(errno.EADDRINUSE, "Address already in use"), "em uso", " de EADDRINUSE"
+    yield OSError(errno.EADDRNOTAVAIL, "Cannot assign address"), "outra", " de EADDRNOTAVAIL"
+    yield ValueError("esperava um número"), "outra", ""
+    names: list[tuple[str, type[OSError], str]] = [
+        ("ECONNREFUSED", ConnectionRefusedError, "recusada"),
+        ("ETIMEDOUT", TimeoutError, "prazo"),
+        ("ECONNRESET", ConnectionResetError, "reset"),
+        ("ECONNABORTED", ConnectionAbortedError, "reset"),
+    ]
+    for name, kind, expected in names:
+        for system, code in zip(_SYSTEMS, CODES[name], strict=True):
+            yield kind(code, "mensagem na língua do sistema"), expected, f" do {system} ({code})"
+
+
+def _cause_hint(error: BaseException, expected: str, answer: Any, detail: str) -> str:
+    if answer is None:
+        return "Faltou o return neste caso."
+    if "settimeout" in detail:
+        return "O prazo do settimeout não tem código: errno é None. O tipo basta."
+    if isinstance(error, ConnectionAbortedError):
+        return "No Windows, é assim que chega o cano quebrado: pense na família do erro."
+    if any(system in detail for system in _SYSTEMS):
+        return "O código e a mensagem mudam de um sistema para outro; o tipo, não."
+    if expected == "recusada" and answer == "reset":
+        return "Ela também é um ConnectionError: pergunte antes pelo tipo mais particular."
+    if expected == "nome":
+        return "socket.gaierror também é um OSError, com códigos só seus."
+    if expected == "outra":
+        return "Nem todo OSError é destes, e há erros que nem são OSError."
+    return "O tipo diz quase tudo: isinstance(erro, …)."
+
+
+def patient_connect(function: Callable[[str, int, int, float], socket.socket]) -> Check:
+    """Verifica uma função que conecta e, só quando é recusada, espera e tenta de novo.
+
+    Argumentos:
+        function: recebe host, porta, quantas tentativas e o prazo de cada uma; devolve a conexão.
+    """
+    with Learner(_using(function)) as learner:
+        steps = (_server_ready, _server_late, _server_never, _address_of_nobody)
+        for step in steps:
+            if wrong := step(learner):
+                return wrong
+    return passed("Certo: insiste quando adianta, desiste na hora, e não insiste à toa.")
+
+
+def _using(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A função do aluno e o uso da conexão que ela devolve: um socket não muda de processo."""
+
+    def connect_and_talk(host: str, port: int, attempts: int, timeout: float) -> Any:
+        conn = function(host, port, attempts, timeout)
+        if not isinstance(conn, socket.socket):
+            return f"um {type(conn).__name__}, e não uma conexão"
+        with conn:
+            kept = conn.gettimeout()
+            conn.settimeout(isolated.TIMEOUT)
+            conn.sendall(b"oi")
+            return conn.recv(2), kept
+
+    return connect_and_talk
+
+
+def _server_ready(learner: Learner) -> Check | None:
+    with echo_server(learner) as (server, _):
+        answer, error = learner.call(*server.address, 3, 2.0)
+    if error or not isinstance(answer, tuple):
+        return failed(f"Com o servidor já no ar: {error or f'veio {answer}.'}", learner)
+    if answer[1] != 2.0:
+        text = f"Pedi um prazo de 2 s, e a conexão veio com {answer[1]}: falta usar prazo."
+        return failed(text, learner)
+    return None
+
+
+def _server_late(learner: Learner) -> Check | None:
+    """O servidor sobe meio segundo depois da primeira tentativa."""
+    with _not_answering(learner, listening=False) as (address, listener):
+        learner.start(*address, 20, 2.0)
+        Event().wait(_LATE)
+        listener.listen()
+        listener.settimeout(isolated.TIMEOUT)
+        try:
+            with listener.accept()[0] as conn:
+                peers.send(conn, peers.receive(conn, 2))
+        except TimeoutError:  # já tinha desistido
+            pass
+        answer, error = learner.result()
+    if not error and isinstance(answer, tuple):
+        return None
+    what = f"O servidor subiu {_LATE:g} s depois, e eram 20 tentativas."
+    if _attempts(learner) == 1:
+        hint = "Você só tentou uma vez."
+    elif _attempts(learner) >= 20:
+        hint = "As suas acabaram antes: espere um pouco entre uma e outra."
+    else:
+        hint = f"{_attempts(learner)} foram feitas."
+    return failed(f"{what} {hint} {error or f'Veio {answer}.'}", learner)
+
+
+def _server_never(learner: Learner) -> Check | None:
+    with _not_answering(learner, listening=False) as (address, _):
+        learner.start(*address, 2, 2.0)
+        answer, error = learner.result(_GIVING_UP)
+    if error == NEVER_ENDED:
+        text = "Ninguém escutava, e eram 2 tentativas: você continuou tentando."
+        return failed(text, learner)
+    if not error:
+        text = f"Ninguém escutava, e a função devolveu {answer}. No fim, deixe o erro sair."
+        return failed(text, learner)
+    if "parou com ConnectionRefusedError" not in error:
+        return failed(f"Ninguém escutava: esperava ConnectionRefusedError. {error}", learner)
+    if (seen := _attempts(learner)) != 2:
+        return failed(f"Ninguém escutava: pedi 2 tentativas, e vi {seen}.", learner)
+    return None
+
+
+def _address_of_nobody(learner: Learner) -> Check | None:
+    learner.beside = None
+    learner.start(_NOWHERE, 61840, 3, 2.0)
+    answer, error = learner.result(_GIVING_UP)
+    what = f"Com o endereço {_NOWHERE}, que não é de máquina alguma,"
+    if not error:
+        return failed(f"{what} esperava o erro do sistema, e veio {answer}.", learner)
+    if error == NEVER_ENDED or _attempts(learner) > 1:
+        text = f"{what} você insistiu: só a recusa passa com o tempo. Este erro, não."
+        return failed(text, learner)
+    return None
+
+
+def _attempts(learner: Learner) -> int:
+    return sum(event.call.startswith("connect") for event in learner.own_events())
+
+
+def survives(function: Callable[[socket.socket], int]) -> Check:
+    """Verifica um servidor de eco que sobrevive a cortes, silêncios e conexões meio fechadas.
+
+    Argumentos:
+        function: recebe `conn`; ecoa tudo e devolve quantos bytes ecoou, sem erro.
+    """
+    with Learner(function) as learner:
+        for step in (_talks, _half_closed, _goes_silent, _is_cut, _is_cut_while_sending):
+            if wrong := step(learner):
+                return wrong
+    return passed("Certo: ecoa tudo, conta, e nem corte, nem silêncio, nem meia conexão o derruba.")
+
+
+def _talks(learner: Learner) -> Check | None:
+    peer = learner.connect()
+    for message in MESSAGES:
+        data = message.encode()
+        if (received := peers.exchange(peer, data, len(data))) != data:
+            error = learner.result(0.5)[1]  # o código pode estar acabando de falhar
+            hint = "" if error != NEVER_ENDED else "Falta um laço que volte ao recv?"
+            error = "" if error == NEVER_ENDED else error
+            what = f"o envio de {brief(data)}"
+            return not_expected(learner, what, data, received, error, hint)
+    peers.end(peer)
+    return _counted(learner, "três mensagens e o fim", sum(len(m.encode()) for m in MESSAGES))
+
+
+def _half_closed(learner: Learner) -> Check | None:
+    data = MESSAGES[2].encode()
+    peer = learner.connect()
+    peers.send_and_end(peer, data)
+    if (received := peers.receive(peer, len(data))) != data:
+        what = "um cliente que envia, fecha só o envio e espera o eco"
+        error = learner.result(0.5)[1]
+        return not_expected(learner, what, data, received, error)
+    return _counted(learner, "um cliente que fechou só o envio", len(data))
+
+
+def _goes_silent(learner: Learner) -> Check | None:
+    peer = learner.connect()
+    peers.exchange(peer, b"oi", 2)
+    start = monotonic()
+    hint = "O silêncio não é um erro do seu servidor: no prazo, acabe e devolva a conta."
+    wrong = _counted(learner, "um cliente que se calou", 2, hint, _PATIENCE)
+    if not wrong and monotonic() - start < _DEADLINE / 2:
+        return failed("Você desistiu do cliente calado antes de um segundo.", learner)
+    return wrong
+
+
+def _is_cut(learner: Learner) -> Check | None:
+    peer = learner.connect()
+    peers.exchange(peer, b"oi", 2)
+    peers.reset(peer)
+    hint = "Um corte acaba esta conversa, não o servidor: devolva o que já ecoou."
+    return _counted(learner, "um cliente que cortou a conexão (RST)", 2, hint)
+
+
+def _is_cut_while_sending(learner: Learner) -> Check | None:
+    """Envia sem ler, até encher, e corta: o código está parado no sendall."""
+    peer = learner.connect()
+    peer.settimeout(0.3)
+    peers.send(peer, bytes(_FLOOD))
+    peers.reset(peer)
+    hint = "O corte também pode chegar no sendall."
+    return _counted(learner, "um cliente que cortou sem ler o eco", None, hint)
+
+
+def _counted(
+    learner: Learner, what: str, expected: int | None, hint: str = "", timeout: float | None = None
+) -> Check | None:
+    """Confere quantos bytes a função diz ter ecoado; com None, qualquer número serve."""
+    answer, error = learner.result(timeout)
+    if error == NEVER_ENDED:
+        return failed(f"Com {what}, você continuou esperando. Falta um prazo, ou o fim?", learner)
+    if error:
+        return failed(f"Com {what}. {error} {hint}", learner)
+    if answer is None:
+        return failed(f"Com {what}, a função devolveu None. Faltou o return?", learner)
+    if type(answer) is not int or expected not in (None, answer):
+        hint = "Conte os bytes que ecoou, em todos os envios."
+        wanted = "um número" if expected is None else expected
+        return failed(f"Com {what}, esperava {wanted}, recebi {brief(answer)}. {hint}", learner)
+    return None
+
+
+@contextmanager
+def _not_answering(learner: Learner, listening: bool) -> Iterator[tuple[Address, socket.socket]]:
+    """Uma porta só nossa, em que ninguém atende; se não escuta, quem conecta é recusado."""
+    with Trace() as trace, socket.socket(socket.AF_INET, socket.SOCK_STREAM) as listener:
+        learner.beside = trace
+        listener.bind(("127.0.0.1", 0))
+        if listening:
+            listener.listen()
+        yield listener.getsockname(), listener

@@ -1,0 +1,38 @@
+"""Lição 10: um par que sumiu só é notado por um prazo ou pelo keepalive."""
+
+import pytest
+
+pexpect = pytest.importorskip("pexpect")  # não existe no Windows
+pytestmark = pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
+SILENT = """
+import socket
+with socket.create_server(("0.0.0.0", 61840)) as s:
+    print("no ar")
+    conn = s.accept()[0]
+    input()
+"""
+WAIT = """
+import errno, socket, sys
+with socket.create_connection((sys.argv[1], 61840), 5) as s:
+    s.settimeout(None)
+    if sys.argv[2] == "keepalive":
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        for name, value in {"TCP_KEEPIDLE": 1, "TCP_KEEPINTVL": 1, "TCP_KEEPCNT": 2}.items():
+            s.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
+    print("esperando")
+    try:
+        s.recv(1)
+    except TimeoutError as error:
+        print("notou:", errno.errorcode[error.errno])
+"""
+
+
+@pytest.mark.parametrize(("how", "notices"), [("keepalive", True), ("nada", False)])
+def test_peer_that_vanished_is_noticed_only_by_who_asks(two_hosts, terminal, how, notices):
+    teacher, student = two_hosts
+    teacher.spawn(terminal, "-c", SILENT).expect_exact("no ar")
+    child = student.spawn(terminal, "-c", WAIT, teacher.address, how)
+    child.expect_exact("esperando")
+    with teacher.unplugged():
+        heard = child.expect_exact(["notou: ETIMEDOUT", pexpect.TIMEOUT], timeout=8)
+    assert (heard == 0) == notices

@@ -1,0 +1,358 @@
+"""As verificações da lição 10: cada engano tem a sua pista; o certo passa, como for."""
+
+import errno
+import socket
+import sys
+import time
+
+import cloudpickle
+import pytest
+
+from echo_lib import checks, isolated
+from echo_lib.checks import failures
+
+# As funções daqui vão inteiras ao outro processo, como as de um notebook.
+cloudpickle.register_pickle_by_value(sys.modules[__name__])
+
+
+@pytest.fixture(autouse=True)
+def short_wait(monkeypatch):
+    monkeypatch.setattr(isolated, "TIMEOUT", 2.0)
+    monkeypatch.setattr(failures, "_PATIENCE", 2.5)
+    if sys.platform != "win32":
+        monkeypatch.setattr(failures, "_GIVING_UP", 2.0)
+
+
+def wrong(check, hint):
+    assert not check.ok and hint in check.text, check.text
+
+
+# 10.1: um prazo
+
+
+def ask(timeout=None, later=None):
+    def function(host, port):
+        with socket.create_connection((host, port), timeout) as s:
+            if later:
+                s.settimeout(later)
+            s.sendall(b"oi")
+            return s.recv(1024)
+
+    return function
+
+
+def swallow(host, port):
+    try:
+        return ask(1)(host, port)
+    except TimeoutError:
+        return b""
+
+
+@pytest.mark.parametrize("answer", [ask(1), ask(later=1), ask(5, later=0.9)])
+def test_deadline_is_accepted_in_any_style(answer):
+    assert checks.has_deadline(answer).ok
+
+
+@pytest.mark.parametrize(
+    ("answer", "hint"),
+    [
+        (ask(), "Em 2.5 s você não desistiu"),
+        (ask(30), "ou com um longo demais"),
+        (ask(0.05), "o prazo pedido é de um segundo"),
+        (swallow, "a função devolveu b'': deixe o erro sair"),
+        (lambda host, port: b"oi", "a função devolveu b'oi'"),
+        (lambda host, port: None, "Com um servidor que responde, esperava b'oi'. Recebi None"),
+    ],
+)
+def test_mistake_about_a_deadline_gets_its_hint(answer, hint):
+    wrong(checks.has_deadline(answer), hint)
+
+
+# 10.2: a causa
+
+
+def by_type(error):
+    if isinstance(error, ConnectionRefusedError):
+        return "recusada"
+    if isinstance(error, TimeoutError):
+        return "prazo"
+    if isinstance(error, (ConnectionResetError, BrokenPipeError, ConnectionAbortedError)):
+        return "reset"
+    if isinstance(error, socket.gaierror):
+        return "nome"
+    if getattr(error, "errno", None) == errno.EADDRINUSE:
+        return "em uso"
+    return "outra"
+
+
+def by_match(error):
+    match error:
+        case ConnectionRefusedError():
+            return "recusada"
+        case socket.timeout():
+            return "prazo"
+        case ConnectionError():
+            return "reset"
+        case socket.gaierror():
+            return "nome"
+        case OSError(errno=errno.EADDRINUSE):
+            return "em uso"
+    return "outra"
+
+
+def by_number(error):
+    names = {"ECONNREFUSED": "recusada", "ETIMEDOUT": "prazo", "ECONNRESET": "reset"}
+    names |= {"EPIPE": "reset", "EADDRINUSE": "em uso"}
+    if isinstance(error, socket.gaierror):
+        return "nome"
+    if str(error) == "timed out":
+        return "prazo"
+    return names.get(errno.errorcode.get(getattr(error, "errno", 0)), "outra")
+
+
+def by_text(error):
+    text = str(error)
+    words = {"refused": "recusada", "timed": "prazo", "reset": "reset", "Broken": "reset"}
+    words |= {"not known": "nome", "already in use": "em uso"}
+    return next((cause for word, cause in words.items() if word in text), "outra")
+
+
+def only_codes(error):
+    if isinstance(error, TimeoutError) and error.errno == errno.ETIMEDOUT:
+        return "prazo"
+    return "outra" if isinstance(error, TimeoutError) else by_type(error)
+
+
+def family_first(error):
+    return "reset" if isinstance(error, ConnectionError) else by_type(error)
+
+
+def any_oserror_is_in_use(error):
+    cause = by_type(error)
+    return "em uso" if cause == "outra" and isinstance(error, OSError) else cause
+
+
+def no_name(error):
+    return "outra" if isinstance(error, socket.gaierror) else by_type(error)
+
+
+def forget_aborted(error):
+    return "outra" if isinstance(error, ConnectionAbortedError) else by_type(error)
+
+
+def every_error_has_errno(error):
+    return "em uso" if error.errno == errno.EADDRINUSE else by_type(error)
+
+
+@pytest.mark.parametrize("answer", [by_type, by_match])
+def test_cause_is_accepted_in_any_style(answer):
+    assert checks.cause(answer).ok, checks.cause(answer)
+
+
+@pytest.mark.parametrize(
+    ("answer", "hint"),
+    [
+        (lambda error: "outra", "O tipo diz quase tudo"),
+        (lambda error: None, "Faltou o return"),
+        (by_number, "O código e a mensagem mudam de um sistema para outro"),
+        (by_text, "O código e a mensagem mudam de um sistema para outro"),
+        (only_codes, "O prazo do settimeout não tem código"),
+        (family_first, "pergunte antes pelo tipo mais particular"),
+        (any_oserror_is_in_use, "Nem todo OSError é destes"),
+        (no_name, "socket.gaierror também é um OSError"),
+        (forget_aborted, "No Windows, é assim que chega o cano quebrado"),
+        (every_error_has_errno, "Seu código parou com AttributeError"),
+    ],
+)
+def test_mistake_about_a_cause_gets_its_hint(answer, hint):
+    wrong(checks.cause(answer), hint)
+
+
+# 10.3: a paciência
+
+
+def patient(host, port, attempts, timeout, pause=0.1, retry=ConnectionRefusedError):
+    while True:
+        attempts -= 1
+        try:
+            return socket.create_connection((host, port), timeout)
+        except retry:
+            if not attempts:
+                raise
+            time.sleep(pause)
+
+
+def patient_with_its_own_socket(host, port, attempts, timeout):
+    for left in reversed(range(attempts)):
+        s = socket.socket()
+        s.settimeout(timeout)
+        try:
+            s.connect((host, port))
+        except OSError as error:
+            s.close()
+            if not isinstance(error, ConnectionRefusedError) or not left:
+                raise
+            time.sleep(0.2)
+        else:
+            return s
+
+
+def patient_by_recursion(host, port, attempts, timeout):
+    try:
+        return socket.create_connection((host, port), timeout=timeout)
+    except ConnectionRefusedError:
+        if attempts == 1:
+            raise
+    time.sleep(0.1)
+    return patient_by_recursion(host, port, attempts - 1, timeout)
+
+
+def gives_nothing_at_the_end(host, port, attempts, timeout):
+    for _ in range(attempts):
+        try:
+            return socket.create_connection((host, port), timeout)
+        except ConnectionRefusedError:
+            time.sleep(0.1)
+
+
+def never_gives_up(host, port, attempts, timeout):
+    return patient(host, port, -1, timeout)
+
+
+def one_too_many(host, port, attempts, timeout):
+    return patient(host, port, attempts + 1, timeout)
+
+
+def no_timeout(host, port, attempts, timeout):
+    return patient(host, port, attempts, None)
+
+
+def another_error(host, port, attempts, timeout):
+    try:
+        return patient(host, port, attempts, timeout)
+    except ConnectionRefusedError:
+        raise RuntimeError("desisti") from None
+
+
+@pytest.mark.parametrize(
+    "answer", [patient, patient_with_its_own_socket, patient_by_recursion], ids=lambda f: f.__name__
+)
+def test_patience_is_accepted_in_any_style(answer):
+    check = checks.patient_connect(answer)
+    assert check.ok, check
+
+
+@pytest.mark.parametrize(
+    ("answer", "hint"),
+    [
+        (lambda h, p, a, t: socket.create_connection((h, p), t), "Você só tentou uma vez"),
+        (lambda h, p, a, t: patient(h, p, a, t, pause=0), "espere um pouco entre uma e outra"),
+        (lambda h, p, a, t: patient(h, p, a, t, retry=OSError), "Este erro, não"),
+        (lambda h, p, a, t: None, "um NoneType, e não uma conexão"),
+        (no_timeout, "a conexão veio com None: falta usar prazo"),
+        (gives_nothing_at_the_end, "No fim, deixe o erro sair"),
+        (never_gives_up, "você continuou tentando"),
+        (one_too_many, "pedi 2 tentativas, e vi 3"),
+        (another_error, "esperava ConnectionRefusedError"),
+    ],
+)
+def test_mistake_about_patience_gets_its_hint(answer, hint):
+    wrong(checks.patient_connect(answer), hint)
+
+
+# 10.4: o servidor que sobrevive
+
+
+def survivor(conn):
+    total = 0
+    conn.settimeout(1)
+    try:
+        while data := conn.recv(1024):
+            conn.sendall(data)
+            total += len(data)
+    except (TimeoutError, ConnectionError):
+        pass
+    return total
+
+
+def survivor_with_select(conn):
+    import select
+
+    total = 0
+    while select.select([conn], [], [], 1.0)[0]:
+        try:
+            if not (data := conn.recv(65536)):
+                break
+            conn.settimeout(1)
+            conn.sendall(data)
+        except OSError:
+            break
+        total += len(data)
+    return total
+
+
+def catching(*errors, timeout=1.0):
+    def serve(conn):
+        total = 0
+        conn.settimeout(timeout)
+        try:
+            while data := conn.recv(1024):
+                conn.sendall(data)
+                total += len(data)
+        except errors:
+            pass
+        return total
+
+    return serve
+
+
+def guard_only_recv(conn):
+    total = 0
+    conn.settimeout(1)
+    while True:
+        try:
+            data = conn.recv(1024)
+        except OSError:
+            return total
+        if not data:
+            return total
+        conn.sendall(data)
+        total += len(data)
+
+
+def count_messages(conn):
+    survivor(conn)
+    return 3
+
+
+def one_message(conn):
+    data = conn.recv(1024)
+    conn.sendall(data)
+    return len(data)
+
+
+def forget_return(conn):
+    survivor(conn)
+
+
+@pytest.mark.parametrize("answer", [survivor, survivor_with_select, catching(OSError)])
+def test_survivor_is_accepted_in_any_style(answer):
+    check = checks.survives(answer)
+    assert check.ok, check
+
+
+@pytest.mark.parametrize(
+    ("answer", "hint"),
+    [
+        (forget_return, "Faltou o return?"),
+        (count_messages, "Conte os bytes que ecoou"),
+        (one_message, "esperava b'ol"),
+        (catching(ConnectionError), "O silêncio não é um erro do seu servidor"),
+        (catching(OSError, timeout=None), "um cliente que se calou, você continuou esperando"),
+        (catching(OSError, timeout=0.1), "antes de um segundo"),
+        (catching(TimeoutError), "devolva o que já ecoou"),
+        (guard_only_recv, "O corte também pode chegar no sendall"),
+    ],
+)
+def test_mistake_about_survival_gets_its_hint(answer, hint):
+    wrong(checks.survives(answer), hint)
