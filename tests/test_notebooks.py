@@ -376,7 +376,7 @@ DRAWN["08"] = [
     r"recv\(4\) 4 bytes.*recv\(28\) 28 bytes.*5 de 41 bytes “ção”",
 ]
 DRAWN["09"] = [
-    r"na fila, sem accept.*5 bytes entregues.*TimeoutError",
+    r"5 bytes entregues.*TimeoutError: o prazo acabou",
     r"“e eu\?”.*“e eu\?”.*“agora eu, ção”.*“agora eu, ção”",
     r"send\(.*“e eu\?”.*“e eu\?”.*“agora eu, ção”.*“agora eu, ção”",
     r"BlockingIOError.*recv\(262144\).*“e eu\?”.*“e eu\?”.*“agora eu, ção”.*“agora eu, ção”",

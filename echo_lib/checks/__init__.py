@@ -7,6 +7,7 @@ o que se esperava, o que veio e uma pista; nenhuma verificação lança exceçã
 
 from echo_lib.checks.base import Check
 from echo_lib.checks.environment import environment
+from echo_lib.checks.many import chat_room, counter, many_clients, two_clients
 from echo_lib.checks.packets import first_to_close, handshake, reassembly, retransmission
 from echo_lib.checks.programs import (
     client_program,
@@ -37,8 +38,10 @@ from echo_lib.checks.tutorial import (
 __all__ = [
     "Check",
     "address",
+    "chat_room",
     "client",
     "client_program",
+    "counter",
     "counts_bytes",
     "environment",
     "first_to_close",
@@ -47,6 +50,7 @@ __all__ = [
     "handshake",
     "lines",
     "listening",
+    "many_clients",
     "one_after_another",
     "one_conversation",
     "one_visit",
@@ -60,6 +64,7 @@ __all__ = [
     "server",
     "server_program",
     "states",
+    "two_clients",
     "which_address",
     "whole_server",
 ]
