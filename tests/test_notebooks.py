@@ -386,6 +386,12 @@ DRAWN["10"] = [
     r"accept.*2 bytes “oi”.*2 bytes “oi”.*FIN",
     r"recv\(P\) 2 bytes.*“oi”.*P bytes.*FIN",
 ]
+DRAWN["09"] = [
+    r"5 bytes entregues.*TimeoutError: o prazo acabou",
+    r"“e eu\?”.*“e eu\?”.*“agora eu, ção”.*“agora eu, ção”",
+    r"send\(.*“e eu\?”.*“e eu\?”.*“agora eu, ção”.*“agora eu, ção”",
+    r"BlockingIOError.*recv\(262144\).*“e eu\?”.*“e eu\?”.*“agora eu, ção”.*“agora eu, ção”",
+]
 
 DRAWN["11"] = [
     r"cliente.*servidor.*SYN seq=0.*SYN \+ ACK seq=0 ack=1.*“olá” seq=1.*“tchau” seq=5.*FIN seq=10",
@@ -461,9 +467,19 @@ def solution_cell(solution, stub):
     return nbformat.v4.new_code_cell(magic + solution.read_text(encoding="utf-8"))
 
 
-@pytest.mark.parametrize("name", ["servidor.py", "cliente.py"])
-def test_program_written_in_the_lesson_is_the_one_that_comes_with_the_kit(name):
-    (cell,) = [c for c in read(lesson("06")).cells if c.source.startswith(f"%%writefile {name}\n")]
+@pytest.mark.parametrize(
+    ("number", "name"),
+    [
+        ("06", "servidor.py"),
+        ("06", "cliente.py"),
+        ("09", "servidor_threads.py"),
+        ("09", "servidor_selectors.py"),
+        ("09", "servidor_asyncio.py"),
+    ],
+)
+def test_program_written_in_the_lesson_is_the_one_that_comes_with_the_kit(number, name):
+    cells = read(lesson(number)).cells
+    (cell,) = [c for c in cells if c.source.startswith(f"%%writefile {name}\n")]
     shipped = (ROOT / "notebooks" / name).read_text(encoding="utf-8")
     assert cell.source.partition("\n")[2] + "\n" == shipped
 

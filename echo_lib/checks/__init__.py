@@ -8,6 +8,7 @@ o que se esperava, o que veio e uma pista; nenhuma verificação lança exceçã
 from echo_lib.checks.base import Check
 from echo_lib.checks.environment import environment
 from echo_lib.checks.failures import cause, has_deadline, patient_connect, survives
+from echo_lib.checks.many import chat_room, counter, many_clients, two_clients
 from echo_lib.checks.packets import first_to_close, handshake, reassembly, retransmission
 from echo_lib.checks.programs import (
     client_program,
@@ -39,8 +40,10 @@ __all__ = [
     "Check",
     "address",
     "cause",
+    "chat_room",
     "client",
     "client_program",
+    "counter",
     "counts_bytes",
     "environment",
     "first_to_close",
@@ -50,6 +53,7 @@ __all__ = [
     "has_deadline",
     "lines",
     "listening",
+    "many_clients",
     "one_after_another",
     "one_conversation",
     "one_visit",
@@ -65,6 +69,7 @@ __all__ = [
     "server_program",
     "states",
     "survives",
+    "two_clients",
     "which_address",
     "whole_server",
 ]

@@ -1,0 +1,370 @@
+"""Lição 09: vários clientes ao mesmo tempo, um placar dividido, uma sala de bate-papo.
+
+Cada passo devolve "" ou o que deu errado: o que se tentou, o que veio e uma pista da causa.
+"""
+
+from __future__ import annotations
+
+import errno
+import queue
+import socket
+import threading
+from collections.abc import Callable, Sequence
+from functools import partial
+from itertools import takewhile
+from time import monotonic, sleep
+from typing import Any
+
+from echo_lib import isolated
+from echo_lib.checks import peers
+from echo_lib.checks.base import LOST_BY_SEND, Check, brief, failed, passed
+from echo_lib.isolated import NEVER_ENDED, Learner
+
+Handler = Callable[..., Any]
+_SCENE = 8  # prazos para uma cena inteira
+_SILENCE = 0.2  # segundos para crer que nada vem
+_TEXT = "olá, ção 🗣️".encode()
+_MEBIBYTE = bytes(range(256)) * 4096
+_CROWD = 8  # clientes do placar
+_CLOSED = {errno.EBADF, errno.ENOTSOCK, getattr(errno, "WSAENOTSOCK", None)}  # já fechado
+
+
+def two_clients(function: Callable[[socket.socket], Any]) -> Check:
+    """Verifica um servidor em que o segundo cliente não espera pelo primeiro.
+
+    Argumentos:
+        function: recebe o socket que já escuta; atende para sempre.
+    """
+    return _served(function, [_second_is_served], "Certo: o calado já não prende o segundo.", [])
+
+
+def many_clients(function: Callable[[socket.socket], Any]) -> Check:
+    """Verifica um servidor inteiro, por qualquer técnica, com clientes de todo tipo ao mesmo tempo.
+
+    Argumentos:
+        function: recebe o socket que já escuta; atende para sempre.
+    """
+    steps = [_second_is_served, _byte_by_byte, _drops, _says_goodbye, _mebibyte, _silent_speaks]
+    right = "Seu servidor passou: um calado, um que cai, um byte a byte, e 1 MiB, todos juntos."
+    return _served(function, steps, right, [2] + [1] * len(_TEXT))  # os acentos chegam partidos
+
+
+def counter(function: Handler) -> Check:
+    """Verifica quem conta os clientes conectados, cada um na sua thread.
+
+    Argumentos:
+        function: recebe `conn`, o dicionário do placar e a trava; ecoa até o cliente sair.
+    """
+    right = f"Certo: {_CROWD} entraram juntos, metade saiu, metade caiu, e nenhum ficou na conta."
+    return _played(_count, function, right)
+
+
+def chat_room(function: Handler) -> Check:
+    """Verifica uma sala de bate-papo em que cada cliente tem a sua thread.
+
+    Argumentos:
+        function: recebe `conn`, a lista da sala e a trava; volta quando o cliente sai.
+    """
+    return _played(_chat, function, "Certo: todos ouvem os outros, e quem sai ou cai deixa a sala.")
+
+
+def _served(
+    function: Handler, steps: Sequence[Callable[[Guests], str]], right: str, pieces: list[int]
+) -> Check:
+    """Põe o servidor no ar e dá os passos, até o primeiro que falha.
+
+    Argumentos:
+        pieces: quantos bytes traz cada recv do servidor, como em Learner.listen.
+    """
+    with Learner(partial(_watched, function)) as learner:
+        guests = Guests(learner, pieces)
+        wrong = next(filter(None, (step(guests) for step in steps)), "")
+        _, error = learner.result(timeout=_SILENCE)
+        if error != NEVER_ENDED:  # devia continuar a atender
+            ended = error or "Sua função voltou: ela deve atender para sempre."
+            return failed(f"{wrong.partition('. ')[0]}. {ended}" if wrong else ended, learner)
+        return failed(wrong, learner) if wrong else passed(right)
+
+
+def _played(scene: Callable[[Handler], str], function: Handler, right: str) -> Check:
+    """Roda a cena, com o código do aluno, no outro processo."""
+    with Learner(partial(_on_stage, scene, function, isolated.TIMEOUT)) as learner:
+        learner.start()
+        wrong, error = learner.result(timeout=_SCENE * isolated.TIMEOUT)
+        return failed(error or wrong, learner) if error or wrong else passed(right)
+
+
+class Guests:
+    """Os clientes de uma verificação; fecham com o Learner."""
+
+    def __init__(self, learner: Learner, pieces: list[int]) -> None:
+        self._learner, self._address = learner, learner.listen(pieces=pieces)
+        self.silent = self.new()
+
+    def new(self) -> socket.socket:
+        """Mais um cliente."""
+        return self._learner.peer(self._address)
+
+
+def _second_is_served(guests: Guests) -> str:
+    """O segundo fala com o primeiro calado."""
+    came = _echo(guests.new(), b"e eu?")
+    if came == b"e eu?":
+        return ""
+    what = "Com um primeiro cliente calado, o segundo enviou b'e eu?'"
+    if came:
+        return f"{what} e recebeu só {brief(came)}. Depois do primeiro recv, algo volta ao recv?"
+    if _echo(guests.silent, b"oi") == b"oi":
+        hint = "O primeiro, quando fala, recebe: quem conversa com ele é quem devia aceitar outros."
+        return f"{what} e não recebeu nada. {hint}"
+    return f"{what}; nem ele nem o primeiro receberam eco. Você chama accept, recv e sendall?"
+
+
+def _byte_by_byte(guests: Guests) -> str:
+    """Um cliente cujos acentos chegam partidos."""
+    came = _echo(guests.new(), _TEXT)
+    if came == _TEXT:
+        return ""
+    hint = "Um byte pode ser só parte de um caractere, e um eco não precisa de texto."
+    said = f"{_TEXT.decode()!r}, que chegou aos pedaços"
+    return f"Um cliente enviou {said}; voltou {brief(came)}. {hint if came else ''}"
+
+
+def _drops(guests: Guests) -> str:
+    """Um cliente cai de repente; o que já estava e um novo continuam atendidos."""
+    stays, falls = guests.new(), guests.new()
+    _echo(stays, b"oi")
+    _echo(falls, b"oi")
+    peers.reset(falls)
+    for who, client in (("outro, que já estava,", stays), ("um novo", guests.new())):
+        if _echo(client, b"ainda?") != b"ainda?":
+            hint = "A queda de um é um ConnectionError no recv dele, e só dele."
+            return f"Um cliente caiu de repente, e {who} ficou sem eco. {hint}"
+    return ""
+
+
+def _says_goodbye(guests: Guests) -> str:
+    """Quem termina de enviar recebe o fim."""
+    client = guests.new()
+    _echo(client, b"oi")
+    peers.end(client)
+    try:
+        came = client.recv(1024)
+    except TimeoutError:
+        hint = "O que devolve o recv, depois do fim? E quem fecha o conn?"
+        return f"Um cliente terminou de enviar, e a conexão dele não foi fechada. {hint}"
+    except OSError:
+        return ""
+    return f"Depois do fim, um cliente recebeu {brief(came)}, que não enviou." if came else ""
+
+
+def _mebibyte(guests: Guests) -> str:
+    """1 MiB de um cliente, e depois outro."""
+    client, other = guests.new(), guests.new()
+    came = _echo(client, _MEBIBYTE)
+    if came != _MEBIBYTE:
+        what = f"Um cliente enviou 1 MiB ({len(_MEBIBYTE)} bytes); voltaram {len(came)}"
+        return f"{what}. {LOST_BY_SEND}" if len(came) < len(_MEBIBYTE) else f"{what}, trocados."
+    return "" if _echo(other, b"e eu?") == b"e eu?" else "Depois de 1 MiB de um, outro parou."
+
+
+def _silent_speaks(guests: Guests) -> str:
+    """O calado do começo, enfim, fala."""
+    came = _echo(guests.silent, b"agora eu")
+    return "" if came == b"agora eu" else f"O calado falou, enfim, e recebeu {brief(came)}."
+
+
+def _echo(peer: socket.socket, data: bytes) -> bytes:
+    """O que volta do que se envia."""
+    return peers.exchange(peer, data, len(data))
+
+
+# As cenas rodam no processo do código do aluno: dele são o placar, a sala e as threads.
+
+
+def _watched(function: Handler, listener: socket.socket) -> None:
+    """Roda o servidor do aluno; um engano numa thread dele, que ninguém veria, também o encerra."""
+    ended: queue.SimpleQueue[BaseException | None] = queue.SimpleQueue()
+
+    def note(thrown: threading.ExceptHookArgs) -> None:
+        error = thrown.exc_value
+        if not isinstance(error, OSError) or error.errno in _CLOSED:  # a queda de um não é engano
+            ended.put(error)
+
+    def serve() -> None:
+        try:
+            ended.put(function(listener))
+        except BaseException as error:
+            ended.put(error)
+
+    threading.excepthook = note
+    threading.Thread(target=serve, daemon=True).start()
+    if isinstance(error := ended.get(), BaseException):
+        raise error
+
+
+def _on_stage(scene: Callable[[Handler], str], function: Handler, timeout: float) -> str:
+    """Roda a cena com o prazo de quem verifica."""
+    isolated.TIMEOUT = timeout
+    return scene(function)
+
+
+class SlowBoard(dict[str, Any]):
+    """Um placar lento: entre ler e somar, dá tempo de as outras threads lerem."""
+
+    def __getitem__(self, key: str) -> Any:
+        value = super().__getitem__(key)
+        sleep(0.05)
+        return value
+
+    def get(self, key: str, default: Any = None) -> Any:
+        return self[key] if key in self else default  # noqa: SIM401 (é ela mesma)
+
+    @property
+    def now(self) -> Any:
+        """O que está escrito, sem demora."""
+        return super().__getitem__("agora") if "agora" in self else None
+
+
+class House:
+    """Dá a cada cliente que chega uma thread com a função do aluno."""
+
+    def __init__(self, function: Handler, *shared: Any) -> None:
+        self._function, self._shared = function, shared
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._back = 0  # quantas funções voltaram sem que o cliente saísse
+        self._error = ""
+
+    def crowd(self, count: int) -> list[socket.socket]:
+        """Clientes novos, atendidos ao mesmo tempo."""
+        pairs, together = [self._pair() for _ in range(count)], threading.Barrier(count)
+        for _, conn in pairs:
+            threading.Thread(target=self._attend, args=(conn, together), daemon=True).start()
+        return [client for client, _ in pairs]
+
+    def _pair(self) -> tuple[socket.socket, socket.socket]:
+        client = socket.create_connection(self._listener.getsockname(), isolated.TIMEOUT)
+        return client, self._listener.accept()[0]
+
+    def _attend(self, conn: socket.socket, together: threading.Barrier) -> None:
+        together.wait()
+        try:
+            self._function(conn, *self._shared)
+            self._back += not _has_left(conn)
+        except ConnectionError:
+            pass  # a queda do cliente: quem chamou a função a espera
+        except BaseException as error:
+            self._error = f"Seu código parou com {type(error).__name__}: {error}."
+        finally:
+            conn.close()
+
+    def because(self, text: str, hint: str = "") -> str:
+        """O que deu errado e por quê: o erro do código ou, se não houve, a pista."""
+        if self._back:  # os erros das outras threads são consequência
+            return f"{text} Sua função voltou com o cliente ainda conectado: falta um laço?"
+        return f"{text} {self._error or hint}"
+
+    def trouble(self) -> str:
+        """O erro em que o código do aluno parou, mesmo que nada tenha faltado."""
+        return self._error
+
+
+def _has_left(conn: socket.socket) -> bool:
+    """Se o cliente desta conexão fechou, caiu, ou foi o código que a fechou."""
+    conn.settimeout(0)
+    try:
+        return not conn.recv(1, socket.MSG_PEEK)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
+
+
+def _count(function: Handler) -> str:
+    """A cena do placar."""
+    board = SlowBoard(agora=0)
+    house = House(function, board, threading.Lock())
+    crowd = house.crowd(_CROWD)
+    for client in crowd:
+        peers.send(client, b"oi")
+    answered = len([*takewhile(lambda client: peers.receive(client, 2) == b"oi", crowd)])
+    answered += sum(_hears_more(client) == b"oi" for client in crowd[answered + 1 :])
+    if answered < _CROWD:
+        what = f"{_CROWD} clientes entraram juntos, e receberam eco: {answered}."
+        hint = "Uma thread que guarda a trava enquanto conversa deixa as outras à porta."
+        return house.because(what, hint if answered else "A função ecoa o que recebe?")
+    if not _eventually(lambda: board.now == _CROWD):
+        hint = "Ler, somar e escrever são três passos: o que impede outra thread no meio deles?"
+        what = f"Com {_CROWD} clientes conectados, placar['agora'] é {board.now!r}."
+        return house.because(what, hint)
+    half = _CROWD // 2
+    for client in crowd[half:]:
+        client.close()
+    if not _eventually(lambda: board.now == half):
+        what = f"Metade saiu: esperava {half} no placar, e ele mostra {board.now!r}."
+        return house.because(what, "O desconto também é ler, subtrair e escrever.")
+    for client in crowd[:half]:
+        peers.reset(client)
+    if not _eventually(lambda: board.now == 0):
+        what = f"{half} clientes caíram de repente, e o placar ainda mostra {board.now!r}."
+        return house.because(what, "Uma queda é um erro no recv: o desconto é alcançado?")
+    return house.trouble()
+
+
+def _chat(function: Handler) -> str:
+    """A cena da sala."""
+    room: list[Any] = []
+    house = House(function, room, threading.Lock())
+    ana, rui, bia = house.crowd(3)
+    if not _eventually(lambda: len(room) == 3):
+        what = f"Três entraram; na sala há {len(room)}."
+        return house.because(what, "Quem entra se põe na lista que a função recebeu?")
+    for speaker, others in ((ana, [rui, bia]), (rui, [ana, bia])):
+        if wrong := _heard(speaker, others):
+            return house.because(*wrong)
+    peers.reset(bia)
+    if not _eventually(lambda: len(room) == 2):
+        what = f"Uma cliente caiu de repente, e na sala ainda há {len(room)}."
+        return house.because(what, "Uma queda é um erro no recv: a saída é alcançada?")
+    if wrong := _heard(ana, [rui]):
+        return house.because("Depois que uma caiu:", " ".join(wrong))
+    rui.close()
+    if not _eventually(lambda: len(room) == 1):
+        what = f"Só a Ana ficou, e na sala há {len(room)}."
+        return house.because(what, "Quem sai se tira da lista?")
+    newcomers = house.crowd(1)
+    _eventually(lambda: len(room) == 2)
+    wrong = _heard(ana, newcomers)
+    return house.because(*wrong) if wrong else house.trouble()
+
+
+def _heard(speaker: socket.socket, others: list[socket.socket]) -> tuple[str, str] | None:
+    """Diz o que houve, e a pista, se o que um diz não chega a todos os outros, uma só vez."""
+    said = f"Um cliente disse {_TEXT.decode()!r}"
+    peers.send(speaker, _TEXT)
+    for other in others:
+        if (came := peers.receive(other, len(_TEXT))) != _TEXT:
+            hint = "O laço passa por todos os que estão na sala?"
+            return f"{said}; outro recebeu {brief(came)}.", hint
+    for client in (speaker, *others):
+        if again := _hears_more(client):
+            who = "voltou a ele" if client is speaker else "chegou mais de uma vez a outro"
+            return f"{said}, e isso {who} ({again!r}…).", "Cada um dos outros ouve, uma vez."
+    return None
+
+
+def _hears_more(client: socket.socket) -> bytes:
+    """O que ainda vem, depois do que se esperava."""
+    client.settimeout(_SILENCE)
+    try:
+        return client.recv(4)
+    except OSError:
+        return b""
+
+
+def _eventually(ready: Callable[[], bool]) -> bool:
+    """Espera, com prazo, até que algo seja verdade."""
+    deadline = monotonic() + isolated.TIMEOUT
+    while not (now := ready()) and monotonic() < deadline:
+        sleep(0.01)
+    return now

@@ -1,0 +1,616 @@
+"""As verificações da lição 09: cada engano tem a sua pista; o certo passa, por qualquer técnica."""
+
+import asyncio
+import selectors
+import socket
+import threading
+from contextlib import suppress
+
+import pytest
+
+from echo_lib import checks, isolated
+
+
+@pytest.fixture(autouse=True)
+def short_wait(monkeypatch):
+    monkeypatch.setattr(isolated, "TIMEOUT", 0.8)
+
+
+# --- servidores inteiros ---
+
+
+def attend(conn):
+    with conn:
+        try:
+            while data := conn.recv(1024):
+                conn.sendall(data)
+        except ConnectionError:
+            pass
+
+
+def threads(listener):
+    while True:
+        conn, _ = listener.accept()
+        threading.Thread(target=attend, args=(conn,), daemon=True).start()
+
+
+def threads_that_just_fail(listener):
+    def attend(conn):
+        while True:
+            data = conn.recv(65536)
+            if not data:
+                break
+            conn.sendall(data)
+
+    while True:
+        threading.Thread(target=attend, args=[listener.accept()[0]]).start()
+
+
+def with_selectors(listener):
+    listener.setblocking(False)
+    watcher, waiting = selectors.DefaultSelector(), {}
+    watcher.register(listener, selectors.EVENT_READ)
+    while True:
+        for key, events in watcher.select():
+            sock = key.fileobj
+            if sock is listener:
+                conn, _ = listener.accept()
+                conn.setblocking(False)
+                watcher.register(conn, selectors.EVENT_READ)
+                waiting[conn] = b""
+                continue
+            try:
+                if events & selectors.EVENT_WRITE:
+                    waiting[sock] = waiting[sock][sock.send(waiting[sock]) :]
+                elif data := sock.recv(4096):
+                    waiting[sock] += data
+                else:
+                    raise ConnectionError
+                todo = selectors.EVENT_WRITE if waiting[sock] else selectors.EVENT_READ
+                watcher.modify(sock, todo)
+            except ConnectionError:
+                watcher.unregister(sock)
+                sock.close()
+
+
+def with_blocking_sockets_and_select(listener):
+    watcher = selectors.DefaultSelector()
+    watcher.register(listener, selectors.EVENT_READ)
+    while True:
+        for key, _ in watcher.select():
+            if key.fileobj is listener:
+                watcher.register(listener.accept()[0], selectors.EVENT_READ)
+                continue
+            try:
+                data = key.fileobj.recv(1024)
+                key.fileobj.sendall(data)
+            except OSError:
+                data = b""
+            if not data:
+                watcher.unregister(key.fileobj)
+                key.fileobj.close()
+
+
+def with_asyncio(listener):
+    async def attend(reader, writer):
+        try:
+            while data := await reader.read(1024):
+                writer.write(data)
+                await writer.drain()
+        finally:
+            writer.close()
+
+    async def serve():
+        async with await asyncio.start_server(attend, sock=listener) as server:
+            await server.serve_forever()
+
+    asyncio.run(serve())
+
+
+def with_a_protocol(listener):
+    class Echo(asyncio.Protocol):
+        def connection_made(self, transport):
+            self.transport = transport
+
+        def data_received(self, data):
+            self.transport.write(data)
+
+    async def serve():
+        await asyncio.get_running_loop().create_server(Echo, sock=listener)
+        await asyncio.Event().wait()
+
+    asyncio.run(serve())
+
+
+RIGHT = [
+    threads,
+    threads_that_just_fail,
+    with_selectors,
+    with_blocking_sockets_and_select,
+    with_asyncio,
+    with_a_protocol,
+]
+
+
+@pytest.mark.parametrize("answer", RIGHT)
+def test_every_technique_passes(answer):
+    assert checks.many_clients(answer).ok, checks.many_clients(answer)
+    assert checks.two_clients(answer).ok
+
+
+def called_instead_of_passed(listener):
+    while True:
+        conn, _ = listener.accept()
+        threading.Thread(target=attend(conn), daemon=True).start()
+
+
+def one_at_a_time(listener):
+    while True:
+        conn, _ = listener.accept()
+        attend(conn)
+
+
+def one_client_only(listener):
+    conn, _ = listener.accept()
+    while data := conn.recv(1024):
+        conn.sendall(data)
+
+
+def joins_each_thread(listener):
+    while True:
+        thread = threading.Thread(target=attend, args=(listener.accept()[0],))
+        thread.start()
+        thread.join()
+
+
+def closes_the_listener(listener):
+    while True:
+        conn, _ = listener.accept()
+        threading.Thread(target=attend, args=(conn,), daemon=True).start()
+        listener.close()
+
+
+def closes_the_connection_in_the_loop(listener):
+    while True:
+        conn, _ = listener.accept()
+        with conn:
+            threading.Thread(target=attend, args=(conn,), daemon=True).start()
+
+
+def target_without_arguments(listener):
+    while True:
+        _conn, _ = listener.accept()
+        threading.Thread(target=attend, daemon=True).start()
+
+
+def never_accepts(listener):
+    while True:
+        threading.Event().wait(1)
+
+
+def returns_at_once(listener):
+    pass
+
+
+def receives_from_the_listener(listener):
+    while True:
+        _conn, _ = listener.accept()
+        threading.Thread(target=attend, args=(listener,), daemon=True).start()
+
+
+def one_recv_only(listener):
+    def attend(conn):
+        conn.sendall(conn.recv(1024))
+
+    while True:
+        threading.Thread(target=attend, args=(listener.accept()[0],)).start()
+
+
+def decodes_each_piece(listener):
+    def attend(conn):
+        while data := conn.recv(1024):
+            conn.sendall(data.decode().encode())
+
+    while True:
+        threading.Thread(target=attend, args=(listener.accept()[0],)).start()
+
+
+def decodes_and_ignores(listener):
+    def attend(conn):
+        while data := conn.recv(1024):
+            conn.sendall(data.decode(errors="ignore").encode())
+
+    while True:
+        threading.Thread(target=attend, args=(listener.accept()[0],)).start()
+
+
+def falls_with_the_first_who_falls(listener):
+    watcher = selectors.DefaultSelector()
+    watcher.register(listener, selectors.EVENT_READ)
+    while True:
+        for key, _ in watcher.select():
+            if key.fileobj is listener:
+                watcher.register(listener.accept()[0], selectors.EVENT_READ)
+            elif data := key.fileobj.recv(1024):
+                key.fileobj.sendall(data)
+            else:
+                watcher.unregister(key.fileobj)
+                key.fileobj.close()
+
+
+def loops_on_the_end(listener):
+    def attend(conn):
+        while True:
+            conn.sendall(conn.recv(1024))
+
+    while True:
+        threading.Thread(target=attend, args=(listener.accept()[0],), daemon=True).start()
+
+
+def send_for_sendall(listener):
+    def attend(conn):
+        while data := conn.recv(65536):
+            conn.send(data)
+
+    while True:
+        threading.Thread(target=attend, args=(listener.accept()[0],), daemon=True).start()
+
+
+def blocks_the_asyncio_loop(listener):
+    async def attend(reader, writer):
+        conn = writer.get_extra_info("socket")._sock
+        conn.setblocking(True)
+        while data := conn.recv(1024):
+            conn.sendall(data)
+
+    async def serve():
+        await asyncio.start_server(attend, sock=listener)
+        await asyncio.Event().wait()
+
+    asyncio.run(serve())
+
+
+def forgets_await(listener):
+    async def attend(reader, writer):
+        while data := reader.read(1024):
+            writer.write(data)
+
+    async def serve():
+        await asyncio.start_server(attend, sock=listener)
+        await asyncio.Event().wait()
+
+    asyncio.run(serve())
+
+
+def does_not_wait_for_asyncio(listener):
+    async def serve():
+        await asyncio.start_server(lambda reader, writer: None, sock=listener)
+
+    asyncio.run(serve())
+
+
+def quits(listener):
+    raise SystemExit("chega")
+
+
+ONLY_THE_FIRST = "O primeiro, quando fala, recebe"
+
+
+@pytest.mark.parametrize(
+    ("answer", "hint"),
+    [
+        (called_instead_of_passed, ONLY_THE_FIRST),
+        (one_at_a_time, ONLY_THE_FIRST),
+        (one_client_only, ONLY_THE_FIRST),
+        (joins_each_thread, ONLY_THE_FIRST),
+        (blocks_the_asyncio_loop, ONLY_THE_FIRST),
+        (closes_the_listener, "parou com OSError"),
+        (closes_the_connection_in_the_loop, "este socket já foi fechado"),
+        (target_without_arguments, "TypeError: attend() missing 1 required positional"),
+        (receives_from_the_listener, "nem ele nem o primeiro receberam eco."),
+        (forgets_await, "nem ele nem o primeiro receberam eco"),
+        (never_accepts, "nem ele nem o primeiro receberam eco"),
+        (returns_at_once, "Sua função voltou: ela deve atender para sempre"),
+        (does_not_wait_for_asyncio, "Sua função voltou: ela deve atender para sempre"),
+        (quits, "parou com SystemExit: chega"),
+        (one_recv_only, "algo volta ao recv?"),
+        (decodes_each_piece, "UnicodeDecodeError"),
+        (decodes_and_ignores, "Um byte pode ser só parte de um caractere"),
+        (falls_with_the_first_who_falls, "Um cliente caiu de repente"),
+        (loops_on_the_end, "O que devolve o recv, depois do fim?"),
+        (send_for_sendall, "sendall envia todos"),
+    ],
+)
+def test_mistake_in_a_server_gets_its_hint(answer, hint):
+    check = checks.many_clients(answer)
+    assert not check.ok and hint in check.text, check
+    assert check.events and "Traceback" not in check.text
+
+
+# --- o placar ---
+
+
+def counts(conn, board, lock):
+    with lock:
+        board["agora"] += 1
+    try:
+        while data := conn.recv(1024):
+            conn.sendall(data)
+    except ConnectionError:
+        pass
+    finally:
+        with lock:
+            board["agora"] -= 1
+
+
+def counts_by_hand(conn, board, lock):
+    lock.acquire()
+    board["agora"] = board.get("agora", 0) + 1
+    lock.release()
+    try:
+        while True:
+            data = conn.recv(1024)
+            if not data:
+                return
+            conn.sendall(data)
+    finally:
+        lock.acquire()
+        board.update(agora=board["agora"] - 1)
+        lock.release()
+
+
+def without_the_lock(conn, board, lock):
+    board["agora"] += 1
+    try:
+        while data := conn.recv(1024):
+            conn.sendall(data)
+    finally:
+        board["agora"] -= 1
+
+
+def a_lock_for_each(conn, board, lock):
+    with threading.Lock():
+        board["agora"] += 1
+    while data := conn.recv(1024):
+        conn.sendall(data)
+    with threading.Lock():
+        board["agora"] -= 1
+
+
+def lock_only_on_the_way_in(conn, board, lock):
+    with lock:
+        board["agora"] += 1
+    try:
+        while data := conn.recv(1024):
+            conn.sendall(data)
+    finally:
+        board["agora"] -= 1
+
+
+def lock_for_the_whole_conversation(conn, board, lock):
+    with lock:
+        board["agora"] += 1
+        while data := conn.recv(1024):
+            conn.sendall(data)
+        board["agora"] -= 1
+
+
+def never_releases(conn, board, lock):
+    lock.acquire()
+    board["agora"] += 1
+    while data := conn.recv(1024):
+        conn.sendall(data)
+
+
+def forgets_who_drops(conn, board, lock):
+    with lock:
+        board["agora"] += 1
+    while data := conn.recv(1024):
+        conn.sendall(data)
+    with lock:
+        board["agora"] -= 1
+
+
+def never_subtracts(conn, board, lock):
+    with lock:
+        board["agora"] += 1
+    while data := conn.recv(1024):
+        conn.sendall(data)
+
+
+def wrong_key(conn, board, lock):
+    with lock:
+        board["agoro"] += 1
+    while data := conn.recv(1024):
+        conn.sendall(data)
+
+
+def does_not_echo(conn, board, lock):
+    with lock:
+        board["agora"] += 1
+    while conn.recv(1024):
+        pass
+
+
+@pytest.mark.parametrize("answer", [counts, counts_by_hand])
+def test_counting_with_the_lock_passes(answer):
+    assert checks.counter(answer).ok, checks.counter(answer)
+
+
+@pytest.mark.parametrize(
+    ("answer", "hint"),
+    [
+        (without_the_lock, "Ler, somar e escrever são três passos"),
+        (a_lock_for_each, "Ler, somar e escrever são três passos"),
+        (lock_only_on_the_way_in, "O desconto também é ler, subtrair e escrever"),
+        (lock_for_the_whole_conversation, "deixa as outras à porta"),
+        (never_releases, "deixa as outras à porta"),
+        (forgets_who_drops, "4 clientes caíram de repente"),
+        (never_subtracts, "Metade saiu: esperava 4"),
+        (wrong_key, "KeyError: 'agoro'"),
+        (does_not_echo, "A função ecoa o que recebe?"),
+    ],
+)
+def test_mistake_in_the_count_gets_its_hint(answer, hint):
+    check = checks.counter(answer)
+    assert not check.ok and hint in check.text, check
+    assert check.events
+
+
+# --- a sala ---
+
+
+def chat(conn, room, lock):
+    with lock:
+        room.append(conn)
+    try:
+        while data := conn.recv(1024):
+            with lock:
+                others = [other for other in room if other is not conn]
+            for other in others:
+                with suppress(OSError):
+                    other.sendall(data)
+    except OSError:
+        pass
+    finally:
+        with lock:
+            room.remove(conn)
+
+
+def chat_under_the_lock(conn, room, lock):
+    with lock:
+        room.append(conn)
+    try:
+        for data in iter(lambda: conn.recv(1024), b""):
+            with lock:
+                for other in room:
+                    if other != conn:
+                        other.sendall(data)
+    finally:
+        with lock:
+            room.remove(conn)
+
+
+def echoes(conn, room, lock):
+    while data := conn.recv(1024):
+        conn.sendall(data)
+
+
+def hears_oneself(conn, room, lock):
+    room.append(conn)
+    while data := conn.recv(1024):
+        for other in room:
+            other.sendall(data)
+
+
+def only_one_hears(conn, room, lock):
+    room.append(conn)
+    while data := conn.recv(1024):
+        for other in room:
+            if other is not conn:
+                other.sendall(data)
+                break
+
+
+def said_twice(conn, room, lock):
+    room.append(conn)
+    while data := conn.recv(1024):
+        for other in room:
+            if other is not conn:
+                other.sendall(data * 2)
+
+
+def who_drops_stays(conn, room, lock):
+    room.append(conn)
+    while data := conn.recv(1024):
+        for other in room:
+            if other is not conn:
+                other.sendall(data)
+    room.remove(conn)
+
+
+def who_leaves_stays(conn, room, lock):
+    room.append(conn)
+    try:
+        while data := conn.recv(1024):
+            for other in room:
+                if other is not conn:
+                    other.sendall(data)
+    except OSError:
+        room.remove(conn)
+
+
+def one_message_only(conn, room, lock):
+    room.append(conn)
+    data = conn.recv(1024)
+    for other in room:
+        if other is not conn:
+            other.sendall(data)
+
+
+def text_in_the_room(conn, room, lock):
+    room.append(conn)
+    while data := conn.recv(1024).decode():
+        for other in room:
+            if other is not conn:
+                other.sendall(data)
+
+
+def a_room_of_ones_own(conn, room, lock):
+    room = [conn]
+    while data := conn.recv(1024):
+        for other in room:
+            if other is not conn:
+                other.sendall(data)
+
+
+@pytest.mark.parametrize("answer", [chat, chat_under_the_lock])
+def test_chat_room_passes(answer):
+    assert checks.chat_room(answer).ok, checks.chat_room(answer)
+
+
+@pytest.mark.parametrize(
+    ("answer", "hint"),
+    [
+        (echoes, "Três entraram; na sala há 0"),
+        (a_room_of_ones_own, "Três entraram; na sala há 0"),
+        (hears_oneself, "voltou a ele"),
+        (only_one_hears, "outro recebeu b''"),
+        (said_twice, "chegou mais de uma vez"),
+        (who_drops_stays, "Uma cliente caiu de repente"),
+        (who_leaves_stays, "Só a Ana ficou, e na sala há 2"),
+        (one_message_only, "Sua função voltou com o cliente ainda conectado"),
+        (text_in_the_room, "TypeError"),
+    ],
+)
+def test_mistake_in_the_room_gets_its_hint(answer, hint):
+    check = checks.chat_room(answer)
+    assert not check.ok and hint in check.text, check
+
+
+def test_no_process_is_left():
+    import psutil
+
+    checks.many_clients(never_accepts)
+    checks.counter(never_releases)
+    assert psutil.Process().children() == []
+
+
+def test_what_cannot_go_to_another_process_is_said():
+    lock = threading.Lock()
+
+    def uses_a_lock_of_the_notebook(listener):
+        with lock:
+            threads(listener)
+
+    check = checks.many_clients(uses_a_lock_of_the_notebook)
+    assert not check.ok and "uma trava já abertos no notebook não servem" in check.text
+
+
+def test_socket_of_the_notebook_is_said():
+    with socket.socket() as mine:
+
+        def uses_a_socket_of_the_notebook(listener):
+            mine.accept()
+
+        assert "um socket" in checks.two_clients(uses_a_socket_of_the_notebook).text
