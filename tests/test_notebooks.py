@@ -381,10 +381,6 @@ DRAWN["10"] = [
     r"ConnectionResetError.*RST",
     r"2 bytes entregues ao sistema.*BrokenPipeError",
     r"shutdown\(SHUT_WR\).*\(fim\).*“pergunta” FIN 8 bytes “resposta”",
-    # As tentativas que falham, dos exercícios 1, 3 e 4.
-    r"na fila, sem accept.*2 bytes “oi”",
-    r"accept.*2 bytes “oi”.*2 bytes “oi”.*FIN",
-    r"recv\(P\) 2 bytes.*“oi”.*P bytes.*FIN",
 ]
 DRAWN["09"] = [
     r"5 bytes entregues.*TimeoutError: o prazo acabou",
