@@ -5,14 +5,14 @@ Só leitura: nada aqui envia pacotes. O scapy, que lê os arquivos, só é impor
 
 from __future__ import annotations
 
+import socket
 import sys
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Event as Flag
-from time import monotonic
 from typing import Any, NamedTuple
 
 from echo_lib.errors import Address, Explanation, printable
@@ -20,7 +20,7 @@ from echo_lib.errors import Address, Explanation, printable
 MOST = 10_000  # pacotes lidos de um arquivo, ou guardados ao vivo
 SIDES = ("cliente", "servidor")
 _NAMES = {"S": "SYN", "F": "FIN", "R": "RST", "A": "ACK"}
-_SETTLE, _QUIET = 1.0, 0.05  # segundos: o máximo, e o silêncio, à espera dos últimos pacotes
+_SETTLE = 2.0  # segundos, no máximo, à espera dos últimos pacotes
 _TWICE = 0.01  # segundos: no loopback, o mesmo pacote é visto ao sair e ao entrar
 
 
@@ -170,12 +170,15 @@ def live(port: int) -> Iterator[Capture]:
         opened = conf.L2listen(iface=conf.loopback_name, promisc=False)
     except Exception as error:  # cada sistema recusa com uma exceção diferente
         raise CaptureError(_refused(error)) from error
-    started, result = Flag(), Capture()
+    started, drained, result = Flag(), Flag(), Capture()
     found: list[_Packet] = []
+    mark = socket.create_server(("127.0.0.1", 0))
 
     def keep(packet: Any) -> None:
         packet = _packet(packet)
-        if packet and port in (packet.source[1], packet.target[1]) and len(found) < 2 * MOST:
+        if packet and packet.target == mark.getsockname():
+            drained.set()
+        elif packet and port in (packet.source[1], packet.target[1]) and len(found) < 2 * MOST:
             found.append(packet)
 
     sniffer = AsyncSniffer(
@@ -188,20 +191,19 @@ def live(port: int) -> Iterator[Capture]:
     try:
         started.wait(_SETTLE)
         yield result
-        _settle(found)
+        _drain(mark, drained)
     finally:
         if sniffer.running:
             sniffer.stop()
         opened.close()
+        mark.close()
     result.segments = tuple(_segments(_once(found)))
 
 
-def _settle(found: list[Any]) -> None:
-    """Espera até que não venham mais pacotes: os últimos ainda estão a caminho."""
-    seen, deadline, silence = -1, monotonic() + _SETTLE, Flag()
-    while len(found) > seen and monotonic() < deadline:
-        seen = len(found)
-        silence.wait(_QUIET)
+def _drain(mark: socket.socket, seen: Flag) -> None:
+    """Espera que tudo o que já passou seja lido: conecta a `mark`, e o SYN vem depois do resto."""
+    with suppress(OSError), socket.create_connection(mark.getsockname(), _SETTLE):
+        seen.wait(_SETTLE)
 
 
 def _refused(error: Exception) -> str:

@@ -147,6 +147,16 @@ class Kernel:
             shown += "\n".join(message["content"].get("traceback", []))
 
 
+@pytest.fixture
+def no_process_left() -> Iterator[None]:
+    """Nenhum processo que o teste abriu continua depois dele."""
+    import psutil
+
+    before = set(psutil.Process().children())
+    yield
+    assert set(psutil.Process().children()) <= before
+
+
 @pytest.fixture(scope="module")
 def kernel() -> Iterator[Kernel]:
     from jupyter_client.manager import start_new_kernel

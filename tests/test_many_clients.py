@@ -8,7 +8,6 @@ import sys
 import threading
 from contextlib import contextmanager
 
-import psutil
 import pytest
 
 from echo_lib import measure
@@ -135,6 +134,7 @@ def test_program_is_short_and_uses_only_the_standard_library(program):
     assert len(text.splitlines()) <= 46
 
 
+@pytest.mark.usefixtures("no_process_left")
 def test_measure_tells_who_serves_many_and_ends_every_process():
     programs = {"um por vez": str(NOTEBOOKS / "servidor.py")}
     programs |= {name: str(NOTEBOOKS / name) for name in PROGRAMS}
@@ -142,9 +142,9 @@ def test_measure_tells_who_serves_many_and_ends_every_process():
     assert list(found) == list(programs) and all(list(by) == [1, 3] for by in found.values())
     assert found["um por vez"][1] > 0.0 == found["um por vez"][3]
     assert all(found[name][count] > 0 for name in PROGRAMS for count in (1, 3))
-    assert psutil.Process().children() == []
 
 
+@pytest.mark.usefixtures("no_process_left")
 @pytest.mark.parametrize(
     ("code", "error"),
     [
@@ -164,7 +164,6 @@ def test_measure_says_what_happened_to_a_program_that_does_not_listen(
     programs = {"bom": str(NOTEBOOKS / PROGRAMS[0]), "ruim": str(bad)}
     with pytest.raises(RuntimeError, match=error):
         measure.echoes_per_second(programs, clients=[1], rounds=1)
-    assert psutil.Process().children() == []
 
 
 def test_a_server_that_hangs_up_gives_zero_echoes(tmp_path):
