@@ -3,10 +3,13 @@
 import re
 import signal
 
+import nbformat
 import pytest
+from nbclient import NotebookClient
 
 from echo_lib import EchoClient, EchoServer, Trace
 from echo_lib.magics import _settle
+from tests.conftest import TIMEOUT
 
 OTHERS = {
     "arquivo": "open('não existe.txt')",
@@ -127,3 +130,30 @@ def test_still_drawing_includes_what_the_server_answers_in_its_thread():
             with EchoClient(*server.address):
                 _settle(trace)
                 assert [e.call for e in trace.events()].count("accept") == number
+
+
+SILENT = """%load_ext echo_lib
+from echo_lib import checks
+
+def atender(conn):
+    conn.recv(1024)
+
+checks.server(atender).exercise("03.1")"""
+RIGHT = """
+def certo(conn):
+    while dados := conn.recv(1024):
+        conn.sendall(dados)
+
+checks.server(certo)"""
+
+
+def test_check_in_a_cell_tells_the_mistake_and_draws_the_attempt():
+    """As duas pontas, a de quem verifica e a do aluno, num só diagrama; quem passa não o recebe."""
+    notebook = nbformat.v4.new_notebook(cells=[*map(nbformat.v4.new_code_cell, (SILENT, RIGHT))])
+    NotebookClient(notebook, timeout=TIMEOUT).execute()
+    wrong, right = (cell.outputs for cell in notebook.cells)
+    assert "✘ Enviei b'oi'" in wrong[0].text and "faltou o sendall?" in wrong[0].text
+    drawn = " ".join(re.findall(r"<text[^>]*>([^<]*)", "".join(wrong[1].data["image/svg+xml"])))
+    for part in ("cliente 1: connect", "cliente 1: sendall", "conn 1: recv(1024)", "2 bytes"):
+        assert part in drawn, drawn
+    assert [output.output_type for output in right] == ["stream"] and "✔" in right[0].text

@@ -439,21 +439,34 @@ def test_links_lead_somewhere(path):
 SOLUTIONS = sorted((ROOT / "notebooks" / "solucoes").glob("*.py"))
 
 
-@pytest.mark.parametrize("solution", SOLUTIONS, ids=lambda path: path.stem)
-def test_exercise_stub_fails_with_a_hint_and_solution_passes(solution):
+@LESSON
+def test_exercise_stubs_fail_with_a_hint_and_solutions_pass(path):
     """Na lição, a célula do exercício e a da verificação vêm logo depois do enunciado."""
-    cells = read(lesson(solution.name[:2])).cells
-    number = re.search(r"exercicio_(\d)", solution.stem)[1]
-    start = next(i for i, c in enumerate(cells) if f"## Exercício {number}" in c.source)
-    stub, check = [c for c in cells[start:] if c.cell_type == "code"][:2]
-    setup = [c for c in cells[:start] if c.cell_type == "code" and "import" in c.source]
+    cells = read(path).cells
+    titles = [re.search(r"^## Exercício (\d)", c.source, re.MULTILINE) for c in cells]
+    found = {title[1]: place for place, title in enumerate(titles) if title}
+    solutions = {s.stem[-1]: s for s in SOLUTIONS if s.name[:2] == path.name[:2]}
+    assert set(found) == set(solutions)
+    done = 0
     with Kernel() as kernel:
-        for cell in setup:
-            kernel.run(cell)
-        solved = solution_cell(solution, stub)
-        answers = [feedback(kernel, cell, check) for cell in (stub, solved)]
-    assert "✘" in answers[0] and len(answers[0]) > 30, answers
-    assert "✔" in answers[1] and "✘" not in answers[1], answers
+        for number, start in found.items():
+            for cell in cells[done:start]:
+                if cell.cell_type == "code" and "import" in cell.source:
+                    kernel.run(cell)
+            stub, check = [c for c in cells[start:] if c.cell_type == "code"][:2]
+            solved = solution_cell(solutions[number], stub)
+            answers = [feedback(kernel, cell, check) for cell in (stub, solved)]
+            assert "✘" in answers[0] and len(answers[0]) > 30, answers
+            assert "✔" in answers[1] and "✘" not in answers[1], answers
+            done = start
+
+
+def test_nothing_needs_the_solutions():
+    """Quem ensina pode retirar a pasta: só o texto das lições a menciona."""
+    for path in PAGES:
+        assert "solucoes" not in text(path, "code")
+    for path in (ROOT / "echo_lib").rglob("*.py"):
+        assert "solucoes" not in path.read_text(encoding="utf-8")
 
 
 def solution_cell(solution, stub):

@@ -52,4 +52,4 @@ def _lan() -> Check:
     address = network.lan_address()
     if address:
         return Check(True, f"Endereço desta máquina na rede local: {address}")
-    return Check(True, "Sem rede: as lições 00 a 06 funcionam assim mesmo, só nesta máquina")
+    return Check(True, "Sem rede: as lições funcionam nesta máquina; na 07, faltará o colega")
