@@ -92,6 +92,16 @@ def test_a_message_split_over_several_recv_has_an_arrow_to_each(talk):
     assert len({a["from"] for a in arrows}) == 1 and len({a["to"] for a in arrows}) == 2
 
 
+def test_one_byte_of_several_is_in_the_plural(talk):
+    talk.client.sendall(b"oi")
+    for _ in range(2):
+        talk.receive(talk.conn, 1)
+    talk.client.sendall(b"!")
+    talk.receive(talk.conn, 1)
+    labels = [a["label"].split(" “")[0] for a in talk.drawn().of_kind("data")]
+    assert labels == ["1 de 2 bytes", "1 de 2 bytes", "1 byte"]
+
+
 def test_messages_that_arrive_as_one_converge(talk):
     for word in (b"um", b"dois"):
         talk.client.sendall(word)
