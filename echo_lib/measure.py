@@ -60,7 +60,7 @@ def echoes_per_second(
 @contextmanager
 def _serving(path: str) -> Iterator[Address]:
     """O endereço em que o programa escuta; ele acaba na saída, aconteça o que acontecer."""
-    address = _HOST, next_free_port(_HOST)
+    address = _HOST, next_free_port(_HOST, 0)
     command = [sys.executable, path, address[0], str(address[1])]
     with subprocess.Popen(
         command,

@@ -33,7 +33,7 @@ os.environ["ECHO_LIB_PROGRESSO"] = str(Path(tempfile.mkdtemp(), "progresso.txt")
 # Com os testes em vários processos, o que usa a porta 61840 desta máquina, ou os anúncios em
 # 127.0.0.1, fica num processo só; os demais arquivos, cada um inteiro no seu.
 _TOGETHER = {
-    "test_notebooks.py": "61840",
+    "test_nbval.py": "61840",
     "test_lessons.py": "61840",
     "test_discovery.py": "anúncios",
     "test_client_panel.py": "anúncios",
@@ -41,10 +41,21 @@ _TOGETHER = {
 }
 
 
+# Os demorados vão na frente, para que no fim um processo não trabalhe sozinho.
+_LONG = ["test_nbval.py", "test_lessons.py", "test_lesson_cells.py", "test_lesson_exercises.py"]
+_LONG += ["test_kit.py", "test_checks_many.py", "test_checks_failures.py"]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: [*_LONG, item.path.name].index(item.path.name))
+
+
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     """Distribui os testes por grupo de arquivos."""
     from xdist.scheduler import LoadScopeScheduling
+
+    config.option.loadscopereorder = False  # a ordem é a de _LONG
 
     class ByGroup(LoadScopeScheduling):
         def _split_scope(self, nodeid: str) -> str:

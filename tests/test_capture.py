@@ -244,7 +244,9 @@ def test_a_lost_segment_stops_halfway():
 
 def test_hostile_data_is_text(tmp_path):
     frames = [packet(CLIENT, "PA", 1, 1, HOSTILE.encode())]
-    svg = SequenceDiagram(read(tmp_path, frames)).svg()
+    diagram = SequenceDiagram(read(tmp_path, frames))
+    svg = diagram.svg()
+    diagram.close()
     assert "<img" not in svg and not any(c in svg for c in "\u202e\x1b")
 
 

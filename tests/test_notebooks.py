@@ -1,31 +1,25 @@
-"""As lições: executam, repetem, seguem o tutorial e a forma combinada."""
+"""As lições: seguem o tutorial e a forma combinada. Como executam, está em test_lesson_*."""
 
 import json
 import os
 import re
-import socket
 import subprocess
-import sys
-import time
 import unicodedata
 
-import nbformat
 import pytest
-from jupyter_client.manager import start_new_kernel
-from nbclient import NotebookClient
 
 from tests.conftest import ROOT, TIMEOUT, need
-
-LESSONS = sorted((ROOT / "notebooks").glob("[0-9]*.ipynb"))
-LESSON = pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
-# Os de quem ensina são conferidos como as lições, menos na forma, que é outra.
-NOTEBOOKS = [*LESSONS, ROOT / "notebooks" / "professor" / "painel.ipynb"]
-NOTEBOOK = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-# O glossário só se lê: não há o que executar nele.
-GLOSSARY = ROOT / "notebooks" / "glossario.ipynb"
-PAGES = [*NOTEBOOKS, GLOSSARY]
-PAGE = pytest.mark.parametrize("path", PAGES, ids=lambda path: path.stem)
-CELL_TIMEOUT = 30  # segundos por célula
+from tests.lessons import (
+    GLOSSARY,
+    LESSON,
+    LESSONS,
+    PAGE,
+    PAGES,
+    drawings,
+    lesson,
+    read,
+    text,
+)
 
 # Cada passo do tutorial, em ordem: a lição e o que nela o mostra.
 STEPS = [
@@ -88,18 +82,6 @@ CALLS = {
 }
 
 
-def read(path):
-    return nbformat.read(path, as_version=4)
-
-
-def lesson(number):
-    return next(path for path in LESSONS if path.name.startswith(number))
-
-
-def text(path, kind):
-    return "\n\n".join(c.source for c in read(path).cells if c.cell_type == kind)
-
-
 def in_order(patterns, content):
     """Diz quais padrões faltam em `content`, procurando cada um depois do anterior."""
     position, missing = 0, []
@@ -109,98 +91,6 @@ def in_order(patterns, content):
         else:
             missing.append(pattern)
     return missing
-
-
-def run_nbval():
-    command = [sys.executable, "-m", "pytest", "--nbval", "-p", "no:cacheprovider", "-q"]
-    command += [f"--nbval-cell-timeout={CELL_TIMEOUT}", "--nbval-sanitize-with=tests/nbval.cfg"]
-    done = subprocess.run(
-        [*command, "-W", "ignore", "-o", "timeout=0", *map(str, NOTEBOOKS)],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
-    assert done.returncode == 0, done.stdout[-5000:] + done.stderr[-2000:]
-    cells = sum(c.cell_type == "code" for path in NOTEBOOKS for c in read(path).cells)
-    assert f"{cells} passed" in done.stdout
-
-
-@pytest.mark.timeout(300)
-def test_every_notebook_passes_nbval_and_again_while_another_program_holds_the_port():
-    run_nbval()
-    program = "import socket, sys; s = socket.create_server(('127.0.0.1', 61840)); sys.stdin.read()"
-    with subprocess.Popen([sys.executable, "-c", program], stdin=subprocess.PIPE) as holder:
-        wait_for_the_port(holder)
-        run_nbval()
-        holder.stdin.close()
-        assert holder.wait(TIMEOUT) == 0  # segurou a porta até o fim
-
-
-def wait_for_the_port(holder):
-    """Espera até que alguém atenda na 61840."""
-    deadline = time.monotonic() + TIMEOUT
-    while True:
-        assert holder.poll() is None, "a porta 61840 já estava com outro programa"
-        try:
-            return socket.create_connection(("127.0.0.1", 61840), TIMEOUT).close()
-        except ConnectionRefusedError:
-            assert time.monotonic() < deadline
-
-
-class Kernel:
-    """Um kernel que executa células como o JupyterLab: com a identidade de cada uma."""
-
-    def __init__(self):
-        self.manager, self.client = start_new_kernel(cwd=str(ROOT / "notebooks"))
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *error):
-        self.client.stop_channels()
-        self.manager.shutdown_kernel(now=True)
-
-    def run(self, cell):
-        """Executa a célula; devolve o nome do erro (ou "") e o traceback."""
-        content = {"code": cell.source, "silent": False, "store_history": True}
-        content |= {"user_expressions": {}, "allow_stdin": False, "stop_on_error": False}
-        message = self.client.session.msg("execute_request", content)
-        message["metadata"]["cellId"] = cell.id
-        self.client.shell_channel.send(message)
-        while True:
-            reply = self.client.get_shell_msg(timeout=CELL_TIMEOUT)
-            if reply["parent_header"].get("msg_id") == message["header"]["msg_id"]:
-                error = reply["content"]
-                return error.get("ename", ""), "\n".join(error.get("traceback", []))
-
-
-def explained(trace):
-    return "O que aconteceu" in trace and "O que fazer" in trace
-
-
-@NOTEBOOK
-def test_each_cell_runs_twice(path):
-    """A segunda vez dá certo, ou para com um erro explicado; nunca trava."""
-    with Kernel() as kernel:
-        for cell in read(path).cells:
-            if cell.cell_type != "code":
-                continue
-            expected = "raises-exception" in cell.metadata.get("tags", [])
-            name, trace = kernel.run(cell)
-            assert not name or expected, trace
-            name, trace = kernel.run(cell)
-            assert not name or explained(trace), trace
-
-
-@NOTEBOOK
-def test_cells_in_reverse_order_never_hang_and_errors_are_explained(path):
-    with Kernel() as kernel:
-        kernel.run(nbformat.v4.new_code_cell("%load_ext echo_lib"))
-        for cell in reversed(read(path).cells):
-            if cell.cell_type == "code":
-                name, trace = kernel.run(cell)
-                assert not name or explained(trace), f"{cell.source}\n{trace}"
 
 
 def test_every_step_of_the_tutorial_is_in_the_lessons_in_its_order():
@@ -400,32 +290,12 @@ DRAWN["11"] = [
 ]
 
 
-def drawings(notebook):
-    """O texto de cada desenho parado de um caderno, com as portas trocadas por P."""
-    # O de uma tentativa que falhou sai diferente a cada vez; menos na 11: são conversas gravadas.
-    changing = re.compile(r"\.exercise\(\"(?!11)")
-    cells = [cell for cell in notebook.cells if not changing.search(cell.source)]
-    outputs = [output for cell in cells for output in cell.get("outputs", [])]
-    found = [o.data["image/svg+xml"] for o in outputs if "image/svg+xml" in o.get("data", {})]
-    texts = [" ".join(re.findall(r"<text[^>]*>([^<]*)", "".join(svg))) for svg in found]
-    return [re.sub(r"\b\d{4,5}\b", "P", text) for text in texts]
-
-
 @pytest.mark.parametrize("number", DRAWN)
 def test_drawings_are_there_for_who_reads_without_a_kernel(number):
     saved = drawings(read(lesson(number)))
     assert len(saved) == len(DRAWN[number])
     for pattern, drawn in zip(DRAWN[number], saved, strict=True):
         assert re.search(pattern, drawn, re.DOTALL), drawn
-
-
-@pytest.mark.parametrize("number", ["01", "03", "08"])
-def test_saved_drawings_are_those_of_a_new_run(number):
-    notebook = read(lesson(number))
-    saved = drawings(notebook)
-    client = NotebookClient(notebook, allow_errors=True, timeout=CELL_TIMEOUT)
-    client.execute(cwd=ROOT / "notebooks")
-    assert drawings(notebook) == saved
 
 
 @PAGE
@@ -436,44 +306,12 @@ def test_links_lead_somewhere(path):
         assert (path.parent / target).exists(), target
 
 
-SOLUTIONS = sorted((ROOT / "notebooks" / "solucoes").glob("*.py"))
-
-
-@LESSON
-def test_exercise_stubs_fail_with_a_hint_and_solutions_pass(path):
-    """Na lição, a célula do exercício e a da verificação vêm logo depois do enunciado."""
-    cells = read(path).cells
-    titles = [re.search(r"^## Exercício (\d)", c.source, re.MULTILINE) for c in cells]
-    found = {title[1]: place for place, title in enumerate(titles) if title}
-    solutions = {s.stem[-1]: s for s in SOLUTIONS if s.name[:2] == path.name[:2]}
-    assert set(found) == set(solutions)
-    done = 0
-    with Kernel() as kernel:
-        for number, start in found.items():
-            for cell in cells[done:start]:
-                if cell.cell_type == "code" and "import" in cell.source:
-                    kernel.run(cell)
-            stub, check = [c for c in cells[start:] if c.cell_type == "code"][:2]
-            solved = solution_cell(solutions[number], stub)
-            answers = [feedback(kernel, cell, check) for cell in (stub, solved)]
-            assert "✘" in answers[0] and len(answers[0]) > 30, answers
-            assert "✔" in answers[1] and "✘" not in answers[1], answers
-            done = start
-
-
 def test_nothing_needs_the_solutions():
     """Quem ensina pode retirar a pasta: só o texto das lições a menciona."""
     for path in PAGES:
         assert "solucoes" not in text(path, "code")
     for path in (ROOT / "echo_lib").rglob("*.py"):
         assert "solucoes" not in path.read_text(encoding="utf-8")
-
-
-def solution_cell(solution, stub):
-    """A célula do exercício com a resposta; a que grava um programa continua a gravá-lo."""
-    first = stub.source.splitlines()[0] + "\n"
-    magic = first if first.startswith("%%writefile") else ""
-    return nbformat.v4.new_code_cell(magic + solution.read_text(encoding="utf-8"))
 
 
 @pytest.mark.parametrize(
@@ -491,14 +329,6 @@ def test_program_written_in_the_lesson_is_the_one_that_comes_with_the_kit(number
     (cell,) = [c for c in cells if c.source.startswith(f"%%writefile {name}\n")]
     shipped = (ROOT / "notebooks" / name).read_text(encoding="utf-8")
     assert cell.source.partition("\n")[2] + "\n" == shipped
-
-
-def feedback(kernel, answer, check):
-    """O que a verificação, na última linha da célula, responde a esta resposta."""
-    assert kernel.run(answer)[0] == ""
-    *before, last = check.source.splitlines()
-    asked = nbformat.v4.new_code_cell("\n".join([*before, f"raise SystemExit(str({last}))"]))
-    return kernel.run(asked)[1]
 
 
 @pytest.mark.skipif(os.name == "nt", reason="hunspell é do Linux e do macOS")

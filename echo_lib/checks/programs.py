@@ -115,8 +115,7 @@ def _peer(trace: Trace) -> Iterator[socket.socket]:
 @contextmanager
 def _serving(path: str, trace: Trace) -> Iterator[tuple[tuple[str, int], str]]:
     """O programa rodando, com o endereço em que escuta; ou com o que o impediu."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        host, port = free.getsockname()
+    host, port = "127.0.0.1", network.next_free_port(start=0)
     command = [sys.executable, path, host, str(port)]
     with subprocess.Popen(
         command,

@@ -350,7 +350,8 @@ class Scene:
         whole = "" if size == part.size else f" de {part.size}"
         text = printable(part.data[skipped : skipped + size][: _LABEL * 4])
         preview = f" “{text[:_LABEL]}{'…' if len(text) > _LABEL else ''}”"
-        label = f"{size}{whole} {'byte' if size == 1 and not whole else 'bytes'}{preview if text else ''}"
+        unit = "byte" if size == 1 and not whole else "bytes"
+        label = f"{size}{whole} {unit}{preview if text else ''}"
         ends = sent and sent.number, received and received.number
         self._link(name, *ends, f"{number}{role}", f"{number}{other}", "data", label)
 

@@ -1,0 +1,45 @@
+"""Cada célula das lições: duas vezes, fora de ordem, e com o mesmo desenho."""
+
+import nbformat
+import pytest
+from nbclient import NotebookClient
+
+from tests.conftest import ROOT
+from tests.lessons import CELL_TIMEOUT, NOTEBOOK, Kernel, drawings, lesson, read
+
+
+def explained(trace):
+    return "O que aconteceu" in trace and "O que fazer" in trace
+
+
+@NOTEBOOK
+def test_each_cell_runs_twice(path):
+    """A segunda vez dá certo, ou para com um erro explicado; nunca trava."""
+    with Kernel() as kernel:
+        for cell in read(path).cells:
+            if cell.cell_type != "code":
+                continue
+            expected = "raises-exception" in cell.metadata.get("tags", [])
+            name, trace = kernel.run(cell)
+            assert not name or expected, trace
+            name, trace = kernel.run(cell)
+            assert not name or explained(trace), trace
+
+
+@NOTEBOOK
+def test_cells_in_reverse_order_never_hang_and_errors_are_explained(path):
+    with Kernel() as kernel:
+        kernel.run(nbformat.v4.new_code_cell("%load_ext echo_lib"))
+        for cell in reversed(read(path).cells):
+            if cell.cell_type == "code":
+                name, trace = kernel.run(cell)
+                assert not name or explained(trace), f"{cell.source}\n{trace}"
+
+
+@pytest.mark.parametrize("number", ["01", "03", "08"])
+def test_saved_drawings_are_those_of_a_new_run(number):
+    notebook = read(lesson(number))
+    saved = drawings(notebook)
+    client = NotebookClient(notebook, allow_errors=True, timeout=CELL_TIMEOUT)
+    client.execute(cwd=ROOT / "notebooks")
+    assert drawings(notebook) == saved
