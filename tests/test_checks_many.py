@@ -13,7 +13,7 @@ from echo_lib import checks, isolated
 
 @pytest.fixture(autouse=True)
 def short_wait(monkeypatch):
-    monkeypatch.setattr(isolated, "TIMEOUT", 0.8)
+    monkeypatch.setattr(isolated, "TIMEOUT", 1.0)
 
 
 # --- servidores inteiros ---

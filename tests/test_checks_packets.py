@@ -199,7 +199,7 @@ def test_a_wrong_reassembly_gets_its_hint(function, hint):
 
 
 def test_a_loop_without_end_is_told(monkeypatch):
-    monkeypatch.setattr("echo_lib.isolated.TIMEOUT", 0.5)
+    monkeypatch.setattr("echo_lib.isolated.TIMEOUT", 1.0)
 
     def forever(segments):
         while True:
