@@ -33,7 +33,7 @@ def port_is_free(function: Callable[[int], bool]) -> Check:
         socket.socket(socket.AF_INET, socket.SOCK_STREAM) as bound,
     ):
         bound.bind((_HOST, 0))
-        free = _free_port()
+        free = network.next_free_port(start=0)
         for port, expected, what, hint in (
             (listener.getsockname()[1], False, "uma porta em que outro escuta", _TRY),
             (bound.getsockname()[1], False, "uma porta presa por um bind, sem listen", _UNSEEN),
@@ -89,7 +89,7 @@ def whole_server(function: Callable[[str, int], Any]) -> Check:
     Argumentos:
         function: recebe host e porta; volta depois que o cliente fecha.
     """
-    port = _free_port()
+    port = network.next_free_port(start=0)
     with Learner(function) as learner:
         learner.start(_HOST, port)
         if problem := _not_listening(learner, port):
@@ -251,12 +251,6 @@ def _listed(answer: Any) -> str:
     if isinstance(answer, list):
         return f"[{', '.join(map(brief, answer))}]"
     return f"{brief(answer)}: faltou o return?" if answer is None else brief(answer)
-
-
-def _free_port() -> int:
-    """Uma porta em que ninguém está: a que o sistema acaba de dar e de receber de volta."""
-    with socket.create_server((_HOST, 0)) as free:
-        return int(free.getsockname()[1])
 
 
 def _can_bind(port: int) -> bool:
