@@ -377,6 +377,31 @@ def a_lock_for_each(conn, board, lock):
         board["agora"] -= 1
 
 
+def counts_down_twice(conn, board, lock):
+    with lock:
+        board["agora"] += 1
+    try:
+        while data := conn.recv(1024):
+            conn.sendall(data)
+    except ConnectionError:
+        with lock:
+            board["agora"] -= 1
+    finally:
+        with lock:
+            board["agora"] -= 1
+
+
+def counts_down_only_who_falls(conn, board, lock):
+    with lock:
+        board["agora"] += 1
+    try:
+        while data := conn.recv(1024):
+            conn.sendall(data)
+    except ConnectionError:
+        with lock:
+            board["agora"] -= 1
+
+
 def lock_only_on_the_way_in(conn, board, lock):
     with lock:
         board["agora"] += 1
@@ -442,6 +467,8 @@ def test_counting_with_the_lock_passes(answer):
     [
         (without_the_lock, "Ler, somar e escrever são três passos"),
         (a_lock_for_each, "Ler, somar e escrever são três passos"),
+        (counts_down_twice, "O mesmo cliente foi descontado duas vezes?"),
+        (counts_down_only_who_falls, "também chega ao desconto?"),
         (lock_only_on_the_way_in, "O desconto também é ler, subtrair e escrever"),
         (lock_for_the_whole_conversation, "deixa as outras à porta"),
         (never_releases, "deixa as outras à porta"),

@@ -105,7 +105,7 @@ def test_the_answer_shows_the_capture_it_is_about():
 
 
 def in_order(segments):
-    sent = [s for s in segments if s.sender == "cliente" and s.data and not s.lost]
+    sent = [s for s in segments if s.sender == "cliente" and s.data and not (s.lost or s.damaged)]
     data, following = b"", 1
     for s in sorted(sent, key=lambda s: s.seq):
         if s.seq <= following:
@@ -129,7 +129,7 @@ def by_place(segments):
 def like_the_kernel(segments):
     waiting, ready = {}, b""
     for s in segments:
-        if s.sender != "cliente" or s.lost:
+        if s.sender != "cliente" or s.lost or s.damaged:
             continue
         waiting[s.seq] = max(waiting.get(s.seq, b""), s.data, key=len)
         for seq in sorted(waiting):
@@ -145,7 +145,33 @@ def test_right_reassemblies_pass(function):
 
 
 def client_data(segments):
-    return [s for s in segments if s.sender == "cliente" and s.data and not s.lost]
+    return [s for s in segments if s.sender == "cliente" and s.data and not (s.lost or s.damaged)]
+
+
+def damaged_too(segments):
+    ready = b""
+    for s in sorted((s for s in segments if s.sender == "cliente" and not s.lost), key=key):
+        if s.seq > len(ready) + 1:
+            break
+        ready += s.data[len(ready) + 1 - s.seq :]
+    return ready
+
+
+def by_the_first_seq(segments):
+    """O ACK do aperto de mão ocupa o lugar do primeiro dado."""
+    seen = {}
+    for s in segments:
+        if s.sender == "cliente" and not (s.lost or s.damaged):
+            seen.setdefault(s.seq, s.data)
+    return b"".join(data for _, data in sorted(seen.items()))
+
+
+def throws_away_the_early(segments):
+    ready = b""
+    for s in client_data(segments):
+        if s.seq <= len(ready) + 1:
+            ready += s.data[len(ready) + 1 - s.seq :]
+    return ready
 
 
 def without_the_same_seq(segments):
@@ -186,6 +212,9 @@ def over_the_hole(segments):
         (never_again, "Faltam bytes"),
         (only_what_was_not_again, "Faltam bytes"),
         (over_the_hole, "o TCP não entrega o que vem depois"),
+        (damaged_too, "chegou estragado (.damaged): o TCP o joga fora"),
+        (by_the_first_seq, "um ACK vazio tem o seq do dado"),
+        (throws_away_the_early, "o que chegou cedo demais foi jogado fora"),
         (lambda segments: in_order(segments).decode(), "São bytes, e não texto"),
         (lambda segments: [s.data for s in client_data(segments)], "Devolva bytes"),
         (lambda segments: None, "Faltou o return?"),

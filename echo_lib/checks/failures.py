@@ -292,7 +292,8 @@ def _counted(
     """Confere quantos bytes a função diz ter ecoado; com None, qualquer número serve."""
     answer, error = learner.result(timeout)
     if error == NEVER_ENDED:
-        return failed(f"Com {what}, você continuou esperando. Falta um prazo, ou o fim?", learner)
+        text = f"Com {what}, você continuou esperando. Falta um prazo, ou o fim? {hint}"
+        return failed(text, learner)
     if error:
         return failed(f"Com {what}. {error} {hint}", learner)
     if answer is None:

@@ -23,6 +23,7 @@ from echo_lib.isolated import NEVER_ENDED, Learner
 Handler = Callable[..., Any]
 _SCENE = 8  # prazos para uma cena inteira
 _SILENCE = 0.2  # segundos para crer que nada vem
+_LULL = 0.6  # segundos sem ninguém: passa do prazo que a lição põe no accept
 _TEXT = "olá, ção 🗣️".encode()
 _MEBIBYTE = bytes(range(256)) * 4096
 _CROWD = 8  # clientes do placar
@@ -44,7 +45,8 @@ def many_clients(function: Callable[[socket.socket], Any]) -> Check:
     Argumentos:
         function: recebe o socket que já escuta; atende para sempre.
     """
-    steps = [_second_is_served, _byte_by_byte, _drops, _says_goodbye, _mebibyte, _silent_speaks]
+    steps = [_second_is_served, _byte_by_byte, _drops, _says_goodbye, _mebibyte]
+    steps += [_comes_after_a_lull, _silent_speaks]
     right = "Seu servidor passou: um calado, um que cai, um byte a byte, e 1 MiB, todos juntos."
     return _served(function, steps, right, [2] + [1] * len(_TEXT))  # os acentos chegam partidos
 
@@ -115,9 +117,10 @@ def _second_is_served(guests: Guests) -> str:
     if came:
         return f"{what} e recebeu só {brief(came)}. Depois do primeiro recv, algo volta ao recv?"
     if _echo(guests.silent, b"oi") == b"oi":
-        hint = "O primeiro, quando fala, recebe: quem conversa com ele é quem devia aceitar outros."
+        hint = "O primeiro, quando fala, recebe: até ele sair, o seu código não volta ao accept?"
         return f"{what} e não recebeu nada. {hint}"
-    return f"{what}; nem ele nem o primeiro receberam eco. Você chama accept, recv e sendall?"
+    hint = "Você chama accept, recv e sendall? Se há thread, ela começou (start)?"
+    return f"{what}; nem ele nem o primeiro receberam eco. {hint}"
 
 
 def _byte_by_byte(guests: Guests) -> str:
@@ -166,6 +169,15 @@ def _mebibyte(guests: Guests) -> str:
         what = f"Um cliente enviou 1 MiB ({len(_MEBIBYTE)} bytes); voltaram {len(came)}"
         return f"{what}. {LOST_BY_SEND}" if len(came) < len(_MEBIBYTE) else f"{what}, trocados."
     return "" if _echo(other, b"e eu?") == b"e eu?" else "Depois de 1 MiB de um, outro parou."
+
+
+def _comes_after_a_lull(guests: Guests) -> str:
+    """Ninguém chega por um tempo; e depois, alguém."""
+    sleep(_LULL)
+    if _echo(guests.new(), b"e agora?") == b"e agora?":
+        return ""
+    hint = "Um prazo do accept que acaba só diz que ninguém chegou ainda."
+    return f"Por {_LULL} s ninguém veio, e quem veio depois ficou sem eco. {hint}"
 
 
 def _silent_speaks(guests: Guests) -> str:
@@ -232,6 +244,7 @@ class House:
     def __init__(self, function: Handler, *shared: Any) -> None:
         self._function, self._shared = function, shared
         self._listener = socket.create_server(("127.0.0.1", 0))
+        self._threads: list[threading.Thread] = []
         self._back = 0  # quantas funções voltaram sem que o cliente saísse
         self._error = ""
 
@@ -239,8 +252,14 @@ class House:
         """Clientes novos, atendidos ao mesmo tempo."""
         pairs, together = [self._pair() for _ in range(count)], threading.Barrier(count)
         for _, conn in pairs:
-            threading.Thread(target=self._attend, args=(conn, together), daemon=True).start()
+            given = (conn, together)
+            self._threads.append(threading.Thread(target=self._attend, args=given, daemon=True))
+            self._threads[-1].start()
         return [client for client, _ in pairs]
+
+    def inside(self) -> int:
+        """Quantos clientes a função do aluno ainda atende."""
+        return sum(thread.is_alive() for thread in self._threads)
 
     def _pair(self) -> tuple[socket.socket, socket.socket]:
         client = socket.create_connection(self._listener.getsockname(), isolated.TIMEOUT)
@@ -300,15 +319,28 @@ def _count(function: Handler) -> str:
     half = _CROWD // 2
     for client in crowd[half:]:
         client.close()
+    _eventually(lambda: house.inside() == half)  # um número certo de passagem não vale
     if not _eventually(lambda: board.now == half):
         what = f"Metade saiu: esperava {half} no placar, e ele mostra {board.now!r}."
-        return house.because(what, "O desconto também é ler, subtrair e escrever.")
+        return house.because(what, _discount_hint(board.now, half))
     for client in crowd[:half]:
         peers.reset(client)
+    _eventually(lambda: house.inside() == 0)
     if not _eventually(lambda: board.now == 0):
         what = f"{half} clientes caíram de repente, e o placar ainda mostra {board.now!r}."
-        return house.because(what, "Uma queda é um erro no recv: o desconto é alcançado?")
+        return house.because(what, _discount_hint(board.now, 0))
     return house.trouble()
+
+
+def _discount_hint(now: Any, expected: int) -> str:
+    """Por que o placar não desceu ao que devia."""
+    if isinstance(now, int) and now < expected:
+        return "O mesmo cliente foi descontado duas vezes?"
+    if not expected:
+        return "Uma queda é um erro no recv: o desconto é alcançado?"
+    if now == _CROWD:
+        return "Ninguém foi descontado: quem sai direito, com b'', também chega ao desconto?"
+    return "O desconto também é ler, subtrair e escrever."
 
 
 def _chat(function: Handler) -> str:

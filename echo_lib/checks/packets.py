@@ -121,6 +121,11 @@ _STREAMS = (
         b"umdois",
     ),
     _Case(
+        "uma captura em que um segmento chegou estragado, e não voltou",
+        _capture(*_OPEN, "c A 1 1 um", "c A 3 1 dois estragado"),
+        b"um",
+    ),
+    _Case(
         "uma captura em que um pedaço nunca chegou",
         _capture(*_OPEN, "c A 1 1 abc", "c A 4 1 def perdido", "c A 7 1 ghi"),
         b"abc",
@@ -267,14 +272,26 @@ def _stream_hint(case: _Case, answer: Any) -> str:
     if other and other in answer:
         return "Entrou o que o servidor enviou: olhe o .sender."
     if len(answer) > len(case.expected):
+        if any(s.damaged for s in client) and not any(s.again for s in client):
+            return "Um segmento chegou estragado (.damaged): o TCP o joga fora."
         if any(s.lost for s in client) and not any(s.again for s in client):
             return "Falta um pedaço no meio: o TCP não entrega o que vem depois dele."
         return "Há bytes repetidos: um byte retransmitido, no todo ou em parte, conta uma vez."
     if sorted(answer) == sorted(case.expected):
         return "Os bytes são esses, fora de ordem: quem diz o lugar é o .seq."
     if len(answer) < len(case.expected):
-        return "Faltam bytes: uma retransmissão pode trazer também bytes novos."
+        return _missing_hint(client)
     return "Confira o lugar de cada byte: o primeiro é o de .seq 1."
+
+
+def _missing_hint(client: list[Segment]) -> str:
+    """Por que faltam bytes, pelo que há nesta captura."""
+    places = [s.seq for s in client if s.data and not s.lost]
+    if places != sorted(places):
+        return "Faltam bytes: o que chegou cedo demais foi jogado fora? O TCP guarda."
+    if any(s.again for s in client):
+        return "Faltam bytes: uma retransmissão pode trazer também bytes novos."
+    return "Faltam bytes: um ACK vazio tem o seq do dado que vem depois; ele não traz bytes."
 
 
 def _end_hint(case: _Case, answer: Any) -> str:

@@ -250,7 +250,7 @@ def which_address(function: Callable[[list[tuple[str, str]], str], str | None]) 
             if error or answer != expected:
                 hint = "Devolva só o endereço, sem a máscara." if answer in mine else ""
                 if expected and answer is None:
-                    hint = "Chegou ao return?"
+                    hint = "Chegou ao return? Quantas partes a máscara manda comparar?"
                 elif expected is None:
                     hint = "Se nenhum está na sub-rede dele, a resposta é None."
                 came = error or f"recebi {answer!r}."

@@ -171,8 +171,8 @@ def _missed(learner: Learner) -> str:
         return f"{error}\nQuem caiu foi um cliente só: o servidor segue para o próximo."
     if error == NEVER_ENDED:
         return "O anterior já saiu: o laço dele acabou? Quem volta ao accept?"
-    text = f"A função voltou depois de atender {len(_accepted(learner))}: falta repetir o accept?"
-    return error or text
+    text = f"A função voltou depois de atender {len(_accepted(learner))}"
+    return error or f"{text}: falta repetir o accept? O try está dentro do laço?"
 
 
 def _accepted(learner: Learner) -> list[Any]:
@@ -216,7 +216,7 @@ def sends_a_list(function: Callable[[str, int, list[str]], list[str]]) -> Check:
     Argumentos:
         function: recebe host, porta e a lista; devolve a lista dos ecos, "" para a vazia.
     """
-    empty = "Uma mensagem vazia não tem bytes: não espere o eco dela."
+    empty = 'Uma mensagem vazia não tem bytes: não espere o eco dela; na lista, ponha "".'
     piece = "Um recv traz só o que já chegou: junte até ter todos os bytes de cada eco."
     cases: list[tuple[list[str], list[int], str]] = [
         (["oi", "tchau"], [], "Devolva uma lista com os textos."),
