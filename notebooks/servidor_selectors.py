@@ -19,7 +19,7 @@ def servir(escuta, parar, atender=atender):
     vigia = selectors.DefaultSelector()
     vigia.register(escuta, selectors.EVENT_READ)
     while not parar.is_set():
-        for chave, _ in vigia.select(timeout=0.5):  # quem pode agir agora, sem esperar
+        for chave, _ in vigia.select(timeout=0.5):  # espera até alguém poder agir
             try:
                 if chave.fileobj is not escuta:
                     atender(vigia, chave.fileobj, chave.data)
