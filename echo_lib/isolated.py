@@ -21,6 +21,7 @@ import traceback
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from typing import Any, BinaryIO, Self
 from weakref import WeakKeyDictionary
 
@@ -197,11 +198,15 @@ class Learner:
         with suppress(OSError):
             pickle.dump(self._code, self._process.stdin)
             self._process.stdin.flush()
-        with suppress(queue.Empty):
-            if (problem := self._answers.get(timeout=START)) is _ENDED:
-                self._failed = self._crash()
-            elif problem:
-                self._failed = problem
+        try:
+            problem = self._answers.get(timeout=START)
+        except queue.Empty:
+            self._kill()
+            problem = f"{_NOT_STARTED} em {START:g} s: a máquina está ocupada?"
+        if problem is _ENDED:
+            self._crash()
+            problem = f"{_NOT_STARTED}: há na pasta um .py com nome de módulo, como socket.py?"
+        self._failed = problem
 
     def _ready(self) -> Address:
         """O endereço que o outro processo abriu; o de ninguém, se ele não respondeu."""
@@ -234,6 +239,9 @@ class Learner:
 NEVER_ENDED = "Seu código não terminou: espera bytes que não vêm, ou um laço não acaba?"
 
 
+_NOT_STARTED = "O processo da verificação não começou"
+
+
 def _read(stream: BinaryIO, answers: queue.SimpleQueue[Any]) -> None:
     """Lê o que o outro processo diz, até ele acabar."""
     with stream:
@@ -253,12 +261,23 @@ def _pickled(value: Any) -> bytes:
 def _sources(functions: tuple[Any, ...]) -> dict[str, list[str]]:
     """As linhas das células de onde vêm as funções: com elas se explica onde pararam."""
     files = set()
-    for function in functions:
+    for function in map(_innermost, functions):
         space = getattr(function, "__globals__", {})
         near = [v for v in space.values() if getattr(v, "__globals__", None) is space]
         files |= {f.__code__.co_filename for f in (function, *near) if hasattr(f, "__code__")}
     found = {file: linecache.getlines(file) for file in files}
     return {file: lines for file, lines in found.items() if lines}
+
+
+def _innermost(function: Any) -> Any:
+    """A função do aluno, por dentro de um partial ou de uma nossa que a chama."""
+    inside: list[Any] = []
+    if isinstance(function, partial):
+        inside = [*function.args]
+    elif str(getattr(function, "__module__", "")).startswith("echo_lib"):
+        inside = [cell.cell_contents for cell in getattr(function, "__closure__", None) or ()]
+    inner = [found for found in inside if callable(found)]
+    return _innermost(inner[-1]) if inner else function
 
 
 def _unpicklable(error: Exception) -> str:
@@ -299,7 +318,8 @@ def _main() -> None:
     given, answers = _take_streams()
     worker = _Worker(answers)
     try:
-        worker.functions, sources = pickle.loads(pickle.load(given))
+        with Trace(1):  # quem fez `from socket import *` também recebe o socket rastreado
+            worker.functions, sources = pickle.loads(pickle.load(given))
     except Exception as error:
         return worker.say(f"Seu código não pôde ser lido: {type(error).__name__}: {error}")
     for file, lines in sources.items():
@@ -373,6 +393,7 @@ class _Worker:
             error += f" Antes, ele mostrou: {shown.getvalue()[:_SHOWN]!r}."
         events = _sendable(self._trace.events())
         try:
+            pickle.loads(_pickled(value))  # há o que vai e não volta, como certas exceções
             self.say((value, error, events))
         except Exception as problem:
             self.say((None, f"Sua função devolveu {_kind(value)} ({problem}).", events))
@@ -405,9 +426,10 @@ def _limit(pieces: list[int]) -> None:
 
     def recv(sock: socket.socket, size: int, flags: int = 0) -> bytes:
         waiting = left.setdefault(sock, [piece for piece in pieces if piece])
-        data = plain.recv(sock, min(size, waiting[0]) if waiting else size, flags)
+        whole = not waiting or flags & getattr(socket, "MSG_WAITALL", 0)
+        data = plain.recv(sock, size if whole else min(size, waiting[0]), flags)
         if waiting and not flags & socket.MSG_PEEK:
-            waiting[0] -= len(data)
+            waiting[0] -= min(len(data), waiting[0])
             if not waiting[0]:
                 del waiting[0]
         return data

@@ -25,7 +25,7 @@ def path() -> Path:
 def done() -> set[str]:
     """O que já foi feito, como {"02", "02.1"}; sem o arquivo, ou se ele não abre, nada."""
     try:
-        lines = path().read_text(encoding="utf-8", errors="replace").splitlines()
+        lines = path().read_text(encoding="utf-8-sig", errors="replace").splitlines()
     except OSError:
         return set()
     return {line.strip() for line in lines if _MARK.fullmatch(line.strip())}
@@ -44,7 +44,15 @@ def record(mark: str) -> None:
         )
     if mark not in done():
         with path().open("a", encoding="utf-8") as file:
-            file.write(f"{mark}\n")
+            file.write(f"{'' if _ends_well() else chr(10)}{mark}\n")
+
+
+def _ends_well() -> bool:
+    """Se o arquivo acaba com um fim de linha; um editor pode tê-lo tirado."""
+    try:
+        return path().read_bytes()[-1:] in (b"", b"\n")
+    except OSError:
+        return True
 
 
 def finish(lesson: str) -> None:

@@ -21,7 +21,7 @@ from echo_lib.trace import Trace
 _DEADLINE = 1.0  # segundos: o prazo que os exercícios pedem
 _PATIENCE = 3.0  # segundos até concluir que o código não desiste do silêncio
 _LATE = 0.5  # segundos até o servidor subir
-_GIVING_UP = 7.0  # segundos para desistir: no Windows, ser recusado leva uns dois
+_GIVING_UP = 11.0  # segundos para desistir: no Windows, ser recusado leva uns dois
 _SYSTEMS = ("Windows", "macOS", "Linux")
 _NOWHERE = "255.255.255.255"  # não é de máquina alguma: o connect falha sem enviar nada
 _FLOOD = 2**24  # bytes: mais do que os dois sistemas guardam
@@ -151,11 +151,11 @@ def _using(function: Callable[..., Any]) -> Callable[..., Any]:
 
 def _server_ready(learner: Learner) -> Check | None:
     with echo_server(learner) as (server, _):
-        answer, error = learner.call(*server.address, 3, 2.0)
+        answer, error = learner.call(*server.address, 3, 5.0)
     if error or not isinstance(answer, tuple):
         return failed(f"Com o servidor já no ar: {error or f'veio {answer}.'}", learner)
-    if answer[1] != 2.0:
-        text = f"Pedi um prazo de 2 s, e a conexão veio com {answer[1]}: falta usar prazo."
+    if answer[1] != 5.0:
+        text = f"Pedi um prazo de 5 s, e a conexão veio com {answer[1]}: falta usar prazo."
         return failed(text, learner)
     return None
 
@@ -163,7 +163,7 @@ def _server_ready(learner: Learner) -> Check | None:
 def _server_late(learner: Learner) -> Check | None:
     """O servidor sobe meio segundo depois da primeira tentativa."""
     with _not_answering(learner, listening=False) as (address, listener):
-        learner.start(*address, 20, 2.0)
+        learner.start(*address, 20, 5.0)
         Event().wait(_LATE)
         listener.listen()
         listener.settimeout(isolated.TIMEOUT)
@@ -187,7 +187,7 @@ def _server_late(learner: Learner) -> Check | None:
 
 def _server_never(learner: Learner) -> Check | None:
     with _not_answering(learner, listening=False) as (address, _):
-        learner.start(*address, 2, 2.0)
+        learner.start(*address, 2, 5.0)
         answer, error = learner.result(_GIVING_UP)
     if error == NEVER_ENDED:
         text = "Ninguém escutava, e eram 2 tentativas: você continuou tentando."
@@ -204,7 +204,7 @@ def _server_never(learner: Learner) -> Check | None:
 
 def _address_of_nobody(learner: Learner) -> Check | None:
     learner.beside = None
-    learner.start(_NOWHERE, 61840, 3, 2.0)
+    learner.start(_NOWHERE, 61840, 3, 5.0)
     answer, error = learner.result(_GIVING_UP)
     what = f"Com o endereço {_NOWHERE}, que não é de máquina alguma,"
     if not error:

@@ -80,7 +80,7 @@ def _served(
     """
     with Learner(partial(_watched, function)) as learner:
         guests = Guests(learner, pieces)
-        wrong = next(filter(None, (step(guests) for step in steps)), "")
+        wrong = next(filter(None, map(guests.go_through, steps)), "")
         _, error = learner.result(timeout=_SILENCE)
         if error != NEVER_ENDED:  # devia continuar a atender
             ended = error or "Sua função voltou: ela deve atender para sempre."
@@ -101,11 +101,21 @@ class Guests:
 
     def __init__(self, learner: Learner, pieces: list[int]) -> None:
         self._learner, self._address = learner, learner.listen(pieces=pieces)
+        self._here: list[socket.socket] = []
         self.silent = self.new()
+        self._here.clear()  # este fica até o fim
 
     def new(self) -> socket.socket:
         """Mais um cliente."""
-        return self._learner.peer(self._address)
+        self._here.append(self._learner.peer(self._address))
+        return self._here[-1]
+
+    def go_through(self, step: Callable[[Guests], str]) -> str:
+        """Dá um passo; depois, os que vieram vão embora: há quem só atenda alguns por vez."""
+        wrong = step(self)
+        while self._here:
+            self._here.pop().close()
+        return wrong
 
 
 def _second_is_served(guests: Guests) -> str:

@@ -16,6 +16,7 @@ from typing import Any
 from echo_lib import isolated, network
 from echo_lib.checks import peers
 from echo_lib.checks.base import MESSAGES, Check, brief, compare, failed, passed
+from echo_lib.checks.tutorial import arrived
 from echo_lib.client import EchoClient
 from echo_lib.isolated import Learner
 from echo_lib.server import EchoServer
@@ -43,6 +44,8 @@ def client_program(path: str) -> Check:
             text = "O programa terminou sem conectar: faltou usar o host e a porta?"
         elif not messages:
             text = "O programa conectou e não enviou nada: faltou o sendall?"
+        elif arrived(trace).strip() != message.strip().encode():
+            text = f"Com a mensagem {brief(message)}, ao servidor chegou {brief(arrived(trace))}."
         elif shown != message.strip():
             only = message.strip() in shown
             hint = "Mostre só o eco." if only else "Um recv pode trazer só uma parte."

@@ -37,7 +37,7 @@ def receives_exactly(function: Callable[[socket.socket, int], bytes]) -> Check:
             what = "seis bytes, e mais sete depois"
             return not_expected(learner, what, text, answer, error, hint)
         answer, error = _fed(learner, text[:3], 6)
-        if not re.search(r"Connection\w*Error|EOFError", error):
+        if not re.search(r"parou com (Connection\w*|BrokenPipe|EOF)Error", error):
             came = error or f"Sua função devolveu {brief(answer)}, como se fosse tudo."
             hint = "Quando recv devolve b'', lance ConnectionError: não virá mais nada."
             return failed(f"A conexão acabou depois de 3 dos 6 bytes. {came} {hint}", learner)
@@ -86,10 +86,11 @@ def framing(
         send: recebe `conn` e o texto; envia 4 bytes com o tamanho, em ordem de rede, e o texto.
         receive: recebe `conn`; devolve o texto da próxima mensagem.
     """
-    with Learner(send, receive) as learner:
+    with Learner(send, receive, lambda conn: [receive(conn), receive(conn)]) as learner:
         for text in ("oi", "", "olá, ção 🗣️", "ação " * 50_000, "x" * 2**20):
             data = struct.pack("!I", len(text.encode())) + text.encode()
-            received = peers.receive(learner.connect(text), len(data))
+            peer = learner.connect(text)
+            received = peers.receive(peer, len(data) + 1)  # até o fim: nem um byte a mais
             _, error = learner.result()
             if error or received != data:
                 hint = "São 4 bytes, struct.pack('!I', tamanho em bytes), e depois o texto."
@@ -100,6 +101,12 @@ def framing(
                 if error or answer != text:
                     what = f"a mensagem {brief(text)}"
                     return not_expected(learner, what, text, answer, error)
+        one, two = (struct.pack("!I", n) + b"x" * n for n in (2, 3))
+        answer, error = _fed(learner, one + two, function=2)
+        if error or answer != ["xx", "xxx"]:
+            hint = "Não peça ao recv mais do que falta: o resto é da próxima mensagem."
+            what = "duas mensagens coladas"
+            return not_expected(learner, what, ["xx", "xxx"], answer, error, hint)
     return passed("Certo: curtas, vazias, com acentos e compridas; coladas e cortadas.")
 
 
