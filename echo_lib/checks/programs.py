@@ -44,12 +44,12 @@ def client_program(path: str) -> Check:
             text = "O programa terminou sem conectar: faltou usar o host e a porta?"
         elif not messages:
             text = "O programa conectou e não enviou nada: faltou o sendall?"
-        elif arrived(trace).strip() != message.strip().encode():
-            text = f"Com a mensagem {brief(message)}, ao servidor chegou {brief(arrived(trace))}."
         elif shown != message.strip():
             only = message.strip() in shown
             hint = "Mostre só o eco." if only else "Um recv pode trazer só uma parte."
             text = f"Esperava {brief(message)} na tela; vi {brief(shown)}. {hint}"
+        elif arrived(trace).strip() != message.strip().encode():
+            text = f"Com a mensagem {brief(message)}, ao servidor chegou {brief(arrived(trace))}."
         if text:
             return Check(False, text, tuple(trace.events()))
     return passed("Seu programa passou: três mensagens, uma comprida, cada uma num processo.")
