@@ -285,7 +285,7 @@ def _packet(packet: Any) -> _Packet | None:
     if IP not in packet or TCP not in packet[IP]:
         return None
     ip, tcp = packet[IP], packet[TCP]
-    size = max(0, ip.len - 4 * ip.ihl - 4 * tcp.dataofs)  # a Ethernet completa os curtos
+    size = max(0, _length(ip) - 4 * ip.ihl - 4 * tcp.dataofs)  # a Ethernet completa os curtos
     return _Packet(
         float(packet.time),
         (ip.src, tcp.sport),
@@ -300,10 +300,17 @@ def _packet(packet: Any) -> _Packet | None:
     )
 
 
+def _length(ip: Any) -> int:
+    """O tamanho do pacote; é 0 quando quem corta o segmento é a placa de rede (offload)."""
+    return int(ip.len or len(bytes(ip)))
+
+
 def _sound(ip: Any) -> bool:
     """Se a soma de verificação do TCP é a dos bytes que vieram (RFC 9293, seção 3.1)."""
     from scapy.layers.inet import IP, TCP
 
+    if not ip.len:  # a placa ainda vai cortar o segmento e somar cada parte
+        return True
     whole = IP(bytes(ip)[: ip.len])
     said = whole[TCP].chksum
     del whole[TCP].chksum  # sem ela, o scapy a calcula

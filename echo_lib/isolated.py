@@ -31,9 +31,10 @@ from echo_lib.trace import Event, Trace, TracedSocket
 
 TIMEOUT = 3.0  # segundos que o código do aluno tem para cada chamada
 START = 30.0  # segundos para o processo aparecer: numa máquina lenta, importar demora
+NO_WINDOW = getattr(subprocess, "CREATE_NO_WINDOW", 0)  # no Windows, sem abrir um console
 _SENT_AT_ONCE = 1000  # bytes que um send() aceita aqui; send(2) pode sempre aceitar só uma parte
 _SHOWN = 2000  # caracteres do que o código imprimiu
-_EVENTS = 2000
+_EVENTS = 10_000
 _ENDED = object()  # o processo acabou
 
 
@@ -121,7 +122,7 @@ class Learner:
             return None, self._failed
         answer, self._early = self._early, None
         try:
-            answer = answer or self._answers.get(timeout=TIMEOUT if timeout is None else timeout)
+            answer = answer or self._next(TIMEOUT if timeout is None else timeout)
         except queue.Empty:
             self.look(wait=0.001)
             self._kill()
@@ -142,7 +143,7 @@ class Learner:
             wait: segundos que se espera, antes, que ela acabe.
         """
         with suppress(queue.Empty):
-            self._early = self._early or self._answers.get(timeout=wait)
+            self._early = self._early or self._next(wait)
         process = self._process
         if self._early is not None or process is None:
             self._events = self._early[2] if self._early and self._early is not _ENDED else []
@@ -152,7 +153,7 @@ class Learner:
             pickle.dump(("report",), process.stdin)
             process.stdin.flush()
             while (answer := self._answers.get(timeout=TIMEOUT)) is not _ENDED:
-                if len(answer) == 2:
+                if _is_report(answer):
                     self._events = answer[1]
                     return
                 self._early = answer  # acabou nesse meio-tempo
@@ -188,7 +189,7 @@ class Learner:
             [sys.executable, "-m", "echo_lib.isolated"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),  # Windows, sem console
+            creationflags=NO_WINDOW,
             env={**os.environ, "PYTHONPATH": os.pathsep.join(map(os.path.abspath, sys.path))},
         )
         assert self._process.stdin and self._process.stdout
@@ -210,7 +211,13 @@ class Learner:
 
     def _ready(self) -> Address:
         """O endereço que o outro processo abriu; o de ninguém, se ele não respondeu."""
-        match None if self._failed else self._answers.get(timeout=START):
+        try:
+            answer = None if self._failed else self._next(START)
+        except queue.Empty:
+            self._kill()
+            self._failed = f"{_NOT_STARTED} em {START:g} s: a máquina está ocupada?"
+            answer = None
+        match answer:
             case (str(host), int(port)):
                 return host, port
             case (_, str(error), _):
@@ -218,9 +225,23 @@ class Learner:
         self._failed = self._failed or self._crash()
         return "127.0.0.1", 1
 
+    def _next(self, timeout: float) -> Any:
+        """O que o outro processo disse, sem os rastros que vieram depois do prazo de quem os pediu.
+
+        Erros:
+            queue.Empty: ele não disse nada em `timeout` segundos.
+        """
+        while _is_report(answer := self._answers.get(timeout=timeout)):
+            pass
+        return answer
+
     def _crash(self) -> str:
         assert self._process
-        code = self._process.wait(TIMEOUT)
+        try:
+            code = self._process.wait(TIMEOUT)
+        except subprocess.TimeoutExpired:  # ele continua: foi a resposta que não se soube ler
+            self._kill()
+            return "Sua função devolveu um objeto que não passa a outro processo."
         self._kill()
         return f"Seu código encerrou o processo em que rodava (código {code}): há um exit()?"
 
@@ -240,6 +261,10 @@ NEVER_ENDED = "Seu código não terminou: espera bytes que não vêm, ou um laç
 
 
 _NOT_STARTED = "O processo da verificação não começou"
+
+
+def _is_report(answer: Any) -> bool:
+    return isinstance(answer, tuple) and answer[:1] == ("report",)
 
 
 def _read(stream: BinaryIO, answers: queue.SimpleQueue[Any]) -> None:
@@ -437,17 +462,27 @@ def _limit(pieces: list[int]) -> None:
     def send(sock: socket.socket, data: Any, flags: int = 0) -> int:
         return plain.send(sock, memoryview(data)[:_SENT_AT_ONCE], flags)
 
+    def recv_into(sock: socket.socket, buffer: Any, size: int, flags: int) -> int:
+        data = recv(sock, size, flags)
+        memoryview(buffer).cast("B")[: len(data)] = data
+        return len(data)
+
     tracing._recv, tracing._send = recv, send  # type: ignore[assignment]
+    tracing._recv_into = recv_into  # type: ignore[assignment]
 
 
 def _told(problem: BaseException, sources: frozenset[str]) -> str:
     """O erro, a linha do aluno em que nasceu e a explicação."""
+    name = type(problem).__name__
+    known = next(kind for kind in type(problem).__mro__ if kind.__module__ == builtins.__name__)
+    if known.__name__ != name:  # uma exceção do aluno, ou de um módulo: de que família é
+        name = f"{known.__name__} ({name})"
     frames = traceback.extract_tb(problem.__traceback__)
     own = [frame.line for frame in frames if frame.filename in sources and frame.line]
     where = f", em `{own[-1]}`" if own else ""
     explanation = explain(problem)
     reason = f"\n{explanation}" if explanation else ""
-    return f"Seu código parou com {type(problem).__name__}: {problem}{where}.{reason}"
+    return f"Seu código parou com {name}: {problem}{where}.{reason}"
 
 
 def _kind(value: object) -> str:

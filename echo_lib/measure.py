@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import socket
-import subprocess
-import sys
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Iterable, Mapping
+from contextlib import ExitStack, suppress
 from functools import partial
 from statistics import median
-from time import perf_counter, sleep
+from time import perf_counter
 
 from echo_lib.errors import Address, positive
-from echo_lib.network import next_free_port
+from echo_lib.program import serving
 
 TIMEOUT = 10.0  # segundos para um programa começar a escutar
 _PATIENCE = 2.0  # segundos que um cliente espera por um eco
-_HOST = "127.0.0.1"
 _MESSAGE = bytes(64)
 
 
@@ -47,7 +44,7 @@ def echoes_per_second(
     counts = sorted(positive("clients", count) for count in clients)
     found: dict[str, dict[int, list[float]]] = {n: {c: [] for c in counts} for n in programs}
     with ExitStack() as stack:
-        servers = {n: stack.enter_context(_serving(path)) for n, path in programs.items()}
+        servers = {n: _on_air(stack, path) for n, path in programs.items()}
         for _ in range(rounds):
             for count in counts:
                 for name, address in servers.items():
@@ -57,35 +54,12 @@ def echoes_per_second(
     return {n: {c: min(r) and median(r) for c, r in by.items()} for n, by in found.items()}
 
 
-@contextmanager
-def _serving(path: str) -> Iterator[Address]:
-    """O endereço em que o programa escuta; ele acaba na saída, aconteça o que acontecer."""
-    address = _HOST, next_free_port(_HOST, 0)
-    command = [sys.executable, path, address[0], str(address[1])]
-    with subprocess.Popen(
-        command,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-    ) as process:
-        try:
-            _wait_for(process, path, address)
-            yield address
-        finally:
-            process.kill()
-
-
-def _wait_for(process: subprocess.Popen[bytes], path: str, address: Address) -> None:
-    """Espera até que o programa atenda."""
-    deadline = perf_counter() + TIMEOUT
-    while perf_counter() < deadline:
-        with suppress(OSError):
-            return socket.create_connection(address, _PATIENCE).close()
-        if process.poll() is not None and process.stderr:
-            reason = process.stderr.read().decode(errors="replace").strip().splitlines()
-            raise RuntimeError(f"{path} terminou: {(reason or ['sem mensagem'])[-1]}")
-        sleep(0.02)
-    raise RuntimeError(f"esperava {path} escutando em {address}; em {TIMEOUT:g} s, nada")
+def _on_air(stack: ExitStack, path: str) -> Address:
+    """O endereço em que o programa escuta, até o fim da medida."""
+    program = stack.enter_context(serving(path))
+    if problem := program.wait(TIMEOUT):
+        raise RuntimeError(f"{path} {problem}")
+    return program.address
 
 
 def _rate(address: Address, count: int, seconds: float) -> float:

@@ -308,7 +308,7 @@ class TracedSocket(socket.socket):
         room = nbytes or memoryview(buffer).nbytes
         argument = (room, flags) if flags else room
         return int(
-            self._transfer("recv_into", argument, buffer, super().recv_into, buffer, room, flags)
+            self._transfer("recv_into", argument, buffer, _recv_into, self, buffer, room, flags)
         )
 
     def recvfrom(self, buffer_size: int, flags: int = 0) -> tuple[bytes, Any]:
@@ -429,6 +429,7 @@ def _bare(error: BaseException | None) -> BaseException | None:
 
 _plain_socket = socket.socket
 _recv = _plain_socket.recv
+_recv_into = _plain_socket.recv_into
 _send = _plain_socket.send
 _patch_lock = threading.Lock()
 _active: list[Trace] = []

@@ -165,6 +165,15 @@ def test_the_same_ports_used_again_are_another_connection(tmp_path, monkeypatch)
     assert names == ["cliente", "servidor", "cliente 2", "servidor 2"]
 
 
+def test_segment_still_to_be_cut_by_the_card_is_read(tmp_path):
+    """Com offload, o sistema deixa o tamanho do IP em zero, e a soma, para a placa."""
+    frame = packet(CLIENT, "PA", 1, 1, b"longo" * 1000)
+    frame["IP"].len = 0
+    frame["TCP"].chksum = 0xBEEF
+    (segment,) = read(tmp_path, [frame], [frame])
+    assert segment.data == b"longo" * 1000 and not segment.damaged
+
+
 def test_padding_is_not_data_and_what_is_not_tcp_is_left_out(tmp_path):
     from scapy.layers.inet import ICMP, IP, UDP
     from scapy.layers.l2 import ARP, Ether

@@ -68,6 +68,9 @@ def test_wrong_port_gets_its_own_hint():
             result = checks.listening(answer, sock)
             assert not result.ok and hint in result.text, result
         assert checks.listening(port, s).ok
+    with socket.create_server(("", 0)) as everywhere:
+        result = checks.listening(everywhere.getsockname()[1], everywhere)
+        assert not result.ok and "pede 127.0.0.1, e o seu socket está em 0.0.0.0" in result.text
 
 
 def test_environment_answers_every_item():

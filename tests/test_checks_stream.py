@@ -120,3 +120,51 @@ def test_states_reach_and_networks():
     assert not by_look.ok and "10.9.8.7" in by_look.text
     assert "reticências" in checks.reach(lambda host: ...).text
     assert "Faltou o return" in checks.reach(lambda host: None).text
+
+
+SERVER = """import socket, sys
+with socket.create_server((sys.argv[1], int(sys.argv[2]))) as s:
+    while True:
+        conn, addr = s.accept()
+        with conn:
+            while dados := conn.recv(1024):
+                conn.sendall(dados)
+"""
+PATIENT = SERVER.replace("            while", "          try:\n            while").replace(
+    "sendall(dados)", "sendall(dados)\n          except ConnectionError: pass"
+)
+
+
+@pytest.mark.parametrize(
+    ("program", "hint"),
+    [
+        ("", "acabou antes da hora (código 0)"),
+        ("1 / 0", "falhou: ZeroDivisionError"),
+        (SERVER.replace("while True", "for _ in [1]"), "O programa acabou antes da hora"),
+        (SERVER, "O programa falhou: ConnectionResetError"),
+        (SERVER.replace("while dados", "if dados"), "o servidor volta ao recv, até vir b''"),
+        (
+            PATIENT.replace("conn.sendall", "print(dados.decode()); conn.sendall"),
+            "O programa falhou: UnicodeDecodeError",
+        ),
+        (SERVER.replace("int(sys.argv[2])", "0"), "não escutou na porta"),
+    ],
+)
+def test_mistake_in_a_server_program_gets_its_hint(tmp_path, monkeypatch, program, hint):
+    monkeypatch.setattr(isolated, "TIMEOUT", 1.0)
+    monkeypatch.setattr("echo_lib.checks.programs._BEGIN", 2.0)
+    path = tmp_path / "programa.py"
+    path.write_text(program, encoding="utf-8")
+    check = checks.server_program(str(path))
+    assert not check.ok and hint in check.text, check
+
+
+def test_server_program_that_says_a_lot_passes(tmp_path):
+    """O que ele escreve vai a um arquivo: um pipe cheio o deixaria parado."""
+    path = tmp_path / "programa.py"
+    path.write_text(
+        PATIENT.replace("conn.sendall", "print('x' * 200_000, file=sys.stderr); conn.sendall"),
+        encoding="utf-8",
+    )
+    check = checks.server_program(str(path))
+    assert check.ok, check

@@ -90,6 +90,58 @@ def test_variable_that_can_not_go_to_another_process_is_told():
         assert "Use só os argumentos" in error
 
 
+HERE = os.getpid()
+
+
+class OnlyThere:
+    """Um objeto que só se abre no processo que o criou; aqui, não."""
+
+    def __reduce__(self):
+        return eval, (f"1 / (__import__('os').getpid() != {HERE})",)
+
+
+def test_answer_that_can_not_come_back_is_told(short_wait):
+    with Learner(OnlyThere) as learner:
+        answer, error = learner.call()
+    assert answer is None and "devolveu um objeto que não passa a outro processo" in error
+    assert children() == []
+
+
+def test_process_that_does_not_start_is_told(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "socket.py").write_text("raise SystemExit", encoding="utf-8")
+    with Learner(lambda: 1) as learner:
+        assert "há na pasta um .py com nome de módulo, como socket.py?" in learner.call()[1]
+    monkeypatch.setattr(isolated, "START", 0.0001)
+    with Learner(lambda: 1) as learner:
+        assert "o processo da verificação não começou em" in learner.call()[1].lower()
+
+
+def test_report_that_came_late_is_not_taken_for_the_answer(monkeypatch):
+    with Learner(wait_a_little) as learner:
+        learner.start()
+        monkeypatch.setattr(isolated, "TIMEOUT", 0.0)
+        learner.look(wait=0.01)  # quem pediu o rastro já não o espera
+        monkeypatch.undo()
+        assert learner.result() == ("feito", "")
+
+
+def wait_a_little():
+    threading.Event().wait(0.3)
+    return "feito"
+
+
+def test_own_exception_is_told_by_its_family():
+    class Fim(ConnectionError):
+        pass
+
+    def ends():
+        raise Fim("acabou")
+
+    with Learner(ends) as learner:
+        assert "parou com ConnectionError (Fim): acabou" in learner.call()[1]
+
+
 def test_learner_changes_nothing_here():
     with Learner(lambda: os.environ.update(ESTRAGO="1") or os.chdir("/")) as learner:
         here = os.getcwd()

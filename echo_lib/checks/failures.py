@@ -58,6 +58,8 @@ def _after_silence(learner: Learner, answer: Any, error: str, waited: float) -> 
         hint = error
     elif waited < _DEADLINE / 2:
         hint = f"Você desistiu em {waited:.2f} s: o prazo pedido é de um segundo."
+    elif long := _too_long(learner):
+        hint = long
     else:
         return passed("Certo: responde quem responde, e ninguém espera para sempre.")
     return failed(f"{what} {hint}", learner)
@@ -155,7 +157,7 @@ def _server_ready(learner: Learner) -> Check | None:
     if error or not isinstance(answer, tuple):
         return failed(f"Com o servidor já no ar: {error or f'veio {answer}.'}", learner)
     if answer[1] != 5.0:
-        text = f"Pedi um prazo de 5 s, e a conexão veio com {answer[1]}: falta usar prazo."
+        text = f"Pedi um prazo de 5 s, e a conexão veio com {answer[1]}: falta usar prazo, que fica nela."
         return failed(text, learner)
     return None
 
@@ -265,7 +267,17 @@ def _goes_silent(learner: Learner) -> Check | None:
     wrong = _counted(learner, "um cliente que se calou", 2, hint, _PATIENCE)
     if not wrong and monotonic() - start < _DEADLINE / 2:
         return failed("Você desistiu do cliente calado antes de um segundo.", learner)
+    if not wrong and (long := _too_long(learner)):
+        return failed(f"Com um cliente que se calou: {long}", learner)
     return wrong
+
+
+def _too_long(learner: Learner) -> str:
+    """O que dizer de uma espera que passou muito de um segundo, medida no processo do aluno."""
+    waits = [e.duration for e in learner.own_events() if isinstance(e.error, TimeoutError)]
+    if max(waits, default=0.0) <= 2 * _DEADLINE:
+        return ""
+    return f"Seu recv esperou {max(waits):.1f} s: o prazo pedido é de um segundo."
 
 
 def _is_cut(learner: Learner) -> Check | None:

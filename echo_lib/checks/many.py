@@ -27,7 +27,7 @@ _LULL = 0.6  # segundos sem ninguém: passa do prazo que a lição põe no accep
 _TEXT = "olá, ção 🗣️".encode()
 _MEBIBYTE = bytes(range(256)) * 4096
 _CROWD = 8  # clientes do placar
-_CLOSED = {errno.EBADF, errno.ENOTSOCK, getattr(errno, "WSAENOTSOCK", None)}  # já fechado
+_CLOSED = {errno.EBADF, errno.ENOTSOCK, getattr(errno, "WSAENOTSOCK", errno.ENOTSOCK)}  # já fechado
 
 
 def two_clients(function: Callable[[socket.socket], Any]) -> Check:

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import os
 import socket
 import subprocess
 import sys
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from time import monotonic
 from typing import Any
 
-from echo_lib import isolated, network
+from echo_lib import isolated, network, program
 from echo_lib.checks import peers
 from echo_lib.checks.base import MESSAGES, Check, brief, compare, failed, passed
 from echo_lib.checks.tutorial import arrived
 from echo_lib.client import EchoClient
-from echo_lib.isolated import Learner
+from echo_lib.isolated import NO_WINDOW, Learner
 from echo_lib.server import EchoServer
 from echo_lib.trace import Trace, TracedSocket
 
@@ -64,16 +61,20 @@ def server_program(path: str) -> Check:
     if missing := _missing(path):
         return missing
     trace = Trace()
-    with _serving(path, trace) as (address, problem):
-        if not problem:
-            problem = _wrong_service(address, trace)
+    with program.serving(path) as served:
+        if problem := served.wait(_BEGIN):
+            problem = f"O programa {problem}"
+        elif wrong := _wrong_service(served.address, trace):
+            problem = wrong[0]
+            died = served.failure(seconds=0.5)  # o que o derrubou explica mais que a pista
+            problem += f" O programa {died}" if died else f" {wrong[1]}"
     if problem:
         return Check(False, problem, tuple(trace.events()))
     return passed("Seu servidor passou: quatro clientes em sequência, um deles caiu de repente.")
 
 
-def _wrong_service(address: tuple[str, int], trace: Trace) -> str:
-    """Conversa com o servidor do aluno; devolve o que houve de errado, ou ""."""
+def _wrong_service(address: tuple[str, int], trace: Trace) -> tuple[str, str] | None:
+    """Conversa com o servidor do aluno; devolve o que houve de errado e a pista, ou None."""
     for what, messages in (
         ("o primeiro cliente", [message.encode() for message in (*MESSAGES, "sair")]),
         ("um cliente que fecha sem dizer nada", []),
@@ -84,16 +85,16 @@ def _wrong_service(address: tuple[str, int], trace: Trace) -> str:
             try:
                 peer.connect(address)
             except OSError:
-                return f"Com {what}: a conexão foi recusada. O programa acabou antes da hora?"
+                return f"Com {what}: a conexão foi recusada.", "O programa acabou antes da hora?"
             for data in messages:
                 received = peers.exchange(peer, data, len(data))
                 if received != data:
                     text = f"Com {what}, enviei {brief(data)} e recebi {brief(received)}."
-                    return f"{text} {_service_hint(what, data, received)}"
+                    return text, _service_hint(what, data, received)
             if what == "um cliente que vem depois":
                 peers.send(peer, b"x" * 100)
                 peers.reset(peer)
-    return ""
+    return None
 
 
 def _service_hint(what: str, data: bytes, received: bytes) -> str:
@@ -115,37 +116,6 @@ def _peer(trace: Trace) -> Iterator[socket.socket]:
         yield peer
 
 
-@contextmanager
-def _serving(path: str, trace: Trace) -> Iterator[tuple[tuple[str, int], str]]:
-    """O programa rodando, com o endereço em que escuta; ou com o que o impediu."""
-    host, port = "127.0.0.1", network.next_free_port(start=0)
-    command = [sys.executable, path, host, str(port)]
-    with subprocess.Popen(
-        command,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        env=_environment(),
-    ) as process:
-        try:
-            yield (host, port), _wait_for(process, port)
-        finally:
-            process.kill()
-
-
-def _wait_for(process: subprocess.Popen[bytes], port: int) -> str:
-    """Espera o programa escutar na porta pedida; devolve o que o impediu, ou ""."""
-    deadline = monotonic() + _BEGIN
-    while monotonic() < deadline:
-        if process.poll() is not None:
-            assert process.stderr
-            return f"O programa {_failure(process.returncode, process.stderr.read())}"
-        if any(row.state == "LISTEN" for row in network.ports(port)):
-            return ""
-        threading.Event().wait(0.05)
-    return f"O programa não escutou na porta {port}, a que recebeu: faltou usar sys.argv?"
-
-
 def _missing(path: str) -> Check | None:
     if Path(path).is_file():
         return None
@@ -160,22 +130,14 @@ def _run(path: str, *arguments: str) -> tuple[str, str]:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             timeout=2 * isolated.TIMEOUT,
-            env=_environment(),
+            creationflags=NO_WINDOW,
+            env=program.environment(),
         )
     except subprocess.TimeoutExpired:
         return "", "o programa não terminou; falta um close, ou um laço não acaba?"
     if done.returncode:
-        return "", f"o programa {_failure(done.returncode, done.stderr)}"
+        return "", f"o programa {program.failure(done.returncode, done.stderr)}"
     return done.stdout.decode(errors="replace").strip(), ""
-
-
-def _environment() -> dict[str, str]:
-    return {**os.environ, "PYTHONIOENCODING": "utf-8"}
-
-
-def _failure(code: int, errors: bytes) -> str:
-    last = errors.decode(errors="replace").strip().splitlines()[-1:]
-    return f"falhou: {last[0]}" if last else f"acabou antes da hora (código {code})."
 
 
 def states(function: Callable[[int], list[str]]) -> Check:

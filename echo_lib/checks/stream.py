@@ -11,8 +11,10 @@ from typing import Any
 
 from echo_lib import isolated
 from echo_lib.checks import peers
-from echo_lib.checks.base import Check, brief, failed, not_expected, passed
+from echo_lib.checks.base import LOST_BY_SEND, Check, brief, failed, not_expected, passed, used
 from echo_lib.isolated import Learner
+
+_PER_DEADLINE = 2**17  # bytes a mais que dão direito a mais um prazo: recv(1) é lento, e é certo
 
 
 def receives_exactly(function: Callable[[socket.socket, int], bytes]) -> Check:
@@ -94,6 +96,8 @@ def framing(
             _, error = learner.result()
             if error or received != data:
                 hint = "São 4 bytes, struct.pack('!I', tamanho em bytes), e depois o texto."
+                if used(learner, "send") and data.startswith(received):
+                    hint = LOST_BY_SEND
                 what = f"o envio de {brief(text)}"
                 return not_expected(learner, what, data, received, error, hint)
             for sent, pieces in (data * 2, [len(data) * 2]), (data, [1] * 9):
@@ -117,7 +121,7 @@ def _fed(
     peer = learner.connect(*arguments, function=function, pieces=pieces)
     feeder = threading.Thread(target=peers.send_and_end, args=(peer, data), daemon=True)
     feeder.start()
-    outcome = learner.result()
+    outcome = learner.result(isolated.TIMEOUT * (1 + len(data) / _PER_DEADLINE))
     peers.cut(peer)
     feeder.join(isolated.TIMEOUT)
     return outcome

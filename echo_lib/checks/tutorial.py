@@ -296,15 +296,19 @@ def listening(port: object, sock: object) -> Check:
         return failed(f"Esperava o número de uma porta, sem aspas; recebi {port!r}.")
     if not isinstance(sock, socket.socket):
         return failed(f"Guarde o seu socket em meu_socket; nele está {sock!r}.")
-    rows = network.ports(port) if _bound_to(sock, port) else []
+    host = _host_of(sock, port)
+    if host not in ("", "127.0.0.1"):
+        return failed(f"O exercício pede 127.0.0.1, e o seu socket está em {host}.")
+    rows = network.ports(port) if host else []
     if any(row.state == "LISTEN" and row.local[1] == port for row in rows):
         return passed(f"Há um socket escutando na porta {port}.")
     return failed(f"O seu socket não escuta na porta {port}. Você chamou bind e listen?")
 
 
-def _bound_to(sock: socket.socket, port: int) -> bool:
-    """Se o socket está preso a esta porta; no Windows, o que não está não tem nem nome."""
+def _host_of(sock: socket.socket, port: int) -> str:
+    """O host a que o socket está preso, se é nesta porta; no Windows, sem bind não há nem nome."""
     try:
-        return bool(sock.getsockname()[1] == port)
+        name = sock.getsockname()
+        return str(name[0]) if name[1] == port else ""
     except (OSError, IndexError):
-        return False
+        return ""

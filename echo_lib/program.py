@@ -1,0 +1,94 @@
+"""Um programa servidor, `python PROGRAMA HOST PORTA`, num processo à parte, por um tempo."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from time import monotonic, sleep
+from typing import IO, Any
+
+from echo_lib.errors import Address
+from echo_lib.isolated import NO_WINDOW
+from echo_lib.network import next_free_port, ports
+
+HOST = "127.0.0.1"
+
+
+class Program:
+    """O programa que `serving` abriu, com o endereço que recebeu."""
+
+    def __init__(self, process: subprocess.Popen[bytes], address: Address, errors: IO[Any]) -> None:
+        self.address = address
+        self._process, self._errors = process, errors
+
+    def wait(self, seconds: float) -> str:
+        """Espera até que ele escute na porta que recebeu.
+
+        Argumentos:
+            seconds: quanto esperar, no máximo.
+
+        Retorna:
+            str: "", ou por que ele não escuta.
+        """
+        port, deadline = self.address[1], monotonic() + seconds
+        while monotonic() < deadline:
+            if problem := self.failure():
+                return problem
+            if any(row.state == "LISTEN" and row.local[1] == port for row in ports(port)):
+                return ""
+            sleep(0.02)
+        return f"não escutou na porta {port}, a que recebeu: faltou usar sys.argv?"
+
+    def failure(self, seconds: float = 0) -> str:
+        """Por que ele acabou, ou "" se continua.
+
+        Argumentos:
+            seconds: quanto esperar que acabe.
+        """
+        with suppress(subprocess.TimeoutExpired):
+            code = self._process.wait(seconds)
+            self._errors.seek(0)
+            return failure(code, self._errors.read())
+        return ""
+
+
+@contextmanager
+def serving(path: str) -> Iterator[Program]:
+    """O programa, no ar; ele acaba com o bloco, aconteça o que acontecer.
+
+    Argumentos:
+        path: o arquivo .py, que recebe host e porta na linha de comando.
+    """
+    address = HOST, next_free_port(HOST, 0)
+    command = [sys.executable, path, address[0], str(address[1])]
+    # Um arquivo, e não um pipe: um programa que escreve muito não fica esperando quem o leia.
+    with (
+        tempfile.TemporaryFile() as errors,
+        subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=errors,
+            creationflags=NO_WINDOW,
+            env=environment(),
+        ) as process,
+    ):
+        try:
+            yield Program(process, address, errors)
+        finally:
+            process.kill()
+
+
+def environment() -> dict[str, str]:
+    """As variáveis de ambiente, com a saída em UTF-8, que o Windows não daria a um pipe."""
+    return {**os.environ, "PYTHONIOENCODING": "utf-8"}
+
+
+def failure(code: int, errors: bytes) -> str:
+    """Como um programa acabou: a última linha do traceback ou, sem ela, o código de saída."""
+    last = errors.decode(errors="replace").strip().splitlines()[-1:]
+    return f"falhou: {last[0]}" if last else f"acabou antes da hora (código {code})."

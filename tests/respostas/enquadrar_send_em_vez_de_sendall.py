@@ -1,0 +1,20 @@
+"""Verificação: framing
+Pista: sendall envia todos
+"""
+
+import struct
+
+
+def resposta_enviar(conn, texto):
+    dados = texto.encode()
+    conn.send(struct.pack("!I", len(dados)) + dados)
+
+
+def resposta_receber(conn):
+    def exato(n):
+        dados = b""
+        while len(dados) < n:
+            dados += conn.recv(n - len(dados))
+        return dados
+
+    return exato(struct.unpack("!I", exato(4))[0]).decode()

@@ -1,0 +1,11 @@
+"""Verificação: receives_exactly
+Pista: parou com ConnectionError: só vieram 1
+"""
+
+
+def resposta(conn, n):
+    espaco = bytearray(n)
+    veio = conn.recv_into(espaco)
+    if veio < n:
+        raise ConnectionError(f"só vieram {veio}")
+    return bytes(espaco)

@@ -1,0 +1,15 @@
+"""Verificação: survives
+Pista: esperou 2.5 s
+"""
+
+
+def resposta(conn):
+    conn.settimeout(2.5)
+    total = 0
+    try:
+        while dados := conn.recv(1024):
+            conn.sendall(dados)
+            total += len(dados)
+    except OSError:
+        pass
+    return total
