@@ -1,5 +1,6 @@
 """O que se instala: o pacote construído, as versões fixadas e os ambientes que as repetem."""
 
+import ast
 import json
 import re
 import subprocess
@@ -124,3 +125,27 @@ def test_jupyterlab_knows_every_setting_we_change(plugin):
     assert settings.keys() <= schema["properties"].keys()
     known = re.findall(r'"id": "([^"]+)"', json.dumps(schema))
     assert set(re.findall(r'"id": "([^"]+)"', json.dumps(settings))) <= set(known)
+
+
+def test_imports_only_go_down_the_list_of_contributing():
+    """Um módulo só importa os que vêm antes dele na lista, e a lista tem todos."""
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    order = re.findall(
+        r"`(\w+)`", text.partition("só descem** nesta lista:")[2].partition(".\n")[0]
+    )
+    files = [path for path in (ROOT / "echo_lib").rglob("*.py") if path.name != "__init__.py"]
+    place = {
+        path: path.relative_to(ROOT / "echo_lib").parts[0].removesuffix(".py") for path in files
+    }
+    assert set(order) == set(place.values())
+    for path, module in place.items():
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        nodes = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
+        for node in nodes:
+            package, _, name = (node.module or "").partition("echo_lib")
+            if package or (node.module or "").split(".")[0] != "echo_lib":
+                continue
+            used = [name.split(".")[1]] if name else [alias.name for alias in node.names]
+            for other in used:
+                if other in order:
+                    assert order.index(other) <= order.index(module), f"{path}: importa {other}"

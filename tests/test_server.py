@@ -365,6 +365,7 @@ def test_life_of_a_server():
 
 def test_import_is_light():
     heavy = {"ipywidgets", "anywidget", "traitlets", "psutil", "zeroconf", "IPython", "asyncio"}
+    heavy |= {"cloudpickle", "matplotlib", "scapy"}
     program = f"import sys, echo_lib; print(sorted({heavy} & set(sys.modules)))"
     output = subprocess.check_output([sys.executable, "-c", program], text=True, timeout=TIMEOUT)
     assert output == "[]\n"

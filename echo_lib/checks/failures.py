@@ -157,8 +157,8 @@ def _server_ready(learner: Learner) -> Check | None:
     if error or not isinstance(answer, tuple):
         return failed(f"Com o servidor já no ar: {error or f'veio {answer}.'}", learner)
     if answer[1] != 5.0:
-        text = f"Pedi um prazo de 5 s, e a conexão veio com {answer[1]}: falta usar prazo, que fica nela."
-        return failed(text, learner)
+        text = f"Pedi um prazo de 5 s, e a conexão veio com {answer[1]}"
+        return failed(f"{text}: falta usar prazo, que fica nela.", learner)
     return None
 
 
