@@ -53,7 +53,7 @@ def _lifeline(segment: Segment, side: str) -> Record:
 
 def _row(segment: Segment) -> Record:
     shown = [{"at": 0, "hex": segment.data.hex(), "text": printable(segment.data)}]
-    notes = f"; {segment.notes}" if segment.notes else ""
+    notes = f"{segment.notes}; " if segment.notes else ""  # na frente: a lista pode ser estreita
     return {
         "id": segment.number,
         "time": segment.time,
@@ -61,7 +61,7 @@ def _row(segment: Segment) -> Record:
         "line": f"{segment.connection}{_ROLES[segment.sender]}",
         "connection": segment.connection,
         "call": str(segment),
-        "result": f"[{segment.number - 1}] aos {_milliseconds(segment.time)}{notes}",
+        "result": f"[{segment.number - 1}] {notes}aos {_milliseconds(segment.time)}",
         "kind": _kind(segment),
         "facts": _facts(segment),
         "size": segment.size,

@@ -35,9 +35,9 @@ def test_the_two_lives_and_what_happened_to_each_segment_are_in_words(page):
     expect(diagram.root.get_by_text("20 segmentos.")).to_be_visible()
     assert diagram.layout()["columns"] == ["cliente", "servidor"]
     lost, again = (diagram.option("4 bytes seq=3").nth(i) for i in (0, 1))
-    expect(lost).to_contain_text("✗ [7] aos 43,0 ms; não chegou")
+    expect(lost).to_contain_text("✗ [7] não chegou; aos 43,0 ms")
     expect(again).to_contain_text("4 bytes seq=3, de novo")
-    expect(again).to_contain_text("[8] aos 266,7 ms; retransmissão")
+    expect(again).to_contain_text("[8] retransmissão; aos 266,7 ms")
     labels = page.locator("svg .label")
     expect(labels.filter(has_text="4 bytes “dois” seq=3 ✗")).to_have_count(1)
     expect(labels.filter(has_text="4 bytes “dois” seq=3, de novo")).to_have_count(1)
