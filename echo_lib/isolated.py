@@ -36,6 +36,8 @@ _SENT_AT_ONCE = 1000  # bytes que um send() aceita aqui; send(2) pode sempre ace
 _SHOWN = 2000  # caracteres do que o código imprimiu
 _EVENTS = 10_000
 _ENDED = object()  # o processo acabou
+NEVER_ENDED = "Seu código não terminou: espera bytes que não vêm, ou um laço não acaba?"
+_NOT_STARTED = "O processo da verificação não começou"
 
 
 class Learner:
@@ -152,11 +154,11 @@ class Learner:
         with suppress(OSError, queue.Empty):
             pickle.dump(("report",), process.stdin)
             process.stdin.flush()
-            while (answer := self._answers.get(timeout=TIMEOUT)) is not _ENDED:
-                if _is_report(answer):
-                    self._events = answer[1]
-                    return
+            while not _is_report(answer := self._answers.get(timeout=TIMEOUT)):
                 self._early = answer  # acabou nesse meio-tempo
+                if answer is _ENDED:
+                    return
+            self._events = answer[1]
 
     def events(self) -> tuple[Event, ...]:
         """As chamadas de socket da última chamada, das duas pontas, em ordem de tempo."""
@@ -178,6 +180,8 @@ class Learner:
             return
         if self._process is None:  # a chamada anterior não acabou: outro processo
             self._open()
+        if self._failed:
+            return
         assert self._process and self._process.stdin
         with suppress(OSError):  # o processo acabou: `result` o dirá
             pickle.dump((what, function, arguments, list(pieces)), self._process.stdin)
@@ -255,12 +259,6 @@ class Learner:
         assert process.stdin
         with suppress(OSError):
             process.stdin.close()
-
-
-NEVER_ENDED = "Seu código não terminou: espera bytes que não vêm, ou um laço não acaba?"
-
-
-_NOT_STARTED = "O processo da verificação não começou"
 
 
 def _is_report(answer: Any) -> bool:

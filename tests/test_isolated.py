@@ -117,6 +117,14 @@ def test_process_that_does_not_start_is_told(monkeypatch, tmp_path):
         assert "o processo da verificação não começou em" in learner.call()[1].lower()
 
 
+def test_second_process_that_does_not_start_is_told_too(short_wait, monkeypatch):
+    with Learner(endless) as learner:
+        assert learner.call()[1] == NEVER_ENDED  # acabou com o primeiro
+        monkeypatch.setattr(isolated, "START", 0.0001)
+        assert "o processo da verificação não começou em" in learner.call()[1].lower()
+        assert learner.call()[1] != NEVER_ENDED
+
+
 def test_report_that_came_late_is_not_taken_for_the_answer(monkeypatch):
     with Learner(wait_a_little) as learner:
         learner.start()
