@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 import resource
+import select
 import socket
 import socketserver
 import sys
@@ -110,6 +111,24 @@ def uvloop_protocol() -> None:
     asyncio.Runner(loop_factory=uvloop.new_event_loop).run(serve_protocol())
 
 
+def bare_loop() -> None:
+    """O menor laço de epoll em Python: só recv e send. É o teto de quem faz isso e mais algo."""
+    connections: dict[int, socket.socket] = {}
+    with listening() as listener, select.epoll() as poller:
+        poller.register(listener, select.EPOLLIN)
+        while True:
+            for fd, _ in poller.poll():
+                if fd == listener.fileno():
+                    conn, _ = listener.accept()
+                    conn.setblocking(False)
+                    connections[conn.fileno()] = conn
+                    poller.register(conn, select.EPOLLIN)
+                elif data := connections[fd].recv(BUFFER_SIZE):
+                    connections[fd].send(data)
+                else:
+                    connections.pop(fd).close()  # e com ele sai do epoll
+
+
 def echo_server() -> None:
     """O ``EchoServer`` desta biblioteca, com os limites abertos."""
     from echo_lib.server import EchoServer
@@ -136,6 +155,7 @@ SERVERS: dict[str, Callable[[], None]] = {
     "streams": streams,
     "asyncio": asyncio_protocol,
     "uvloop": uvloop_protocol,
+    "laço": bare_loop,
 }
 
 
