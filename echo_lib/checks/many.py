@@ -271,6 +271,13 @@ class House:
         """Quantos clientes a função do aluno ainda atende."""
         return sum(thread.is_alive() for thread in self._threads)
 
+    def until(self, ready: Callable[[], bool]) -> bool:
+        """Espera até que algo seja verdade, o prazo acabe, ou não reste quem o torne verdade."""
+        deadline = monotonic() + isolated.TIMEOUT
+        while not ready() and self.inside() and monotonic() < deadline:
+            sleep(0.01)
+        return ready()
+
     def _pair(self) -> tuple[socket.socket, socket.socket]:
         client = socket.create_connection(self._listener.getsockname(), isolated.TIMEOUT)
         return client, self._listener.accept()[0]
@@ -322,21 +329,21 @@ def _count(function: Handler) -> str:
         what = f"{_CROWD} clientes entraram juntos, e receberam eco: {answered}."
         hint = "Uma thread que guarda a trava enquanto conversa deixa as outras à porta."
         return house.because(what, hint if answered else "A função ecoa o que recebe?")
-    if not _eventually(lambda: board.now == _CROWD):
+    if not house.until(lambda: board.now == _CROWD):
         hint = "Ler, somar e escrever são três passos: o que impede outra thread no meio deles?"
         what = f"Com {_CROWD} clientes conectados, placar['agora'] é {board.now!r}."
         return house.because(what, hint)
     half = _CROWD // 2
     for client in crowd[half:]:
         client.close()
-    _eventually(lambda: house.inside() == half)  # um número certo de passagem não vale
-    if not _eventually(lambda: board.now == half):
+    house.until(lambda: house.inside() == half)  # um número certo de passagem não vale
+    if not house.until(lambda: board.now == half):
         what = f"Metade saiu: esperava {half} no placar, e ele mostra {board.now!r}."
         return house.because(what, _discount_hint(board.now, half))
     for client in crowd[:half]:
         peers.reset(client)
-    _eventually(lambda: house.inside() == 0)
-    if not _eventually(lambda: board.now == 0):
+    house.until(lambda: house.inside() == 0)
+    if not house.until(lambda: board.now == 0):
         what = f"{half} clientes caíram de repente, e o placar ainda mostra {board.now!r}."
         return house.because(what, _discount_hint(board.now, 0))
     return house.trouble()
@@ -358,24 +365,24 @@ def _chat(function: Handler) -> str:
     room: list[Any] = []
     house = House(function, room, threading.Lock())
     ana, rui, bia = house.crowd(3)
-    if not _eventually(lambda: len(room) == 3):
+    if not house.until(lambda: len(room) == 3):
         what = f"Três entraram; na sala há {len(room)}."
         return house.because(what, "Quem entra se põe na lista que a função recebeu?")
     for speaker, others in ((ana, [rui, bia]), (rui, [ana, bia])):
         if wrong := _heard(speaker, others):
             return house.because(*wrong)
     peers.reset(bia)
-    if not _eventually(lambda: len(room) == 2):
+    if not house.until(lambda: len(room) == 2):
         what = f"Uma cliente caiu de repente, e na sala ainda há {len(room)}."
         return house.because(what, "Uma queda é um erro no recv: a saída é alcançada?")
     if wrong := _heard(ana, [rui]):
         return house.because("Depois que uma caiu:", " ".join(wrong))
     rui.close()
-    if not _eventually(lambda: len(room) == 1):
+    if not house.until(lambda: len(room) == 1):
         what = f"Só a Ana ficou, e na sala há {len(room)}."
         return house.because(what, "Quem sai se tira da lista?")
     newcomers = house.crowd(1)
-    _eventually(lambda: len(room) == 2)
+    house.until(lambda: len(room) == 2)
     wrong = _heard(ana, newcomers)
     return house.because(*wrong) if wrong else house.trouble()
 
@@ -402,11 +409,3 @@ def _hears_more(client: socket.socket) -> bytes:
         return client.recv(4)
     except OSError:
         return b""
-
-
-def _eventually(ready: Callable[[], bool]) -> bool:
-    """Espera, com prazo, até que algo seja verdade."""
-    deadline = monotonic() + isolated.TIMEOUT
-    while not (now := ready()) and monotonic() < deadline:
-        sleep(0.01)
-    return now

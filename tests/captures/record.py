@@ -17,7 +17,7 @@ import sys
 import termios
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from itertools import count
 from pathlib import Path
 from threading import Event, Thread
@@ -89,16 +89,14 @@ class Wire(Thread):
         while travelling or not self._ending.is_set() or time.time() < last + QUIET:
             wait = max(0.0, travelling[0][0] - time.time()) if travelling else 0.05
             for port in select.select(list(sides), [], [], wait)[0]:
-                side, now = sides[port], time.time()
-                frame, address = port.recvfrom(65535)
-                if address[2] == socket.PACKET_OUTGOING or address[1] != 0x0800:
-                    continue
-                last = now
-                self.seen[side].append((now, frame))
-                other = SIDES[side == SIDES[0]]
-                arriving = self._rule(side, Ether(frame)[TCP], frame)
-                if arriving is not None:
-                    heapq.heappush(travelling, (now + DELAY, next(order), other, arriving))
+                side = sides[port]
+                for frame in _waiting(port):
+                    last = now = time.time()
+                    self.seen[side].append((now, frame))
+                    other = SIDES[side == SIDES[0]]
+                    arriving = self._rule(side, Ether(frame)[TCP], frame)
+                    if arriving is not None:
+                        heapq.heappush(travelling, (now + DELAY, next(order), other, arriving))
             while travelling and travelling[0][0] <= time.time():
                 _, _, side, frame = heapq.heappop(travelling)
                 self.seen[side].append((time.time(), frame))
@@ -111,6 +109,15 @@ class Wire(Thread):
             for packet, (moment, _) in zip(packets, frames, strict=True):
                 packet.time = moment
             wrpcap(str(folder / f"{side}.pcap"), packets)
+
+
+def _waiting(port: socket.socket) -> Iterator[Frame]:
+    """Os quadros que já chegaram à porta, todos: uma rajada não se parte, por ocupada a máquina."""
+    with suppress(BlockingIOError):
+        while True:
+            frame, address = port.recvfrom(65535, socket.MSG_DONTWAIT)
+            if address[2] != socket.PACKET_OUTGOING and address[1] == 0x0800:  # 0x0800: IPv4
+                yield frame
 
 
 class Network(NamedTuple):
