@@ -168,11 +168,36 @@ def no_process_left() -> Iterator[None]:
     assert set(psutil.Process().children()) <= before
 
 
-@pytest.fixture(scope="module")
-def kernel() -> Iterator[Kernel]:
-    from jupyter_client.manager import start_new_kernel
+def start_kernel(folder: Path) -> tuple[Any, Any]:
+    """Um kernel de verdade e o seu cliente, prontos, com esta pasta como a corrente.
 
-    manager, client = start_new_kernel(startup_timeout=60, kernel_name="python3", cwd=str(ROOT))
-    yield Kernel(client)
+    Por TCP, o jupyter_client escolhe as portas antes de o kernel as abrir, e no meio-tempo outro
+    teste pode tomar uma: onde há sockets de arquivo, é por eles.
+    """
+    from jupyter_client.manager import KernelManager
+
+    where = {"transport": "ipc", "ip": str(Path(tempfile.mkdtemp(), "kernel"))}
+    manager = KernelManager(kernel_name="python3", **({} if sys.platform == "win32" else where))
+    manager.start_kernel(cwd=str(folder))
+    client = manager.client()
+    client.start_channels()
+    try:
+        client.wait_for_ready(timeout=60)
+    except BaseException:
+        stop_kernel(manager, client)
+        raise
+    return manager, client
+
+
+def stop_kernel(manager: Any, client: Any) -> None:
     client.stop_channels()
     manager.shutdown_kernel(now=True)
+    if manager.transport == "ipc":
+        shutil.rmtree(Path(manager.ip).parent)
+
+
+@pytest.fixture(scope="module")
+def kernel() -> Iterator[Kernel]:
+    manager, client = start_kernel(ROOT)
+    yield Kernel(client)
+    stop_kernel(manager, client)

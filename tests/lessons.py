@@ -4,9 +4,8 @@ import re
 
 import nbformat
 import pytest
-from jupyter_client.manager import start_new_kernel
 
-from tests.conftest import ROOT
+from tests.conftest import ROOT, start_kernel, stop_kernel
 
 LESSONS = sorted((ROOT / "notebooks").glob("[0-9]*.ipynb"))
 LESSON = pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
@@ -36,14 +35,13 @@ class Kernel:
     """Um kernel que executa células como o JupyterLab: com a identidade de cada uma."""
 
     def __init__(self):
-        self.manager, self.client = start_new_kernel(cwd=str(ROOT / "notebooks"))
+        self.manager, self.client = start_kernel(ROOT / "notebooks")
 
     def __enter__(self):
         return self
 
     def __exit__(self, *error):
-        self.client.stop_channels()
-        self.manager.shutdown_kernel(now=True)
+        stop_kernel(self.manager, self.client)
 
     def run(self, cell):
         """Executa a célula; devolve o nome do erro (ou "") e o traceback."""

@@ -88,7 +88,10 @@ class ServerPanel(PolledPanel):
 
     def _picture(self) -> dict[str, Any]:
         """O servidor agora, como valores dos traços."""
-        entries, running = self.server.log, self.server.running
+        running, entries = (
+            self.server.running,
+            self.server.log,
+        )  # parado, o registro já está inteiro
         clients = self.server.clients  # depois do registro: quem saiu nele já não está aqui
         return {
             **super()._picture(),
