@@ -6,6 +6,7 @@ Só leitura: nada aqui envia pacotes. O scapy, que lê os arquivos, só é impor
 from __future__ import annotations
 
 import socket
+import struct
 import sys
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
@@ -20,6 +21,7 @@ from echo_lib.errors import Address, Explanation, printable
 MOST = 10_000  # pacotes lidos de um arquivo, ou guardados ao vivo
 SIDES = ("cliente", "servidor")
 _NAMES = {"S": "SYN", "F": "FIN", "R": "RST", "A": "ACK"}
+_SO_ATTACH_FILTER = 26  # asm-generic/socket.h
 _SETTLE = 2.0  # segundos, no máximo, à espera dos últimos pacotes
 _TWICE = 0.01  # segundos: no loopback, o mesmo pacote é visto ao sair e ao entrar
 
@@ -173,6 +175,8 @@ def live(port: int) -> Iterator[Capture]:
     started, drained, result = Flag(), Flag(), Capture()
     found: list[_Packet] = []
     mark = socket.create_server(("127.0.0.1", 0))
+    with suppress(OSError):  # BlockingIOError, quando a fila acaba
+        _only(opened, port, mark.getsockname()[1])
 
     def keep(packet: Any) -> None:
         packet = _packet(packet)
@@ -198,6 +202,39 @@ def live(port: int) -> Iterator[Capture]:
         opened.close()
         mark.close()
     result.segments = tuple(_segments(_once(found)))
+
+
+def _only(opened: Any, port: int, other: int) -> None:
+    """No Linux, deixa na fila só o TCP destas duas portas.
+
+    A fila é curta, e no loopback passa também a conversa do próprio notebook: sem filtro, ela enche
+    e os segmentos que se queria ver se perdem. Fonte: bpf(4); socket(7), SO_ATTACH_FILTER.
+    """
+    if sys.platform != "linux":
+        return
+    import ctypes
+
+    program = [  # operação, salto se sim, salto se não, valor
+        (0x28, 0, 0, 12),  # o tipo do quadro
+        (0x15, 0, 9, 0x0800),  # é IPv4?
+        (0x30, 0, 0, 23),  # o protocolo
+        (0x15, 0, 7, socket.IPPROTO_TCP),
+        (0xB1, 0, 0, 14),  # x = tamanho do cabeçalho IP
+        (0x48, 0, 0, 14),  # a porta de origem
+        (0x15, 5, 0, port),
+        (0x15, 4, 0, other),
+        (0x48, 0, 0, 16),  # a de destino
+        (0x15, 2, 0, port),
+        (0x15, 1, 0, other),
+        (0x06, 0, 0, 0),  # descarta
+        (0x06, 0, 0, 0x40000),  # guarda inteiro
+    ]
+    code = b"".join(struct.pack("HBBI", *step) for step in program)
+    kept = ctypes.create_string_buffer(code)
+    pair = struct.pack("HP", len(program), ctypes.addressof(kept))
+    opened.ins.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, pair)
+    while opened.ins.recv(1, socket.MSG_DONTWAIT):  # o que já estava na fila, antes do filtro
+        pass
 
 
 def _drain(mark: socket.socket, seen: Flag) -> None:

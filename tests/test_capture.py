@@ -312,6 +312,29 @@ def test_live_capture_sees_each_segment_once():
     assert run_live() == "SYN seq=0\n4 bytes seq=1\n4 bytes seq=1\n2 False\n"
 
 
+FLOOD = """
+import socket, threading
+with socket.create_server(("127.0.0.1", 0)) as s:
+    client = socket.create_connection(s.getsockname())
+    conn, _ = s.accept()
+threading.Thread(target=lambda: [client.recv(65536) for _ in iter(int, 1)], daemon=True).start()
+print("enchendo", flush=True)
+while True:
+    conn.sendall(bytes(1 << 20))
+"""
+
+
+def test_what_else_passes_on_this_machine_does_not_push_the_segments_out():
+    need_root()
+    command = [sys.executable, "-c", FLOOD]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as flood:
+        try:
+            assert flood.stdout.readline() == b"enchendo\n"
+            assert run_live() == "SYN seq=0\n4 bytes seq=1\n4 bytes seq=1\n2 False\n"
+        finally:
+            flood.kill()
+
+
 def test_without_permission_the_answer_says_what_is_missing_and_what_to_do():
     need_root()
     lines = run_live(need("setpriv"), "--bounding-set=-net_raw", "--inh-caps=-net_raw")
