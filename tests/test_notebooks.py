@@ -1,9 +1,11 @@
 """As lições: seguem o tutorial e a forma combinada. Como executam, está em test_lesson_*."""
 
+import ast
 import json
 import os
 import re
 import subprocess
+import sys
 import unicodedata
 
 import pytest
@@ -349,3 +351,13 @@ def test_spelling():
         check=True,
     )
     assert set(done.stdout.split()) - accepted == set()
+
+
+@PAGE
+def test_no_lesson_takes_the_name_of_a_module(path):
+    """Quem depois esquece o import veria «'dict' object has no attribute…», e não NameError."""
+    cells = [cell.source for cell in read(path).cells if cell.cell_type == "code"]
+    plain = [source for source in cells if not re.search(r"^[%!]|= !", source, re.MULTILINE)]
+    nodes = [node for source in plain for node in ast.walk(ast.parse(source))]
+    taken = {n.id for n in nodes if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
+    assert not taken & sys.stdlib_module_names
