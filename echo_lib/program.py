@@ -13,7 +13,7 @@ from typing import IO, Any
 
 from echo_lib.errors import Address
 from echo_lib.isolated import NO_WINDOW
-from echo_lib.network import next_free_port, ports
+from echo_lib.network import ports, spare_port
 
 HOST = "127.0.0.1"
 
@@ -63,7 +63,7 @@ def serving(path: str) -> Iterator[Program]:
     Argumentos:
         path: o arquivo .py, que recebe host e porta na linha de comando.
     """
-    address = HOST, next_free_port(HOST, 0)
+    address = HOST, spare_port()
     command = [sys.executable, path, address[0], str(address[1])]
     # Um arquivo, e não um pipe: um programa que escreve muito não fica esperando quem o leia.
     with (

@@ -15,7 +15,6 @@ from echo_lib.isolated import NEVER_ENDED, Learner
 
 _HOST = "127.0.0.1"
 _BYTE_BY_BYTE = [1] * 40
-_ANY = "0.0.0.0"  # uma porta livre em todos os endereços serve a quem escuta em qualquer um
 _MISSED = Check(False, "Um cliente ficou sem o eco.")
 _NO_ACCEPT = "A função escutou e voltou sem esperar o cliente: faltou o accept?"
 _TRY = "Tente prender um socket a ela: se a porta tem dono, o bind lança OSError."
@@ -34,7 +33,7 @@ def port_is_free(function: Callable[[int], bool]) -> Check:
         socket.socket(socket.AF_INET, socket.SOCK_STREAM) as bound,
     ):
         bound.bind((_HOST, 0))
-        free = network.next_free_port(_ANY, start=0)
+        free = network.spare_port()
         for port, expected, what, hint in (
             (listener.getsockname()[1], False, "uma porta em que outro escuta", _TRY),
             (bound.getsockname()[1], False, "uma porta presa por um bind, sem listen", _UNSEEN),
@@ -98,7 +97,7 @@ def whole_server(function: Callable[[str, int], Any]) -> Check:
 
 
 def _whole_server(function: Callable[[str, int], Any]) -> Check:
-    port = network.next_free_port(_ANY, start=0)
+    port = network.spare_port()
     with Learner(function) as learner:
         learner.start(_HOST, port)
         if problem := _not_listening(learner, port):

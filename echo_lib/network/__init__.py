@@ -12,6 +12,7 @@ from echo_lib.network.local import (
     port_holder,
     ports,
     resolve,
+    spare_port,
 )
 
 __all__ = [
@@ -29,4 +30,5 @@ __all__ = [
     "port_holder",
     "ports",
     "resolve",
+    "spare_port",
 ]

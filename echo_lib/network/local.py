@@ -11,6 +11,7 @@ import subprocess
 import threading
 from contextlib import closing, suppress
 from dataclasses import dataclass, replace
+from random import randrange
 from typing import Any
 
 from echo_lib.errors import Address, annotate, valid_address
@@ -216,6 +217,21 @@ def next_free_port(host: str = "127.0.0.1", start: int = 61840) -> int:
     assert error is not None
     annotate(error, (host, start))
     raise error
+
+
+def spare_port() -> int:
+    """Uma porta livre em todos os endereços, que o Linux não dá sozinho a ninguém.
+
+    Quem a recebe só a usa depois de iniciar um processo. Nesse meio-tempo, a que o sistema escolhe
+    (de 32768 a 60999, no Linux) ele pode dar a outro programa. Fonte: ip(7), ip_local_port_range.
+
+    Retorna:
+        int: o número da porta.
+
+    Erros:
+        OSError: nenhuma das 200 portas que experimenta está livre.
+    """
+    return next_free_port("0.0.0.0", randrange(61_841, 65_000))
 
 
 def _ipv4() -> list[Interface]:
