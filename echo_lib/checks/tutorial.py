@@ -9,7 +9,7 @@ from dataclasses import replace
 from time import monotonic
 from typing import Any
 
-from echo_lib import isolated, network
+from echo_lib import network
 from echo_lib.checks import peers
 from echo_lib.checks.base import (
     LOST_BY_SEND,
@@ -111,7 +111,8 @@ def _client_hint(learner: Learner, address: Any, message: str, answer: Any, erro
 @contextmanager
 def echo_server(learner: Learner) -> Iterator[tuple[EchoServer, Trace]]:
     """Um servidor de eco de verdade para o código do aluno, no rastro que a resposta desenha."""
-    with Trace() as trace, EchoServer(port=0, idle_timeout=isolated.TIMEOUT) as server:
+    # Sem prazo: um servidor que desistisse junto com a verificação soltaria o recv do aluno.
+    with Trace() as trace, EchoServer(port=0) as server:
         learner.beside = trace
         yield server, trace
 
