@@ -68,7 +68,7 @@ def test_announced_servers_are_found_under_safe_names_until_they_close(capfd):
         servers = []
         for n, name in enumerate(HOSTILE):
             servers.append(announce(stack, 61901 + n, name))
-            if n == 0:  # dois iguais no mesmo milissegundo não saberiam um do outro
+            if n < 2:  # nove ao mesmo tempo respondem tarde, e dois iguais não saberiam um do outro
                 await_names(*servers)
         await_names(*servers)
         found = discover(SECONDS, HOME)
