@@ -39,10 +39,16 @@ _TOGETHER = {
     "test_client_panel.py": "anúncios",
     "test_client_page.py": "anúncios",
 }
+# Os do navegador, juntos: um Chromium e uma página do JupyterLab servem a todos.
+_BROWSER = ["test_sequence_page.py", "test_class_page.py", "test_server_page.py"]
+_BROWSER += ["test_bytes_page.py", "test_capture_page.py", "test_self_test_page.py"]
+_BROWSER += ["test_terminals.py", "test_drawing.py"]
+_TOGETHER |= dict.fromkeys(_BROWSER, "navegador")
 
 
 # Os demorados vão na frente, para que no fim um processo não trabalhe sozinho.
-_LONG = ["test_nbval.py", "test_lessons.py", "test_lesson_cells.py", "test_lesson_exercises.py"]
+_LONG = ["test_nbval.py", "test_lessons.py", *_BROWSER]
+_LONG += ["test_lesson_cells.py", "test_lesson_exercises.py"]
 _LONG += ["test_kit.py", "test_checks_many.py", "test_checks_failures.py"]
 
 

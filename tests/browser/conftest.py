@@ -4,6 +4,7 @@ import re
 import shutil
 import subprocess
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,10 +16,18 @@ from playwright.sync_api import expect, sync_playwright
 from tests.conftest import ROOT, TIMEOUT, need
 
 FLAGS = ["--no-sandbox", "--disable-background-networking", "--disable-quic"]
-SHUT_DOWN = """async () => {
+# Encerra os kernels e tira as abas, sem a pergunta "Salvar o seu trabalho".
+CLOSE_TABS = """async () => {
   const opened = [...(window.jupyterapp?.shell.widgets("main") ?? [])];
   await Promise.all(opened.map((widget) => widget.sessionContext?.shutdown()));
+  opened.forEach((widget) => widget.dispose());
 }"""
+# Falso se a página ainda não mostra um JupyterLab.
+OPEN_HERE = """path => {
+  const open = () => window.jupyterapp.commands.execute("docmanager:open", {path});
+  return Boolean(window.jupyterapp && open());
+}"""
+SIZE = {"width": 1280, "height": 900}
 KERNEL_READY = """name => {
   const current = window.jupyterapp?.shell.currentWidget;
   return current?.title.label === name
@@ -38,11 +47,16 @@ class Lab(NamedTuple):
         notebook = nbformat.v4.new_notebook(cells=list(map(nbformat.v4.new_code_cell, cells)))
         notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3"}
         nbformat.write(notebook, self.folder / f"{name}.ipynb")
-        # Com reset, as abas dos outros testes não voltam, nem os kernels delas.
-        page.goto(re.sub(r"[^/]*\.ipynb", f"{name}.ipynb", self.url) + "&reset")
-        view = page.get_by_role("tabpanel", name=name)
+        view = self.show(page, name)
         page.wait_for_function(KERNEL_READY, arg=f"{name}.ipynb")
         return Notebook(page, view)
+
+    def show(self, page, name):
+        """Abre um caderno; a página que já mostra o JupyterLab não o carrega de novo."""
+        if not page.evaluate(OPEN_HERE, f"{name}.ipynb"):
+            # Com reset, as abas que alguém deixou não voltam, nem os kernels delas.
+            page.goto(re.sub(r"[^/]*\.ipynb", f"{name}.ipynb", self.url) + "&reset")
+        return page.get_by_role("tabpanel", name=re.compile(Path(name).name))
 
 
 class Notebook(NamedTuple):
@@ -108,7 +122,7 @@ def lab(tmp_path_factory):
         process.terminate()
 
 
-@pytest.fixture(scope="module")  # ao fim do módulo, o asyncio volta a ser dos outros testes
+@pytest.fixture(scope="package")  # ao fim destes arquivos, o asyncio volta a ser dos outros
 def chromium():
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=need("chromium"), args=FLAGS)
@@ -117,19 +131,39 @@ def chromium():
 
 
 def new_page(browser):
-    page = browser.new_page(viewport={"width": 1280, "height": 900}, locale="pt-BR")
+    page = browser.new_page(viewport=SIZE, locale="pt-BR")
     page.set_default_timeout(TIMEOUT * 1000)
     return page
 
 
-def close(page):
-    """Fecha a página e os kernels que ela abriu, e com eles as portas que tinham."""
-    page.evaluate(SHUT_DOWN)
-    page.close()
+@pytest.fixture(scope="package")
+def pages():
+    """As páginas que um teste deixou para os seguintes; o navegador as fecha."""
+    return []
+
+
+@contextmanager
+def borrow(pages, chromium, session):
+    """Uma página sem abas; de um teste que falha, nada fica para o seguinte."""
+    page = pages.pop() if pages else new_page(chromium)
+    page.set_viewport_size(SIZE)
+    failed = session.testsfailed
+    yield page
+    page.evaluate(CLOSE_TABS)  # e com os kernels se vão as portas que tinham
+    if session.testsfailed == failed:
+        pages.append(page)
+    else:
+        page.close()
 
 
 @pytest.fixture
-def page(chromium):
-    page = new_page(chromium)
-    yield page
-    close(page)
+def page(request, chromium, pages):
+    with borrow(pages, chromium, request.session) as page:
+        yield page
+
+
+@pytest.fixture(scope="module")
+def module_page(request, chromium, pages):
+    """A página que os testes de um arquivo olham juntos."""
+    with borrow(pages, chromium, request.session) as page:
+        yield page

@@ -98,18 +98,14 @@ def test_axe_finds_nothing(page, light):
     assert diagram.errors == []
 
 
-def test_a_capture_in_jupyterlab_is_drawn_and_saved_as_svg(chromium, lab):
-    page = new_page(chromium)
-    try:
-        code = "from echo_lib import SequenceDiagram, capture\n"
-        code += "SequenceDiagram(capture.read('capturas/perda'))"
-        notebook = lab.open(page, "captura", code)
-        notebook.run()
-        diagram = notebook.view.get_by_role("region", name="Diagrama de sequência")
-        expect(diagram.get_by_text("20 segmentos.")).to_be_visible()
-        with page.expect_download() as saved:
-            diagram.get_by_role("button", name="Salvar SVG").click()
-        text = saved.value.path().read_text(encoding="utf-8")
-        assert "4 bytes “dois” seq=3 ✗" in text and "20 segmentos" in text
-    finally:
-        page.close()
+def test_a_capture_in_jupyterlab_is_drawn_and_saved_as_svg(module_page, lab):
+    code = "from echo_lib import SequenceDiagram, capture\n"
+    code += "SequenceDiagram(capture.read('capturas/perda'))"
+    notebook = lab.open(module_page, "captura", code)
+    notebook.run()
+    diagram = notebook.view.get_by_role("region", name="Diagrama de sequência")
+    expect(diagram.get_by_text("20 segmentos.")).to_be_visible()
+    with module_page.expect_download() as saved:
+        diagram.get_by_role("button", name="Salvar SVG").click()
+    text = saved.value.path().read_text(encoding="utf-8")
+    assert "4 bytes “dois” seq=3 ✗" in text and "20 segmentos" in text

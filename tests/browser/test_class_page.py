@@ -123,7 +123,7 @@ def test_panel_run_again_keeps_one_server_and_the_page_follows(lab, page):
 
 
 def test_teacher_notebook_opens_and_shares_nothing_by_itself(lab, page):
-    page.goto(re.sub(r"[^/]*\.ipynb", "professor/painel.ipynb", lab.url) + "&reset")
+    lab.show(page, "professor/painel")
     page.wait_for_function(KERNEL_READY, arg="painel.ipynb")
     page.evaluate("window.jupyterapp.commands.execute('notebook:run-all-cells')")
     panel = page.get_by_role("region", name="Painel da turma")

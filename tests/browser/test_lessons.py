@@ -6,7 +6,7 @@ import nbformat
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.conftest import close, new_page, use_theme, violations
+from tests.browser.conftest import use_theme, violations
 from tests.conftest import ROOT, TIMEOUT
 
 MESSAGE = "olá, ção 🗣️"
@@ -47,13 +47,11 @@ class Lesson:
 
 
 @pytest.fixture(scope="module")
-def lesson(chromium, lab):
-    page = new_page(chromium)
-    opened = Lesson(page, lab.url, "05_conversa")
+def lesson(module_page, lab):
+    opened = Lesson(module_page, lab.url, "05_conversa")
     opened.run_until(PANEL)
-    expect(page.get_by_role("region", name="Cliente de eco")).to_be_visible()
-    yield opened
-    close(page)
+    expect(module_page.get_by_role("region", name="Cliente de eco")).to_be_visible()
+    return opened
 
 
 @pytest.fixture

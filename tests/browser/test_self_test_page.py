@@ -5,19 +5,16 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.conftest import close, new_page, violations
+from tests.browser.conftest import violations
 
 
 @pytest.fixture(scope="module")
-def lesson(chromium, lab):
-    page = new_page(chromium)
-    page.goto(re.sub(r"[^/]*\.ipynb", "00_comece_aqui.ipynb", lab.url) + "&reset")
-    view = page.get_by_role("tabpanel", name=re.compile("00_comece_aqui"))
+def lesson(module_page, lab):
+    view = lab.show(module_page, "00_comece_aqui")
     title = view.get_by_role("heading", name="Autoteste")
     title.scroll_into_view_if_needed()
     expect(title).to_be_visible()
-    yield page, view
-    close(page)
+    return module_page, view
 
 
 @pytest.mark.parametrize("key", ["Enter", "Space"])

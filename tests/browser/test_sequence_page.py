@@ -7,7 +7,7 @@ import nbformat
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.conftest import close, new_page, use_theme, violations
+from tests.browser.conftest import use_theme, violations
 from tests.conftest import TIMEOUT
 
 LOAD = "%load_ext echo_lib\nimport socket, threading\nfrom echo_lib import SequenceDiagram, Trace"
@@ -37,15 +37,13 @@ def open_lab(lab, page):
 
 
 @pytest.fixture(scope="module")
-def finished(lab, chromium):
+def finished(lab, module_page):
     """Um caderno cuja conversa já acabou, para olhar de vários jeitos."""
-    page = new_page(chromium)
-    notebook = lab.open(page, "acabada", LOAD, f"{TALK}\n{CLOSE}", THREADS)
+    notebook = lab.open(module_page, "acabada", LOAD, f"{TALK}\n{CLOSE}", THREADS)
     for cell in (0, 1):
         notebook.run(cell)
     expect_last(notebook, "escuta close()")
-    yield notebook
-    close(page)
+    return notebook
 
 
 def diagram(notebook):
