@@ -7,10 +7,12 @@ import shutil
 import signal
 import socket
 import struct
+import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -30,25 +32,22 @@ if hasattr(signal, "SIGHUP"):
 # O progresso de quem estuda nesta máquina não é dos testes.
 os.environ["ECHO_LIB_PROGRESSO"] = str(Path(tempfile.mkdtemp(), "progresso.txt"))
 
-# Com os testes em vários processos, o que usa a porta 61840 desta máquina, ou os anúncios em
-# 127.0.0.1, fica num processo só; os demais arquivos, cada um inteiro no seu.
+# Com os testes em vários processos, o que usa os anúncios em 127.0.0.1 fica num processo só; os
+# demais arquivos, cada um inteiro no seu.
 _TOGETHER = {
-    "test_nbval.py": "61840",
-    "test_lessons.py": "61840",
     "test_discovery.py": "anúncios",
     "test_client_panel.py": "anúncios",
     "test_client_page.py": "anúncios",
 }
 # Os do navegador, juntos: um Chromium e uma página do JupyterLab servem a todos.
-_BROWSER = ["test_sequence_page.py", "test_class_page.py", "test_server_page.py"]
+_BROWSER = ["test_lessons.py", "test_sequence_page.py", "test_class_page.py", "test_server_page.py"]
 _BROWSER += ["test_bytes_page.py", "test_capture_page.py", "test_self_test_page.py"]
 _BROWSER += ["test_terminals.py", "test_drawing.py"]
 _TOGETHER |= dict.fromkeys(_BROWSER, "navegador")
 
 
 # Os demorados vão na frente, para que no fim um processo não trabalhe sozinho.
-_LONG = ["test_nbval.py", "test_lessons.py", *_BROWSER]
-_LONG += ["test_lesson_cells.py", "test_lesson_exercises.py"]
+_LONG = [*_BROWSER, "test_lesson_cells.py", "test_nbval.py", "test_lesson_exercises.py"]
 _LONG += ["test_kit.py", "test_checks_many.py", "test_checks_failures.py"]
 
 
@@ -174,16 +173,40 @@ def no_process_left() -> Iterator[None]:
     assert set(psutil.Process().children()) <= before
 
 
-def start_kernel(folder: Path) -> tuple[Any, Any]:
-    """Um kernel de verdade e o seu cliente, prontos, com esta pasta como a corrente.
+@cache
+def own_network() -> tuple[str, ...]:
+    """O que se põe antes de um comando para que ele rode numa rede só dele, com uma placa.
+
+    É um espaço de rede do Linux, em que a porta 61840 não é disputada com outros testes. Onde não
+    se pode criar um, nada, e o comando roda na rede de todos.
+    """
+    if sys.platform != "linux" or not (shutil.which("unshare") and shutil.which("ip")):
+        return ()
+    alone = ("unshare", "--net")
+    if subprocess.run([*alone, "true"], stderr=subprocess.DEVNULL).returncode:
+        return ()
+    steps = ["ip link set lo up", "ip link add lan0 type veth peer name lan1"]
+    steps += ["ip addr add 192.168.1.20/24 dev lan0", "ip link set lan0 up", "ip link set lan1 up"]
+    return (*alone, "sh", "-ec", "; ".join([*steps, 'exec "$@"']), "sh")
+
+
+def kernel_manager(*before: str) -> Any:
+    """O de um kernel que ainda não começou, a ser aberto pelo comando que vem antes do dele.
 
     Por TCP, o jupyter_client escolhe as portas antes de o kernel as abrir, e no meio-tempo outro
-    teste pode tomar uma: onde há sockets de arquivo, é por eles.
+    teste pode tomar uma: onde há sockets de arquivo, que não são da rede, é por eles.
     """
     from jupyter_client.manager import KernelManager
 
     where = {"transport": "ipc", "ip": str(Path(tempfile.mkdtemp(), "kernel"))}
     manager = KernelManager(kernel_name="python3", **({} if sys.platform == "win32" else where))
+    manager.kernel_spec.argv = [*before, *manager.kernel_spec.argv]
+    return manager
+
+
+def start_kernel(folder: Path, *before: str) -> tuple[Any, Any]:
+    """Um kernel de verdade e o seu cliente, prontos, com esta pasta como a corrente."""
+    manager = kernel_manager(*before)
     manager.start_kernel(cwd=str(folder))
     client = manager.client()
     client.start_channels()

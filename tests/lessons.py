@@ -1,11 +1,14 @@
 """As lições, como os testes as leem e executam."""
 
 import re
+import shutil
+from pathlib import Path
 
 import nbformat
 import pytest
+from nbclient import NotebookClient
 
-from tests.conftest import ROOT, start_kernel, stop_kernel
+from tests.conftest import ROOT, kernel_manager, own_network, start_kernel, stop_kernel
 
 LESSONS = sorted((ROOT / "notebooks").glob("[0-9]*.ipynb"))
 LESSON = pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
@@ -32,10 +35,13 @@ def text(path, kind):
 
 
 class Kernel:
-    """Um kernel que executa células como o JupyterLab: com a identidade de cada uma."""
+    """Um kernel que executa células como o JupyterLab: com a identidade de cada uma.
+
+    A rede é só dele, se possível: as lições usam todas a porta 61840.
+    """
 
     def __init__(self):
-        self.manager, self.client = start_kernel(ROOT / "notebooks")
+        self.manager, self.client = start_kernel(ROOT / "notebooks", *own_network())
 
     def __enter__(self):
         return self
@@ -55,6 +61,16 @@ class Kernel:
             if reply["parent_header"].get("msg_id") == message["header"]["msg_id"]:
                 error = reply["content"]
                 return error.get("ename", ""), "\n".join(error.get("traceback", []))
+
+
+def execute(notebook, *before, **options):
+    """Executa um caderno inteiro, com o kernel aberto pelo comando que vem antes do dele."""
+    manager = kernel_manager(*before)
+    client = NotebookClient(notebook, km=manager, timeout=CELL_TIMEOUT, **options)
+    client.owns_km = True  # ao fim, encerra também o kernel que não foi ele quem criou
+    client.execute(cwd=ROOT / "notebooks")
+    if manager.transport == "ipc":
+        shutil.rmtree(Path(manager.ip).parent)
 
 
 def drawings(notebook):

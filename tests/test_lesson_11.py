@@ -3,25 +3,16 @@
 import os
 import sys
 
-import nbformat
 import pytest
-from jupyter_client.manager import KernelManager
-from nbclient import NotebookClient
 
-from tests.conftest import ROOT, TIMEOUT, need
-
-LESSON = ROOT / "notebooks" / "11_por_dentro_do_tcp.ipynb"
-LAUNCHER = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+from tests.conftest import need, own_network
+from tests.lessons import execute, lesson, read
 
 
 def run(*before):
     """Executa a lição inteira, com o kernel aberto por este programa; devolve as células."""
-    manager = KernelManager()
-    manager.kernel_spec.argv = [*before, *LAUNCHER]
-    notebook = nbformat.read(LESSON, as_version=4)
-    client = NotebookClient(notebook, km=manager, timeout=TIMEOUT)
-    client.owns_km = True  # ao fim, encerra também o kernel que não foi ele quem criou
-    client.execute(cwd=LESSON.parent)
+    notebook = read(lesson("11"))
+    execute(notebook, *before, *own_network())
     return notebook.cells
 
 

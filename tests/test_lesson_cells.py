@@ -2,10 +2,9 @@
 
 import nbformat
 import pytest
-from nbclient import NotebookClient
 
-from tests.conftest import ROOT
-from tests.lessons import CELL_TIMEOUT, NOTEBOOK, Kernel, drawings, lesson, read
+from tests.conftest import own_network
+from tests.lessons import NOTEBOOK, Kernel, drawings, execute, lesson, read
 
 
 def explained(trace):
@@ -40,6 +39,5 @@ def test_cells_in_reverse_order_never_hang_and_errors_are_explained(path):
 def test_saved_drawings_are_those_of_a_new_run(number):
     notebook = read(lesson(number))
     saved = drawings(notebook)
-    client = NotebookClient(notebook, allow_errors=True, timeout=CELL_TIMEOUT)
-    client.execute(cwd=ROOT / "notebooks")
+    execute(notebook, *own_network(), allow_errors=True)
     assert drawings(notebook) == saved

@@ -4,7 +4,6 @@ import os
 import re
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from itertools import count
@@ -12,9 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from jupyter_client.manager import KernelManager
 
-from tests.conftest import ROOT, TIMEOUT, Kernel, need
+from tests.conftest import ROOT, TIMEOUT, Kernel, need, start_kernel, stop_kernel
 
 # O anúncio leva cerca de um segundo para valer: pergunta até que alguém responda.
 SEARCH = """
@@ -115,16 +113,8 @@ class Host:
 
     def kernel(self) -> Kernel:
         """Abre um kernel nesta máquina; fala-se com ele por sockets Unix, que não são da rede."""
-        folder = self._stack.enter_context(tempfile.TemporaryDirectory())
-        manager = KernelManager(transport="ipc", connection_file=f"{folder}/kernel.json")
-        launcher = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
-        manager.kernel_spec.argv = [*self._prefix, *launcher]
-        manager.start_kernel(cwd=str(ROOT))
-        self._stack.callback(manager.shutdown_kernel, now=True)
-        client = manager.client()
-        client.start_channels()
-        self._stack.callback(client.stop_channels)
-        client.wait_for_ready(timeout=60)
+        manager, client = start_kernel(ROOT, *self._prefix)
+        self._stack.callback(stop_kernel, manager, client)
         return Kernel(client)
 
 
