@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
+from threading import Condition
 from threading import Event as Flag
 from typing import Any, NamedTuple
 
@@ -23,6 +24,7 @@ SIDES = ("cliente", "servidor")
 _NAMES = {"S": "SYN", "F": "FIN", "R": "RST", "A": "ACK"}
 _SO_ATTACH_FILTER = 26  # asm-generic/socket.h
 _SETTLE = 2.0  # segundos, no máximo, à espera dos últimos pacotes
+_GOODBYE = 0.5  # segundos, no máximo, à espera do FIN de quem ainda não fechou o seu lado
 _TWICE = 0.01  # segundos: no loopback, o mesmo pacote é visto ao sair e ao entrar
 
 
@@ -174,6 +176,8 @@ def live(port: int) -> Iterator[Capture]:
         raise CaptureError(_refused(error)) from error
     started, drained, result = Flag(), Flag(), Capture()
     found: list[_Packet] = []
+    half_closed: dict[frozenset[Address], Address] = {}  # entre quem, e quem já disse adeus
+    changed = Condition()
     mark = socket.create_server(("127.0.0.1", 0))
     with suppress(OSError):  # BlockingIOError, quando a fila acaba
         _only(opened, port, mark.getsockname()[1])
@@ -184,6 +188,9 @@ def live(port: int) -> Iterator[Capture]:
             drained.set()
         elif packet and port in (packet.source[1], packet.target[1]) and len(found) < 2 * MOST:
             found.append(packet)
+            with changed:
+                _note_goodbye(half_closed, packet)
+                changed.notify()
 
     sniffer = AsyncSniffer(
         opened_socket=opened,
@@ -196,6 +203,12 @@ def live(port: int) -> Iterator[Capture]:
         started.wait(_SETTLE)
         yield result
         _drain(mark, drained)
+        with changed:  # o outro lado fecha noutra thread, talvez depois do with
+            waited = bool(half_closed)
+            changed.wait_for(lambda: not half_closed, _GOODBYE)
+        if waited:  # e falta o ACK do último FIN
+            drained.clear()
+            _drain(mark, drained)
     finally:
         if sniffer.running:
             sniffer.stop()
@@ -235,6 +248,16 @@ def _only(opened: Any, port: int, other: int) -> None:
     opened.ins.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, pair)
     while opened.ins.recv(1, socket.MSG_DONTWAIT):  # o que já estava na fila, antes do filtro
         pass
+
+
+def _note_goodbye(half_closed: dict[frozenset[Address], Address], packet: _Packet) -> None:
+    """Anota um FIN ou um RST: a conversa acaba com o segundo FIN, ou com o RST."""
+    ends = frozenset((packet.source, packet.target))
+    second = "F" in packet.flags and half_closed.get(ends, packet.source) != packet.source
+    if second or "R" in packet.flags:
+        half_closed.pop(ends, None)
+    elif "F" in packet.flags:
+        half_closed[ends] = packet.source
 
 
 def _drain(mark: socket.socket, seen: Flag) -> None:

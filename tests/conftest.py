@@ -200,7 +200,8 @@ def kernel_manager(*before: str) -> Any:
 
     where = {"transport": "ipc", "ip": str(Path(tempfile.mkdtemp(), "kernel"))}
     manager = KernelManager(kernel_name="python3", **({} if sys.platform == "win32" else where))
-    manager.kernel_spec.argv = [*before, *manager.kernel_spec.argv]
+    launcher = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+    manager.kernel_spec.argv = [*before, *launcher]
     return manager
 
 

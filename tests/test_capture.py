@@ -4,6 +4,7 @@ import os
 import socket
 import subprocess
 import sys
+import threading
 import xml.etree.ElementTree as ElementTree
 
 import pytest
@@ -310,6 +311,20 @@ def need_root():
 def test_live_capture_sees_each_segment_once():
     need_root()
     assert run_live() == "SYN seq=0\n4 bytes seq=1\n4 bytes seq=1\n2 False\n"
+
+
+def test_goodbye_of_the_other_side_is_captured_even_after_the_with():
+    need_root()
+    with socket.create_server((HERE, 0)) as listener:
+        with capture.live(listener.getsockname()[1]) as found:
+            client = socket.create_connection(listener.getsockname(), TIMEOUT)
+            conn, _ = listener.accept()
+            client.close()
+            late = threading.Timer(0.2, conn.close)
+            late.start()
+        late.join(TIMEOUT)
+    assert [s.sender for s in found if "FIN" in s.flags] == ["cliente", "servidor"]
+    assert (found[-1].sender, found[-1].flags) == ("cliente", ("ACK",))
 
 
 FLOOD = """
