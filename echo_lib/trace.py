@@ -191,8 +191,10 @@ class Trace:
         offset = self._offsets.get(key, 0)
         if event.socket <= self._lost or offset < 0:
             return None
+        # O erro de tipo vem antes de qualquer byte; nos outros, não se sabe quantos já foram.
         interrupted = event.call == "sendall" and event.error is not None
-        self._offsets[key] = -1 if interrupted else offset + event.size  # não se sabe quanto foi
+        interrupted = interrupted and not isinstance(event.error, TypeError)
+        self._offsets[key] = -1 if interrupted else offset + event.size
         return offset
 
     def _pair(self, local: Any, peer: Any) -> int:

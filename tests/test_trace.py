@@ -432,3 +432,16 @@ def test_printable_never_lets_a_control_through(data):
 def test_printable_keeps_what_can_be_read(text):
     assert printable(text) == printable(text.encode()) == text
     assert printable(text.encode() + b"\xc3\x1b") == text + "\\xc3\\x1b"
+
+
+def test_text_without_encode_sends_nothing_and_the_position_in_the_stream_is_kept():
+    with (
+        Trace() as trace,
+        socket.create_server((HERE, 0)) as listener,
+        socket.create_connection(listener.getsockname(), timeout=TIMEOUT) as client,
+    ):
+        with pytest.raises(TypeError):
+            client.sendall("olá")
+        client.sendall("olá".encode())
+    wrong, right = [event for event in trace.events() if event.call == "sendall"]
+    assert isinstance(wrong.error, TypeError) and (right.offset, right.size) == (0, 4)
