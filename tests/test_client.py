@@ -125,6 +125,17 @@ def drip(conn):
                 conn.recv(1024)
 
 
+def test_deadline_that_ends_between_two_recv_is_explained_as_one_that_ends_in_recv(monkeypatch):
+    clock = iter([0.0, 0.0, TIMEOUT + 1])  # o começo, o sendall, e já passou da hora no recv
+    with peer(listen_only) as client:
+        client.connect()
+        monkeypatch.setattr("echo_lib.client.monotonic", lambda: next(clock))
+        with pytest.raises(TimeoutError) as caught:
+            client.send("olá")
+    (note,) = caught.value.__notes__
+    assert "o tempo acabou, e o que se esperava não chegou" in note
+
+
 @pytest.mark.parametrize(
     ("behave", "timeout", "error", "happened"),
     [
