@@ -308,6 +308,11 @@ class _Packet(NamedTuple):
         return (*self[1:6], len(self.data), self.mark)
 
     @property
+    def opens(self) -> bool:
+        """Se pede uma conexão; o pedido pode trazer também ECE e CWR (RFC 3168, seção 6.1.1)."""
+        return "S" in self.flags and "A" not in self.flags
+
+    @property
     def length(self) -> int:
         return len(self.data) + ("S" in self.flags) + ("F" in self.flags)
 
@@ -417,7 +422,7 @@ def _segments(client: list[_Packet], server: list[_Packet] | None = None) -> Ite
 
 def _clients(packets: list[_Packet]) -> set[Address]:
     """Quem pediu cada conexão; sem o pedido na captura, quem falou primeiro."""
-    asked = {packet.source for packet in packets if packet.flags == "S"}
+    asked = {packet.source for packet in packets if packet.opens}
     first = {min(packets, key=lambda packet: packet.time).source} if packets else set()
     return asked or first
 
@@ -452,7 +457,7 @@ class _Talk:
     def is_over(self, packet: _Packet) -> bool:
         """Se o pacote já é de outra conexão, entre as mesmas portas."""
         first = self._first.setdefault(packet.source, packet.seq)
-        return packet.flags == "S" and packet.seq != first
+        return packet.opens and packet.seq != first
 
     def segment(self, number: int, packet: _Packet, time: float) -> Segment:
         seq = self._relative(packet.source, packet.seq, "S" not in packet.flags)

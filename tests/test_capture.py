@@ -156,10 +156,11 @@ def test_a_capture_that_began_late_counts_from_one(tmp_path):
     assert shown(found) == ["c 2 bytes seq=1", "s ACK ack=3"]
 
 
-def test_the_same_ports_used_again_are_another_connection(tmp_path, monkeypatch):
-    first = [packet(CLIENT, "S", 0), packet(CLIENT, "FA", 1, 1)]
+@pytest.mark.parametrize("syn", ["S", "SEC"])  # com ECE e CWR, o pedido oferece o ECN
+def test_the_same_ports_used_again_are_another_connection(tmp_path, monkeypatch, syn):
+    first = [packet(CLIENT, syn, 0), packet(CLIENT, "FA", 1, 1)]
     monkeypatch.setitem(ISN, CLIENT, 999_000)
-    found = read(tmp_path, [*first, packet(CLIENT, "S", 0), packet(CLIENT, "A", 1, 1)])
+    found = read(tmp_path, [*first, packet(CLIENT, syn, 0), packet(CLIENT, "A", 1, 1)])
     assert [(s.connection, s.seq) for s in found] == [(1, 0), (1, 1), (2, 0), (2, 1)]
     assert not any(s.again for s in found)
     names = [line["name"] for line in SegmentScene().add(found)["lines"]]

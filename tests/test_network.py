@@ -5,6 +5,7 @@ import shlex
 import socket
 import subprocess
 import sys
+from contextlib import closing
 
 import psutil
 import pytest
@@ -124,6 +125,14 @@ def test_next_free_port_says_why_there_is_none(listener, monkeypatch):
         assert cause in caught.value.__notes__[0]
     with pytest.raises(ValueError, match="esperava uma porta"):
         next_free_port(start=65536)
+
+
+def test_name_that_does_not_exist_is_looked_up_only_once(monkeypatch):
+    tried = []
+    monkeypatch.setattr(network.local, "closing", lambda s: tried.append(s) or closing(s))
+    with pytest.raises(socket.gaierror) as caught:
+        next_free_port("eco.invalid")
+    assert len(tried) == 1 and "o nome da máquina" in caught.value.__notes__[0]
 
 
 def test_addresses_of_this_machine_can_be_bound_and_the_lan_one_comes_first():

@@ -214,6 +214,8 @@ def next_free_port(host: str = "127.0.0.1", start: int = 61840) -> int:
                 return int(probe.getsockname()[1])
         except OSError as failure:
             error = failure
+            if isinstance(failure, socket.gaierror):  # o nome não existe em porta nenhuma
+                break
     assert error is not None
     annotate(error, (host, start))
     raise error
