@@ -10,7 +10,7 @@ import struct
 import sys
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Condition
@@ -178,7 +178,9 @@ def live(port: int) -> Iterator[Capture]:
     found: list[_Packet] = []
     half_closed: dict[frozenset[Address], Address] = {}  # entre quem, e quem já disse adeus
     changed = Condition()
-    mark = socket.create_server(("127.0.0.1", 0))
+    mark = _untraced()  # o que a captura faz não é da conversa de ninguém
+    mark.bind(("127.0.0.1", 0))
+    mark.listen()
     with suppress(OSError):  # BlockingIOError, quando a fila acaba
         _only(opened, port, mark.getsockname()[1])
 
@@ -260,10 +262,17 @@ def _note_goodbye(half_closed: dict[frozenset[Address], Address], packet: _Packe
         half_closed[ends] = packet.source
 
 
-def _drain(mark: socket.socket, seen: Flag) -> None:
+def _drain(mark: socket.SocketType, seen: Flag) -> None:
     """Espera que tudo o que já passou seja lido: conecta a `mark`, e o SYN vem depois do resto."""
-    with suppress(OSError), socket.create_connection(mark.getsockname(), _SETTLE):
+    with suppress(OSError), closing(_untraced()) as client:
+        client.settimeout(_SETTLE)
+        client.connect(mark.getsockname())
         seen.wait(_SETTLE)
+
+
+def _untraced() -> socket.SocketType:
+    """Um socket TCP comum, mesmo dentro de um rastro."""
+    return socket.SocketType(socket.AF_INET, socket.SOCK_STREAM)
 
 
 def _refused(error: Exception) -> str:

@@ -37,7 +37,7 @@ def text(path, kind):
 class Kernel:
     """Um kernel que executa células como o JupyterLab: com a identidade de cada uma.
 
-    A rede é só dele, se possível: as lições usam todas a porta 61840.
+    A rede é só dele, se possível: várias lições usam a porta 61840.
     """
 
     def __init__(self):
@@ -68,9 +68,11 @@ def execute(notebook, *before, **options):
     manager = kernel_manager(*before)
     client = NotebookClient(notebook, km=manager, timeout=CELL_TIMEOUT, **options)
     client.owns_km = True  # ao fim, encerra também o kernel que não foi ele quem criou
-    client.execute(cwd=ROOT / "notebooks")
-    if manager.transport == "ipc":
-        shutil.rmtree(Path(manager.ip).parent)
+    try:
+        client.execute(cwd=ROOT / "notebooks")
+    finally:
+        if manager.transport == "ipc":
+            shutil.rmtree(Path(manager.ip).parent)
 
 
 def drawings(notebook):

@@ -9,7 +9,7 @@ import xml.etree.ElementTree as ElementTree
 
 import pytest
 
-from echo_lib import SequenceDiagram, capture
+from echo_lib import SequenceDiagram, Trace, capture
 from echo_lib.panels import still
 from echo_lib.panels.segments import SegmentScene
 from tests.conftest import HERE, ROOT, TIMEOUT, need
@@ -326,6 +326,13 @@ def test_goodbye_of_the_other_side_is_captured_even_after_the_with():
         late.join(TIMEOUT)
     assert [s.sender for s in found if "FIN" in s.flags] == ["cliente", "servidor"]
     assert (found[-1].sender, found[-1].flags) == ("cliente", ("ACK",))
+
+
+def test_a_live_capture_inside_a_trace_leaves_nothing_of_its_own_there():
+    need_root()
+    with Trace() as trace, capture.live(1):
+        pass
+    assert trace.events() == []
 
 
 FLOOD = """
