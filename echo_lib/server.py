@@ -115,8 +115,8 @@ class EchoServer:
         buffer_size: o máximo de bytes de cada recv.
         max_clients: quantos clientes ao mesmo tempo; o seguinte é aceito e fechado em seguida.
             Nunca mais que 3/4 dos descritores que o sistema dá a este processo.
-        max_clients_per_address: quantos de um mesmo endereço. O padrão é 32 quando a rede
-            enxerga o servidor e sem limite próprio em 127.0.0.1, onde todos têm o mesmo endereço.
+        max_clients_per_address: quantos de um mesmo endereço. O padrão é 32 para cada máquina da
+            rede e sem limite próprio para esta, onde, como num JupyterHub, todos têm o mesmo.
         idle_timeout: segundos de silêncio até encerrar uma conexão; None espera para sempre.
 
     Erros:
@@ -139,6 +139,7 @@ class EchoServer:
         self._host, self._port = valid_address(host, port)
         self.buffer_size = positive("buffer_size", buffer_size, most=MOST_BYTES)
         self.max_clients = positive("max_clients", max_clients)
+        self._spares_this_machine = max_clients_per_address is None
         if max_clients_per_address is None:
             max_clients_per_address = max_clients if is_loopback(self._host) else _LAN_PER_ADDRESS
         self.max_clients_per_address = positive("max_clients_per_address", max_clients_per_address)
@@ -420,7 +421,7 @@ class EchoServer:
         if not address:  # no macOS, accept pode entregar quem já desistiu, sem endereço
             return sock.close()
         host = sys.intern(address[0])
-        if refusal := self._refusal(host):
+        if refusal := self._refusal(host, sock):
             if not self._refused[host]:  # quem insiste não enche o registro
                 self._note(refusal, (host, address[1]))
             self._refused[host] += 1
@@ -435,13 +436,15 @@ class EchoServer:
         self._selector.register(sock, _READ, connection)
         self._note("entrou", connection.address)
 
-    def _refusal(self, host: str) -> str:
+    def _refusal(self, host: str, sock: socket.socket) -> str:
         """Por que não há lugar para mais um cliente desse host; "" se há."""
         if len(self._connections) >= min(self.max_clients, _spare_descriptors()):
             return f"recusado: o servidor está cheio, com {counted(len(self._connections))}"
-        if self._per_address[host] >= self.max_clients_per_address:
-            return f"recusado: este endereço já tem {counted(self._per_address[host])}"
-        return ""
+        if self._per_address[host] < self.max_clients_per_address:
+            return ""
+        if self._spares_this_machine and _is_own(host, sock):
+            return ""
+        return f"recusado: este endereço já tem {counted(self._per_address[host])}"
 
     def _hold(self) -> float:
         """Em pausa: só _wake() acorda, e o silêncio de quem espera não conta."""
@@ -514,6 +517,13 @@ class EchoServer:
 def is_loopback(host: str) -> bool:
     """Diz se só esta máquina alcança o endereço (RFC 1122, seção 3.2.1.3)."""
     return host == "localhost" or host.startswith("127.")
+
+
+def _is_own(host: str, sock: socket.socket) -> bool:
+    """Diz se quem se conectou está nesta mesma máquina."""
+    with suppress(OSError):  # no macOS, falha se o cliente já se foi
+        return is_loopback(host) or host == sock.getsockname()[0]
+    return False
 
 
 def exposure(server: EchoServer) -> str:

@@ -176,6 +176,13 @@ def test_default_limit_per_address_protects_a_server_the_network_sees():
     assert EchoServer(" localhost ", max_clients=7).max_clients_per_address == 7
 
 
+def test_a_class_on_one_shared_machine_fits_in_a_server_the_network_sees():
+    """Num JupyterHub, os alunos todos vêm de 127.0.0.1 ou do endereço da própria máquina."""
+    with EchoServer("0.0.0.0", 0) as server, ExitStack() as leaving:
+        class_ = [leaving.enter_context(join(server)) for _ in range(40)]
+        assert {echo(student) for student in class_} == {b"eco"}
+
+
 @pytest.mark.parametrize(("old", "new"), [(HERE, HERE), (HERE, "localhost"), ("0.0.0.0", HERE)])
 def test_starting_on_the_same_address_replaces_the_older_server(old, new):
     with EchoServer(old, 0) as older, socket.create_connection((HERE, older.address[1])) as client:
