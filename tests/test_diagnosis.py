@@ -193,6 +193,33 @@ def test_listener_that_never_accepts_is_silent():
     )
 
 
+@pytest.mark.parametrize("closes", [True, False], ids=["fecha", "cala"])
+def test_part_of_the_echo_is_told_from_none_of_it(closes):
+    with socket.create_server((HERE, 0)) as listener, ExitStack() as stack:
+
+        def serve():
+            conn = stack.enter_context(listener.accept()[0])
+            conn.sendall(conn.recv(1024)[:5])
+            if closes:
+                conn.close()
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        diagnosis = diagnose(*listener.getsockname(), TIMEOUT if closes else 0.3)
+        thread.join(TIMEOUT)
+    assert (diagnosis.kind, diagnosis.ok) == ("cut", False)
+    check_text(
+        str(diagnosis),
+        "voltaram de 127.0.0.1 só 5 dos 22 bytes enviados.",
+        [
+            "o servidor lê ou envia uma vez só, e o resto da mensagem ficou para trás",
+            "o servidor parou, ou a rede caiu, no meio da resposta",
+            "quem escuta ali não é um servidor de eco",
+        ],
+        "tente de novo",
+    )
+
+
 def test_paused_server_is_silent_and_resumed_is_fine():
     with EchoServer(port=0) as server:
         server.pause()

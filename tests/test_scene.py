@@ -1,10 +1,12 @@
 """Do rastro ao desenho: linhas de vida, linhas e setas, conferidas em sockets de verdade."""
 
 import asyncio
+import re
 import socket
 import struct
+import sys
 import xml.etree.ElementTree as ElementTree
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import replace
 
 import pytest
@@ -408,6 +410,28 @@ def test_still_says_how_many_calls_it_leaves_out(talk):
     assert "… e mais 3 chamadas antes destas" in words
     left = len(talk.trace.events()) - still.ROWS
     assert f"… e mais {left} chamadas depois destas" in words
+
+
+ARROW = re.compile(r"M([\d.]+) [\d.]+L([\d.]+) [\d.]+$")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="nos outros, a fila cheia se porta diferente")
+def test_still_of_a_connection_without_answer_does_not_reach_the_other_side():
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as listener, ExitStack() as stack:
+        address = listener.getsockname()
+        for _ in range(2):  # enche a fila da escuta: o Linux descarta o próximo SYN
+            filling = stack.enter_context(socket.socket())
+            filling.setblocking(False)
+            filling.connect_ex(address)
+        with Trace() as trace, socket.socket() as client, pytest.raises(TimeoutError):
+            client.settimeout(0.1)
+            client.connect(address)
+    root = ElementTree.fromstring(still.svg(trace.events()))
+    paths = [element.get("d") for element in root.iter() if element.tag.endswith("path")]
+    lives = [float(path[1:].split(" ")[0]) for path in paths if "V" in path]
+    [(start, end)] = [points for path in paths for points in ARROW.findall(path)]
+    assert sorted(lives) == sorted([float(start), 2 * float(end) - float(start)])
+    assert "SYN… sem resposta ✗" in "".join(root.itertext())
 
 
 def test_still_of_nothing_is_valid():

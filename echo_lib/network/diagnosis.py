@@ -138,6 +138,15 @@ _TEXTS: dict[str, tuple[str, tuple[str, ...], str]] = {
         ),
         "espere o outro cliente sair, ou pergunte a quem cuida do servidor.",
     ),
+    "cut": (
+        "voltaram de {host} só {came} dos {sent} bytes enviados.",
+        (
+            "o servidor lê ou envia uma vez só, e o resto da mensagem ficou para trás",
+            "o servidor parou, ou a rede caiu, no meio da resposta",
+            "quem escuta ali não é um servidor de eco",
+        ),
+        "tente de novo; se o servidor é seu, confira nele o laço do recv e o sendall.",
+    ),
     "not_echo": (
         "quem atende em {host}:{port} não é um servidor de eco: respondeu {answer}.",
         ("a porta é de outro programa", "o endereço é de outra máquina"),
@@ -157,7 +166,7 @@ class Diagnosis:
 
     `kind` é um dos tipos: "echo" (o único bom), "refused", "refused_here", "listens_elsewhere",
     "stuck", "filtered", "no_machine", "no_route", "other_subnet", "any_address", "port_zero",
-    "name_not_found", "full", "silent", "not_echo", "other". `reasons` vem da causa mais comum para
+    "name_not_found", "full", "silent", "cut", "not_echo", "other". `reasons` vem da causa mais comum para
     a menos comum.
     """
 
@@ -291,15 +300,17 @@ def _talk(sock: socket.SocketType, address: Address, timeout: float) -> Diagnosi
                 break
             answer += piece
     except TimeoutError:
-        if probe.startswith(answer):
+        if not answer:
             return _result(address, "silent", seconds=_decimal(timeout))
     except OSError:  # RST: fechou sem ler
         pass
     if answer == probe:
         ms = f"{(perf_counter() - start) * 1000:.1f}".replace(".", ",")
         return _echo(address, sock.getpeername()[0], ms)
-    if probe.startswith(answer):
+    if not answer:
         return _result(address, "full")
+    if probe.startswith(answer):
+        return _result(address, "cut", came=len(answer), sent=len(probe))
     return _result(address, "not_echo", answer=f"“{printable(answer[:_SHOWN])}”")
 
 

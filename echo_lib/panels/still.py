@@ -171,7 +171,9 @@ class _Still:
             for i, name in enumerate(("SYN", "SYN + ACK", "ACK")):
                 a, b = (x2, x1) if i == 1 else (x1, x2)
                 self._arrow(a, y1 - 26 + 26 * i, b, y1 - 18 + 26 * i, "#444", "system", name)
-        elif link["kind"] in ("refused", "lost", "pending"):
+        elif link["kind"] == "lost":  # não chegou a ninguém
+            self._arrow(x1, y1, (x1 + x2) / 2, y1, "#b00020", "system", "SYN… sem resposta ✗")
+        elif link["kind"] in ("refused", "pending"):
             self._arrow(x1, y1 - 8, x2, y1 - 4, "#444", "system", "SYN")
             if link["kind"] == "refused":
                 self._arrow(x2, y1 + 10, x1, y1 + 14, "#b00020", "system", "RST ✗")
