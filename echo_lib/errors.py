@@ -41,7 +41,7 @@ class EchoError(ConnectionError):
 
 
 # Nome POSIX → (Windows, macOS, Linux). Fontes: learn.microsoft.com «Windows Sockets Error
-# Codes», errno(2) do macOS e errno(3) do Linux.
+# Codes», errno(2) e netdb.h do macOS, errno(3) e netdb.h do Linux.
 CODES: dict[str, tuple[int, int, int]] = {
     "EACCES": (10013, 13, 13),
     "EADDRINUSE": (10048, 48, 98),
@@ -60,6 +60,8 @@ CODES: dict[str, tuple[int, int, int]] = {
     "EPIPE": (10058, 32, 32),
     "ETIMEDOUT": (10060, 60, 110),
 }
+# Os erros do nome da máquina, que são de outra tabela: a de getaddrinfo.
+_NAME_CODES = {"EAI_AGAIN": (11002, 2, -3), "EAI_NONAME": (11001, 8, -2)}
 _WINDOWS_NAMES = {windows: name for name, (windows, _, _) in CODES.items()}
 _SAME_MEANING = {
     "EPERM": "EACCES",
@@ -168,6 +170,18 @@ _BY_NAME: dict[str, tuple[str, str, str]] = {
         "use settimeout(segundos) para esperar com limite, ou o módulo selectors "
         "para saber a hora.",
     ),
+    "EAI_NONAME": (
+        "o nome da máquina{onde} não foi encontrado.",
+        "erro de digitação, ou a rede não tem quem traduza esse nome em endereço (DNS).",
+        "confira o nome, ou use o endereço em números, como 127.0.0.1: quatro números de 0 a 255.",
+    ),
+    "EAI_AGAIN": (
+        "o nome da máquina{onde} não foi traduzido em endereço: ninguém respondeu.",
+        "quem faz essa tradução (DNS) está fora do ar ou bloqueado, ou esta máquina está sem rede; "
+        "o nome pode até estar certo.",
+        "confira se o Wi-Fi ou o cabo está ligado; sem DNS, use o endereço em números, como "
+        "127.0.0.1.",
+    ),
     "EMFILE": (
         "arquivos e sockets abertos demais neste programa.",
         "sockets criados e nunca fechados.",
@@ -175,11 +189,6 @@ _BY_NAME: dict[str, tuple[str, str, str]] = {
     ),
 }
 
-_NAME_NOT_FOUND = (
-    "o nome da máquina{onde} não foi encontrado.",
-    "erro de digitação, ou a rede não tem quem traduza esse nome em endereço (DNS).",
-    "confira o nome, ou use o endereço em números, como 127.0.0.1: quatro números de 0 a 255.",
-)
 _NOTHING_CAME = (
     "o tempo acabou, e o que se esperava não chegou{onde}.",
     "o outro lado ainda não enviou (recv), ou ninguém se conectou (accept).",
@@ -220,7 +229,6 @@ _ENCODE = (
 )
 
 _JOINER = "\u200d"  # une emojis compostos; é invisível, mas inofensivo
-_NO_NAME = "EAI_NONAME"
 _SOCKET_CALL = re.compile(
     r"\.(bind|connect|connect_ex|send|sendall)\(|create_(server|connection)\("
 )
@@ -340,7 +348,8 @@ def printable(data: bytes | bytearray | str) -> str:
 def _error_name(exc: BaseException) -> str:
     """O nome POSIX do erro ("ECONNREFUSED"), ou "" se não for um erro do sistema."""
     if isinstance(exc, socket.gaierror):
-        return "" if exc.errno == socket.EAI_SERVICE else _NO_NAME
+        known = {socket.EAI_SERVICE: "", socket.EAI_AGAIN: "EAI_AGAIN"}
+        return known.get(exc.errno or 0, "EAI_NONAME")
     if not isinstance(exc, OSError):
         return ""
     if exc.filename is not None:  # um arquivo, não um socket
@@ -353,8 +362,8 @@ def _error_name(exc: BaseException) -> str:
 
 def _texts(exc: BaseException, name: str) -> tuple[str, str, str] | None:
     """Escolhe os três textos: o que houve, a causa, o remédio."""
-    if isinstance(exc, socket.gaierror):
-        return _NAME_NOT_FOUND if name == _NO_NAME else _BAD_PORT
+    if isinstance(exc, socket.gaierror) and not name:
+        return _BAD_PORT
     if isinstance(exc, NameError) and not isinstance(exc, UnboundLocalError):
         return _UNKNOWN_NAME
     if isinstance(exc, UnicodeDecodeError):
@@ -379,9 +388,8 @@ def _last_lines(exc: BaseException) -> str:
 
 def _codes(name: str) -> str:
     """Os números do erro em cada sistema, para quem lê mensagens de outra máquina."""
-    if name == _NO_NAME:
-        return f"{name} (Windows 11001, macOS 8, Linux -2)"
-    if name not in CODES:
+    numbers = CODES.get(name) or _NAME_CODES.get(name)
+    if not numbers:
         return ""
-    windows, macos, linux = CODES[name]
+    windows, macos, linux = numbers
     return f"{name} (Windows {windows}, macOS {macos}, Linux {linux})"

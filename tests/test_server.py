@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from contextlib import ExitStack, suppress
+from itertools import pairwise
 
 import psutil
 import pytest
@@ -207,6 +208,33 @@ def child(program):
     return subprocess.Popen([sys.executable, "-c", program], text=True, **pipes)
 
 
+def test_totals_count_each_client_once_while_it_leaves(server):
+    seen, over = [], threading.Event()
+
+    def watch():
+        while not over.is_set():
+            seen.append(server.totals)
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    for _ in range(200):
+        with join(server) as client:
+            echo(client)
+    over.set()
+    watcher.join(TIMEOUT)
+    assert not [pair for pair in pairwise(seen) if pair[0] > pair[1]]  # duas vezes: sobe e volta
+    assert server.totals == (200, 600)
+
+
+def test_way_out_of_a_busy_port_keeps_the_host():
+    with socket.create_server(("0.0.0.0", 0)) as other, pytest.raises(OSError) as caught:
+        EchoServer("0.0.0.0", other.getsockname()[1]).start()
+    way_out = caught.value.__notes__[-1]
+    free = int(way_out.split('EchoServer("0.0.0.0", port=')[1].split(")")[0])
+    with EchoServer("0.0.0.0", port=free) as server:
+        assert server.address == ("0.0.0.0", free)
+
+
 @pytest.mark.parametrize("tries", [200, 1])
 def test_port_of_another_process_gives_an_error_that_names_it(tries, monkeypatch):
     monkeypatch.setattr(network.local, "_TRIES", tries)  # 1: como se nenhuma outra estivesse livre
@@ -239,7 +267,7 @@ def test_port_held_by_a_socket_of_this_same_program():
     ("host", "happened"),
     [
         ("192.168.0.12", "o endereço (192.168.0.12:61840) não pode ser usado nesta máquina"),
-        ("eco.invalid", "o nome da máquina (eco.invalid:61840) não foi encontrado"),
+        ("eco.invalid", "o nome da máquina (eco.invalid:61840) não foi "),
         ("eu..eu", "este texto não pode virar bytes"),
     ],
 )

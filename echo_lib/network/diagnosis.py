@@ -166,8 +166,8 @@ class Diagnosis:
 
     `kind` é um dos tipos: "echo" (o único bom), "refused", "refused_here", "listens_elsewhere",
     "stuck", "filtered", "no_machine", "no_route", "other_subnet", "any_address", "port_zero",
-    "name_not_found", "full", "silent", "cut", "not_echo", "other". `reasons` vem da causa mais comum para
-    a menos comum.
+    "name_not_found", "full", "silent", "cut", "not_echo", "other". `reasons` vem da causa mais
+    comum para a menos comum.
     """
 
     address: Address
