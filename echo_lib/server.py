@@ -558,7 +558,7 @@ def exposure(server: EchoServer) -> str:
 def _spoken(seconds: float) -> str:
     """«1 minuto», «90 segundos»…"""
     count, unit = (seconds / 60, "minuto") if seconds % 60 == 0 else (seconds, "segundo")
-    return f"{count:g} {unit}{'s' * (count != 1)}".replace(".", ",")
+    return f"{count:g} {unit}{'s' * (count >= 2)}".replace(".", ",")
 
 
 def counted(clients: int) -> str:

@@ -315,8 +315,12 @@ class TracedSocket(socket.socket):
 
     def recvfrom(self, buffer_size: int, flags: int = 0) -> tuple[bytes, Any]:
         start = perf_counter()
-        data, address = super().recvfrom(buffer_size, flags)
         argument = (buffer_size, flags) if flags else buffer_size
+        try:
+            data, address = super().recvfrom(buffer_size, flags)
+        except BaseException as error:
+            self._note(start, "recvfrom", argument, error=error)
+            raise
         self._note(start, "recvfrom", argument, len(data), data)
         return data, address
 

@@ -279,6 +279,17 @@ def test_innermost_trace_records_unless_one_is_given(trace):
     assert trace.events() == []
 
 
+@pytest.mark.parametrize("call", ["recv", "recv_into", "recvfrom"])
+def test_call_that_fails_leaves_its_event(trace, pair, call):
+    client, _ = pair
+    client.setblocking(False)
+    with pytest.raises(BlockingIOError):
+        getattr(client, call)(bytearray(9) if call.endswith("into") else 9)
+    (event,) = trace.drain()
+    assert (event.call, event.size) == (call, 0)
+    assert isinstance(event.error, BlockingIOError)
+
+
 def test_memory_is_bounded_and_what_was_dropped_is_counted():
     with Trace(limit=10) as trace:
         client, conn = connected()  # cinco eventos: bind, listen, connect, accept, close
