@@ -77,7 +77,8 @@ _SAME_MEANING = {
 # {onde} vira « (127.0.0.1:61840)», ou nada quando não se sabe o endereço.
 _BY_NAME: dict[str, tuple[str, str, str]] = {
     "ECONNREFUSED": (
-        "conexão recusada{onde}: a máquina respondeu, mas nenhum programa escuta nessa porta.",
+        "conexão recusada{onde}: a máquina respondeu, mas nenhum programa escuta nesse endereço e "
+        "porta.",
         "o servidor não foi iniciado, já terminou, ou usa outra porta ou outro endereço. "
         "E 127.0.0.1 é sempre a própria máquina de quem conecta, nunca a do colega.",
         "inicie o servidor e conecte de novo; confira host e porta dos dois lados, "
@@ -96,7 +97,7 @@ _BY_NAME: dict[str, tuple[str, str, str]] = {
         "quem o escreveu, e quase nunca é o seu. No connect, o endereço 0.0.0.0 e a porta 0 "
         "também não servem de destino.",
         "use 127.0.0.1 para testar sozinho, 0.0.0.0 no bind para escutar em todos os endereços, "
-        "ou o seu IPv4, que ipconfig (Windows) ou ip addr (Linux) mostra.",
+        "ou o seu IPv4, que ipconfig (Windows), ip addr (Linux) ou ifconfig (macOS) mostra.",
     ),
     "EACCES": (
         "o sistema não deu permissão para usar o endereço{onde}.",
@@ -122,7 +123,7 @@ _BY_NAME: dict[str, tuple[str, str, str]] = {
         "a máquina{onde} é inalcançável.",
         "ninguém nessa rede responde por esse endereço: a máquina está desligada, mudou de "
         "endereço, ou o Wi-Fi isola os aparelhos.",
-        "pergunte ao dono o IPv4 de agora (ipconfig) e tente de novo.",
+        "pergunte ao dono o IPv4 de agora (ipconfig, ip addr ou ifconfig) e tente de novo.",
     ),
     "ECONNRESET": (
         "a conexão{onde} foi cortada pelo outro lado (RST).",

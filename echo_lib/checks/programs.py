@@ -89,7 +89,8 @@ def _wrong_service(address: tuple[str, int], trace: Trace) -> tuple[str, str] | 
             for data in messages:
                 received = peers.exchange(peer, data, len(data))
                 if received != data:
-                    text = f"Com {what}, enviei {brief(data)} e recebi {brief(received)}."
+                    back = f"recebi {brief(received)}" if received else "nada voltou"
+                    text = f"Com {what}, enviei {brief(data)} e {back}."
                     return text, _service_hint(what, data, received)
             if what == "um cliente que vem depois":
                 peers.send(peer, b"x" * 100)

@@ -70,6 +70,8 @@ def lines(function: Callable[[socket.socket], list[str]]) -> Check:
 
 
 def _lines_hint(learner: Learner, expected: list[str], answer: Any) -> str:
+    if answer == [*expected, ""]:
+        return "Cada fim de linha encerra uma linha; depois do último, não começa outra."
     if sum(event.receives for event in learner.own_events()) == 1:
         return "Você chamou recv uma vez só, e o resto veio depois."
     if answer == [line for line in expected if line]:
