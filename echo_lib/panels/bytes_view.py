@@ -92,7 +92,7 @@ class BytesView(anywidget.AnyWidget):
         return _receive(self._shown, self.buffer_size)
 
     def _repr_mimebundle_(self, **options: Any) -> Any:
-        """O painel e, para quem lê o caderno sem kernel, a tabela parada em HTML."""
+        """O painel e, para quem lê o notebook sem kernel, a tabela parada em HTML."""
         bundle = super()._repr_mimebundle_(**options)
         if bundle:
             bundle[0]["text/html"] = self._still()

@@ -149,7 +149,7 @@ class ClassPanel(PolledPanel):
         """Salva em CSV o registro da turma: quem entrou, quem saiu, quanto disse.
 
         Argumentos:
-            path: o arquivo; se omitido, turma_DATA_HORA.csv na pasta deste caderno.
+            path: o arquivo; se omitido, turma_DATA_HORA.csv na pasta deste notebook.
 
         Retorna:
             Path: o arquivo criado; um que já exista nunca é substituído.

@@ -104,7 +104,7 @@ export class Store {
     return line?.same ? this.lines.get(line.same) : line;
   }
 
-  /** As últimas linhas, para o caderno salvo: quem o abrir sem kernel vê o fim da conversa. */
+  /** As últimas linhas, para o notebook salvo: quem o abrir sem kernel vê o fim da conversa. */
   tail(rows = 300) {
     const kept = this.rows.slice(-rows);
     const ids = new Set(kept.map((row) => row.id));
@@ -378,7 +378,7 @@ export function mount(el, store, onExport) {
   const notice = element("p", { className: "echo-notice" });
   notice.setAttribute("role", "status");
   const toolbar = element("div", { className: "echo-row" }, pause, first, back, forward, filterLabel, filter, save);
-  // Depois de um clique do mouse, as teclas são da lista, e não atalhos que mexem no caderno.
+  // Depois de um clique do mouse, as teclas são da lista, e não atalhos que mexem no notebook.
   toolbar.addEventListener("click", (event) => {
     if (event.detail > 0 && event.target.tagName === "BUTTON") list.focus({ preventScroll: true });
   });
@@ -664,7 +664,7 @@ export default () => {
         } else if ("rows" in message) store.add(message);
         else if ("failed" in message) store.fail(message.failed);
       };
-      // O JupyterLab grava o estado do widget com o caderno; isto não volta ao kernel.
+      // O JupyterLab grava o estado do widget com o notebook; isto não volta ao kernel.
       let saving = 0;
       store.listeners.add(() => {
         clearTimeout(saving);

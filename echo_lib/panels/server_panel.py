@@ -52,7 +52,7 @@ class ServerPanel(PolledPanel):
         return f"ServerPanel({self.server!r})"
 
     def _repr_mimebundle_(self, **options: Any) -> Any:
-        """Além do painel vivo, um retrato para quem lê o caderno sem kernel."""
+        """Além do painel vivo, um retrato para quem lê o notebook sem kernel."""
         bundle: Any = super()._repr_mimebundle_(**options)
         host, port = self.server.address
         sign, state = ("◐", "escutando") if self.server.running else ("○", "parado")

@@ -1,4 +1,4 @@
-"""O diagrama parado, em SVG: para o caderno lido sem kernel, a impressão e a exportação."""
+"""O diagrama parado, em SVG: para o notebook lido sem kernel, a impressão e a exportação."""
 
 from __future__ import annotations
 
