@@ -58,13 +58,12 @@ def _rastrear(shell: Any, line: str, cell: str) -> Any:
     from echo_lib.panels import SequenceDiagram
 
     name = line.strip() or "rastro"
-    trace = shell.user_ns.get(name) if line.strip() else None
-    if not isinstance(trace or Trace(), Trace) or not _is_free(name):
+    trace = shell.user_ns.get(name, Trace()) if line.strip() else Trace()
+    if not isinstance(trace, Trace) or not _is_free(name):
         raise ValueError(
             f"esperava %%rastrear, ou %%rastrear com o nome de um rastro; recebi {name!r}. "
             "Use um nome ainda livre, ou nenhum."
         )
-    trace = trace or Trace()
     shell.user_ns[name] = trace
     diagram = SequenceDiagram(trace)
     shown = display(diagram, display_id=True)  # type: ignore[no-untyped-call]

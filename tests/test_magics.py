@@ -85,10 +85,10 @@ def test_named_trace_is_continued_and_never_takes_the_place_of_something_else(ke
     for calls in (3, 6):
         kernel.run("%%rastrear meu\nwith socket.create_server(('127.0.0.1', 0)): pass")
         assert kernel.run("print(len(meu.events()))") == f"{calls}\n"
-    kernel.run("valor = 5")
-    for name in ("valor", "print", "class", "não é nome"):
+    kernel.run("valor, nada = 5, 0")
+    for name in ("valor", "nada", "print", "class", "não é nome"):
         assert "Use um nome ainda livre" in kernel.run(f"%%rastrear {name}\n1")
-    assert kernel.run("print(valor)") == "5\n"
+    assert kernel.run("print(valor, nada)") == "5 0\n"
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from typing import Any
 import anywidget
 import traitlets
 
-from echo_lib.network import Announcement, addresses, lan_address
+from echo_lib.network import Announcement, addresses
 from echo_lib.panels import still
 from echo_lib.panels.assets import script, style
 from echo_lib.panels.polled import PolledPanel
@@ -234,10 +234,11 @@ class ClassPanel(PolledPanel):
         self._next_look = monotonic() + _LOOK
         host = self.server.address[0]
         everywhere = host == "0.0.0.0"
-        self._lan = lan_address() if everywhere else host
-        self._roster.own = {i.address for i in addresses()}
-        mine = [i.address for i in addresses() if not i.address.startswith("127.")]
-        self._others = [address for address in mine if everywhere and address != self._lan]
+        mine = addresses()
+        self._lan = next((i.address for i in mine if i.lan), None) if everywhere else host
+        self._roster.own = {i.address for i in mine}
+        reachable = [i.address for i in mine if everywhere and not i.address.startswith("127.")]
+        self._others = [address for address in reachable if address != self._lan]
 
     def _announce(self, new: Announcement | None) -> None:
         older, self._announcement = self._announcement, new
