@@ -21,7 +21,7 @@ from echo_lib.errors import Address, Explanation, printable
 
 MOST = 10_000  # pacotes lidos de um arquivo, ou guardados ao vivo
 SIDES = ("cliente", "servidor")
-_NAMES = {"S": "SYN", "F": "FIN", "R": "RST", "A": "ACK"}
+FLAGS = {"S": "SYN", "F": "FIN", "R": "RST", "A": "ACK"}
 _SO_ATTACH_FILTER = 26  # asm-generic/socket.h
 _SETTLE = 2.0  # segundos, no máximo, à espera dos últimos pacotes
 _GOODBYE = 0.5  # segundos, no máximo, à espera do FIN de quem ainda não fechou o seu lado
@@ -479,7 +479,7 @@ class _Talk:
             "cliente" if packet.source == self.client else "servidor",
             packet.source,
             packet.target,
-            tuple(name for letter, name in _NAMES.items() if letter in packet.flags),
+            tuple(name for letter, name in FLAGS.items() if letter in packet.flags),
             seq,
             ack,
             packet.window,

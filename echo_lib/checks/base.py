@@ -13,6 +13,7 @@ from echo_lib.isolated import Learner
 from echo_lib.trace import Event
 
 MESSAGES = ("oi", "olá, ção 🗣️", "ação " * 400)  # esta, cortada em 1024, parte um ç
+BYTE_BY_BYTE = [1] * 40  # os pedaços em que a conexão entrega o que chega
 STUB = "Ainda estão ali as reticências: troque-as pela sua resposta."
 LOST_BY_SEND = "send pode aceitar só uma parte dos bytes, e diz quantos; sendall envia todos."
 

@@ -6,12 +6,11 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-from echo_lib.capture import Capture, Segment
+from echo_lib.capture import FLAGS, Capture, Segment
 from echo_lib.checks.base import STUB, Check, brief, failed, passed
 from echo_lib.isolated import Learner
 
 _CLIENT, _SERVER = ("192.168.1.30", 50000), ("192.168.1.20", 61840)
-_FLAGS = {"S": "SYN", "F": "FIN", "R": "RST", "A": "ACK"}
 _STEP = 0.01  # segundos entre um segmento e o seguinte
 
 
@@ -42,7 +41,7 @@ def _capture(*steps: str) -> Capture:
             sender="cliente" if client else "servidor",
             source=_CLIENT if client else _SERVER,
             target=_SERVER if client else _CLIENT,
-            flags=tuple(name for letter, name in _FLAGS.items() if letter in flags),
+            flags=tuple(name for letter, name in FLAGS.items() if letter in flags),
             seq=int(seq),
             ack=int(ack),
             window=64240,

@@ -9,12 +9,20 @@ from typing import Any
 
 from echo_lib import isolated, network
 from echo_lib.checks import peers
-from echo_lib.checks.base import MESSAGES, STUB, Check, brief, failed, passed, used
-from echo_lib.checks.tutorial import echo_server, wrong_answer
+from echo_lib.checks.base import (
+    BYTE_BY_BYTE,
+    MESSAGES,
+    STUB,
+    Check,
+    brief,
+    failed,
+    passed,
+    used,
+)
+from echo_lib.checks.tutorial import echo_server, served, wrong_answer
 from echo_lib.isolated import NEVER_ENDED, Learner
 
 _HOST = "127.0.0.1"
-_BYTE_BY_BYTE = [1] * 40
 _MISSED = Check(False, "Um cliente ficou sem o eco.")
 _NO_ACCEPT = "A função escutou e voltou sem esperar o cliente: faltou o accept?"
 _TRY = "Tente prender um socket a ela: se a porta tem dono, o bind lança OSError."
@@ -227,7 +235,7 @@ def sends_a_list(function: Callable[[str, int, list[str]], list[str]]) -> Check:
         (["oi", "tchau"], [], "Devolva uma lista com os textos."),
         (["oi", "", "fim"], [], empty),
         ([*MESSAGES, "fim"], [], piece),
-        (["ção", "🗣️"], _BYTE_BY_BYTE, piece),
+        (["ção", "🗣️"], BYTE_BY_BYTE, piece),
         ([], [], "Sem mensagens, a lista dos ecos é vazia."),
     ]
     with Learner(function) as learner:
@@ -239,12 +247,10 @@ def sends_a_list(function: Callable[[str, int, list[str]], list[str]]) -> Check:
             if error or answer != messages:
                 came = error or f"recebi {_listed(answer)}."
                 return failed(f"{what}: {came} {hint}", learner)
-            events = [event for event in trace.events() if event.role == "server"]
-            connections = sum(event.call == "accept" for event in events)
+            connections, arrived = served(trace)
             if connections > 1:
                 text = f"{what}, os ecos estão certos, mas vi {connections} conexões: use uma só."
                 return failed(text, learner)
-            arrived = b"".join(event.data for event in events if event.call == "recv")
             if len(arrived) < len("".join(messages).encode()):
                 text = f"{what}, os textos estão certos, mas ao servidor chegou {brief(arrived)}."
                 return failed(text, learner)

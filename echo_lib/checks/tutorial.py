@@ -12,6 +12,7 @@ from typing import Any
 from echo_lib import network
 from echo_lib.checks import peers
 from echo_lib.checks.base import (
+    BYTE_BY_BYTE,
     LOST_BY_SEND,
     MESSAGES,
     STUB,
@@ -26,7 +27,6 @@ from echo_lib.isolated import NEVER_ENDED, Learner
 from echo_lib.server import EchoServer
 from echo_lib.trace import Trace
 
-_BYTE_BY_BYTE = [1] * 40
 _MEBIBYTE = b"abcd" * 2**18
 
 
@@ -37,7 +37,7 @@ def client(function: Callable[[str, int, str], str]) -> Check:
         function: recebe host, porta e mensagem; devolve o texto do eco.
     """
     short, accents, long = MESSAGES
-    cases = [(short, ()), (accents, ()), (accents, _BYTE_BY_BYTE), (long, ())]
+    cases = [(short, ()), (accents, ()), (accents, BYTE_BY_BYTE), (long, ())]
     with Learner(function) as learner:
         for message, pieces in cases:
             with echo_server(learner) as (server, trace):
@@ -117,6 +117,13 @@ def echo_server(learner: Learner) -> Iterator[tuple[EchoServer, Trace]]:
         yield server, trace
 
 
+def served(trace: Trace) -> tuple[int, bytes]:
+    """Quantas conexões o servidor aceitou, e os bytes que lhe chegaram."""
+    events = [event for event in trace.events() if event.role == "server"]
+    arrived = b"".join(event.data for event in events if event.call == "recv")
+    return sum(event.call == "accept" for event in events), arrived
+
+
 def server(
     function: Callable[[socket.socket], Any], answer: Callable[[bytes], bytes] = bytes
 ) -> Check:
@@ -127,7 +134,7 @@ def server(
         answer: o que se espera de volta dos bytes enviados (padrão: os mesmos).
     """
     talk = [message.encode() for message in (*MESSAGES, "sair")]
-    cases = [(talk, ()), ([talk[1]], _BYTE_BY_BYTE), ([_MEBIBYTE], ())]
+    cases = [(talk, ()), ([talk[1]], BYTE_BY_BYTE), ([_MEBIBYTE], ())]
     with Learner(function) as learner:
         for messages, pieces in cases:
             peer = learner.connect(pieces=pieces)
@@ -243,9 +250,7 @@ def one_conversation(function: Callable[[str, int, str, str], list[str]]) -> Che
     with Learner(function) as learner:
         with echo_server(learner) as (server, trace):
             answer, error = learner.call(*server.address, *expected)
-        events = [event for event in trace.events() if event.role == "server"]
-        connections = sum(event.call == "accept" for event in events)
-        arrived = b"".join(event.data for event in events if event.call == "recv")
+        connections, arrived = served(trace)
         if error or answer != expected:
             reason = error or "Devolva uma lista com os dois textos."
             return failed(f"Esperava {expected}, recebi {brief(answer)}. {reason}", learner)
