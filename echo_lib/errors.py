@@ -206,6 +206,11 @@ _BAD_ADDRESS = (
     "porta como número inteiro de 0 a 65535.",
     "escreva com parênteses duplos: s.connect(('127.0.0.1', 61840)).",
 )
+_NOT_A_TUPLE = (
+    "os argumentos da thread não são uma tupla.",
+    "(conn), sem vírgula, é só o próprio conn.",
+    "escreva args=(conn,): é a vírgula que faz a tupla de um item.",
+)
 _NOT_BYTES = (
     "o socket só envia bytes, e recebeu texto.",
     "faltou o encode: texto (str) precisa virar bytes antes de viajar.",
@@ -230,6 +235,7 @@ _ENCODE = (
 )
 
 _JOINER = "\u200d"  # une emojis compostos; é invisível, mas inofensivo
+_NO_TUPLE = re.compile(r"argument after \* must be an iterable, not \w*[sS]ocket")
 _SOCKET_CALL = re.compile(
     r"\.(bind|connect|connect_ex|send|sendall)\(|create_(server|connection)\("
 )
@@ -375,6 +381,8 @@ def _texts(exc: BaseException, name: str) -> tuple[str, str, str] | None:
         return _BAD_PORT
     if isinstance(exc, TimeoutError) and exc.errno is None and _WAITING.search(_last_lines(exc)):
         return _NOTHING_CAME
+    if isinstance(exc, TypeError) and _NO_TUPLE.search(str(exc)):
+        return _NOT_A_TUPLE
     if isinstance(exc, TypeError) and _SOCKET_CALL.search(_last_lines(exc)):
         if _ADDRESS_TYPE.search(str(exc)):
             return _BAD_ADDRESS

@@ -480,7 +480,8 @@ def _told(problem: BaseException, sources: frozenset[str]) -> str:
     where = f", em `{own[-1]}`" if own else ""
     explanation = explain(problem)
     reason = f"\n{explanation}" if explanation else ""
-    return f"Seu código parou com {name}: {problem}{where}.{reason}"
+    text = str(problem).replace("TracedSocket", "socket")  # o que o aluno criou é um socket
+    return f"Seu código parou com {name}: {text}{where}.{reason}"
 
 
 def _kind(value: object) -> str:

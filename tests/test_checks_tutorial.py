@@ -405,6 +405,35 @@ def test_giving_up_is_not_enough_without_the_echo():
     rejected(checks.gives_up(lambda conn: None, seconds=0.3), "Nada voltou")
 
 
+def patient_once(conn):
+    conn.settimeout(0.3)
+    with suppress(TimeoutError):
+        conn.sendall(conn.recv(1024))
+
+
+def patient_with_error(conn):
+    conn.settimeout(0.3)
+    echo(conn)
+
+
+def impatient(conn):
+    conn.settimeout(0.01)
+    with suppress(TimeoutError):
+        echo(conn)
+
+
+@pytest.mark.parametrize(
+    ("function", "hint"),
+    [
+        (patient_once, "respondeu uma vez e voltou: falta o laço"),
+        (patient_with_error, "O prazo acabou, como devia: falta capturar o TimeoutError"),
+        (impatient, "desistiu cedo demais: o cliente pode calar-se por 0,3 s"),
+    ],
+)
+def test_mistake_in_giving_up_gets_its_hint(function, hint):
+    rejected(checks.gives_up(function, seconds=0.3), hint)
+
+
 # 05.3: atender_varios
 
 

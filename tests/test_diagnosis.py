@@ -73,11 +73,11 @@ def test_nobody_listens_on_this_machine():
         str(diagnosis),
         f"ninguém escuta na porta {port} de 127.0.0.1, e 127.0.0.1 é esta mesma máquina.",
         [
-            "o servidor está em outra máquina: o endereço tem de ser o dela",
             "o servidor ainda não foi iniciado aqui, ou já terminou",
+            "o servidor está em outra máquina: o endereço tem de ser o dela",
             "ele escuta em outra porta",
         ],
-        "se é seu, inicie-o.",
+        "pergunte o IPv4 da máquina dela.",
     )
 
 

@@ -211,11 +211,21 @@ def gives_up(function: Callable[[socket.socket], Any], seconds: float) -> Check:
         _, error = learner.result(seconds + 1)
         if error == NEVER_ENDED:
             error = "O cliente ficou calado e você continuou esperando."
+        elif "TimeoutError" in error:
+            error += "\nO prazo acabou, como devia: falta capturar o TimeoutError e voltar."
         elif not error and monotonic() - start < seconds / 2:
-            error = f"Você desistiu cedo demais: o cliente pode calar-se por uns {seconds:g} s."
+            error = _early(learner, seconds)
         if error:
             return failed(error, learner)
     return _without_silence(function)
+
+
+def _early(learner: Learner, seconds: float) -> str:
+    """Por que o servidor do aluno voltou antes do silêncio que devia esperar."""
+    if sum(event.receives for event in learner.own_events()) == 1:
+        return "Você respondeu uma vez e voltou: falta o laço que volta ao recv?"
+    wait = f"{seconds:g} s".replace(".", ",")
+    return f"Você desistiu cedo demais: o cliente pode calar-se por {wait}."
 
 
 def _without_silence(function: Callable[[socket.socket], Any]) -> Check:
@@ -253,7 +263,12 @@ def one_conversation(function: Callable[[str, int, str, str], list[str]]) -> Che
         connections, arrived = served(trace)
         if error or answer != expected:
             reason = error or "Devolva uma lista com os dois textos."
+            if used(learner, "connect") and not connections:
+                reason += "\nA função recebe host e porta, e a nenhum deles você se conectou."
             return failed(f"Esperava {expected}, recebi {brief(answer)}. {reason}", learner)
+        if not connections:
+            text = "Os ecos estão certos, mas de outro servidor: a função recebe host e porta."
+            return failed(text, learner)
         if connections != 1:
             text = f"Os ecos estão certos, mas esperava uma conexão e vi {connections}."
             return failed(text, learner)

@@ -38,11 +38,11 @@ _TEXTS: dict[str, tuple[str, tuple[str, ...], str]] = {
     "refused_here": (
         "ninguém escuta na porta {port} de {host}, e {host} é esta mesma máquina.",
         (
-            "o servidor está em outra máquina: o endereço tem de ser o dela",
             "o servidor ainda não foi iniciado aqui, ou já terminou",
+            "o servidor está em outra máquina: o endereço tem de ser o dela",
             "ele escuta em outra porta",
         ),
-        "se o servidor é de outra pessoa, pergunte o IPv4 da máquina dela; se é seu, inicie-o.",
+        "se o servidor é seu, inicie-o; se é de outra pessoa, pergunte o IPv4 da máquina dela.",
     ),
     "listens_elsewhere": (
         "nesta máquina, a porta {port} atende em {elsewhere}, e não em {host}.",

@@ -40,6 +40,7 @@ async function render({ model, el, host: page, signal }) {
 
   const connection = element("form", { className: "echo-row" },
     hostLabel, host, portLabel, port, connect, state);
+  connection.noValidate = true; // o aviso é nosso, em português, e não o do navegador
   const help = element("div", { className: "echo-row" }, search, diagnose);
   const talk = element("form", { className: "echo-row" }, messageLabel, message, sending);
   const root = element("section", { className: "echo-panel echo-client" }, connection, talk, notice, help, found, answer, history, drawing);

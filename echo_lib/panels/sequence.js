@@ -1,7 +1,7 @@
 // O diagrama de sequência. Guarda os registros que o kernel manda (linhas de vida, linhas e setas;
 // veja scene.py), calcula onde cada um fica e desenha só o que está à vista.
 
-const SIZES = { narrow: 116, row: 46, tall: 92, head: 52, overscan: 4 };
+const SIZES = { narrow: 104, row: 46, tall: 92, head: 52, overscan: 4 };
 const KEEP = 10_000;
 // O que é cada linha: uma chamada de um rastro, ou um segmento de uma captura.
 const TEXTS = {
@@ -447,7 +447,10 @@ export function mount(el, store, onExport) {
     picture.style.width = `${plan.width}px`;
     const chosen = indexOf(state.selected);
     if (revealing && chosen !== null) reveal(chosen);
-    else if (following) stage.scrollTop = stage.scrollHeight;
+    else if (following) {
+      stage.scrollTop = stage.scrollHeight;
+      if (plan.rows.length) revealColumn(plan.rows.at(-1));
+    }
     revealing = false;
     paint();
     describe();
@@ -478,9 +481,13 @@ export function mount(el, store, onExport) {
     const room = stage.clientHeight - SIZES.head;
     if (top < stage.scrollTop) stage.scrollTop = top;
     else if (bottom > stage.scrollTop + room) stage.scrollTop = bottom - room;
-    const x = plan.x.get(store.line(plan.rows[i].line)?.id) ?? 0;
+    revealColumn(plan.rows[i]);
+  }
+
+  function revealColumn(row) {
+    const x = plan.x.get(store.line(row.line)?.id) ?? 0, half = plan.column / 2;
     const side = stage.clientWidth - parseInt(root.style.getPropertyValue("--echo-list"));
-    if (x + 40 > stage.scrollLeft + side || x - 40 < stage.scrollLeft) stage.scrollLeft = Math.max(0, x - side / 2);
+    if (x + half > stage.scrollLeft + side || x - half < stage.scrollLeft) stage.scrollLeft = Math.max(0, x - side / 2);
   }
 
   function paint() {

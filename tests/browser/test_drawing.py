@@ -261,6 +261,22 @@ def test_reader_who_went_back_to_the_very_top_stays_there(page):
     expect(diagram.option("bind")).to_be_visible()
 
 
+def test_new_call_brings_its_column_into_view(page):
+    with Trace() as trace, socket.create_server((HERE, 0)) as listener:
+        for _ in range(12):
+            with socket.create_connection(listener.getsockname(), timeout=TIMEOUT) as client:
+                listener.accept()[0].close()
+                client.recv(1)
+    events = trace.events()[:-1]  # sem o close da escuta: a última é do cliente 12
+    diagram = Diagram(page, records(events[:-5]))
+    last = diagram.root.locator(".echo-head").get_by_text("cliente 12", exact=True)
+    expect(diagram.root.locator(".echo-head").get_by_text("escuta", exact=True)).to_be_in_viewport()
+    expect(last).to_have_count(0)
+    page.wait_for_function("performance.now() - opened > 600")  # já não é o que veio ao abrir
+    diagram.add(records(events, after=len(events) - 5))
+    expect(last).to_be_in_viewport(ratio=1)
+
+
 def test_reader_who_scrolled_up_is_not_pulled_down(page):
     events = conversation(*[b"x"] * 50)
     diagram = Diagram(page, records(events[:-10]))
