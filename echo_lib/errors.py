@@ -234,6 +234,7 @@ _ENCODE = (
     "confira o texto; para mensagens use mensagem.encode(), que é UTF-8.",
 )
 
+_BLANK = "\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0"  # letras que nada desenham
 _JOINER = "\u200d"  # une emojis compostos; é invisível, mas inofensivo
 _NO_TUPLE = re.compile(r"argument after \* must be an iterable, not \w*[sS]ocket")
 _SOCKET_CALL = re.compile(
@@ -349,7 +350,11 @@ def printable(data: bytes | bytearray | str) -> str:
     (str.isprintable).
     """
     text = data if isinstance(data, str) else data.decode(errors="backslashreplace")
-    return "".join(c if c.isprintable() or c == _JOINER else ascii(c)[1:-1] for c in text)
+    return "".join(c if _is_seen(c) else ascii(c)[1:-1] for c in text)
+
+
+def _is_seen(char: str) -> bool:
+    return char == _JOINER or (char.isprintable() and char not in _BLANK)
 
 
 def _error_name(exc: BaseException) -> str:

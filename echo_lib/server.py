@@ -31,7 +31,7 @@ from echo_lib.trace import untraced_pair
 
 TIMEOUT = 5.0  # segundos: a resolução do nome em start(), o fim da thread em stop()
 _READ, _WRITE = selectors.EVENT_READ, selectors.EVENT_WRITE
-_LAN_PER_ADDRESS = 32  # quando a rede enxerga o servidor, nenhuma máquina o toma inteiro
+_LAN_PER_ADDRESS = 32  # quando a rede enxerga o servidor, nenhum endereço o toma inteiro
 _ACCEPT_PAUSE = 0.5  # segundos sem aceitar, quando faltam descritores ao sistema
 # Quantas conexões o sistema segura até o accept; ele as corta em somaxconn (128 no macOS, 4096 no
 # Linux). Com 128, um aluno que entra no meio de 10.000 conexões espera 1 s, o prazo do SYN perdido

@@ -3,11 +3,14 @@
 import csv
 import socket
 import threading
+from dataclasses import replace
+from time import monotonic
 
 import pytest
 
 from echo_lib import ClassPanel, EchoClient, EchoServer
 from echo_lib.network import diagnose
+from echo_lib.network.diagnosis import PROBE
 from echo_lib.panels.roster import Roster
 from echo_lib.server import Client, Entry
 from tests.conftest import HERE, TIMEOUT, receive
@@ -216,7 +219,7 @@ def test_message_that_makes_no_sense_is_ignored(teaching):
 
 
 def test_record_is_a_spreadsheet_that_runs_nothing(teaching, tmp_path):
-    with join(teaching, "=1+1;\n\x1b[2J"), join(teaching, "João") as joao:
+    with join(teaching, "=1+1;\n\x1b[2J"), join(teaching, "João,＝2") as joao:
         joao.send("@soma")
         teaching.wait(lambda panel: panel.totals[2] == 3)
         teaching.click("disconnect", key=teaching.panel.machines[1][0])
@@ -229,12 +232,26 @@ def test_record_is_a_spreadsheet_that_runs_nothing(teaching, tmp_path):
     assert header[:5] == ["hora", "máquina", "porta", "nome", "acontecimento"]
     whole = [(row[3], row[4], row[5], row[7]) for row in rows]
     assert ("'=1+1;\\n\\x1b[2J", "conectado agora", "1", "'=1+1;\\n\\x1b[2J") in whole
-    assert ("João", "saiu: desconectado por este servidor", "2", "'@soma") in whole
+    assert ("João,'＝2", "saiu: desconectado por este servidor", "2", "'@soma") in whole
     assert all(row[1] == HERE and row[2].isdigit() and row[0].startswith("20") for row in rows)
 
 
 def client(host, port, first=b"", messages=0):
     return Client((host, port), 0.0, messages, len(first) * messages, first, first)
+
+
+def test_only_a_real_and_short_diagnosis_is_not_a_person():
+    probe = f"{PROBE}0123abcd\n".encode()
+    now = monotonic()
+    clients = [
+        replace(client("10.0.0.1", 1, probe, 1), since=now),
+        replace(client("10.0.0.2", 1, f"{PROBE}oi".encode(), 1), since=now),  # só começa igual
+        replace(client("10.0.0.3", 1, probe, 2), since=now),  # continuou a falar
+        replace(client("10.0.0.4", 1, probe, 1), since=now - 60),  # ficou
+    ]
+    roster = Roster()
+    roster.update(clients, [Entry(1, 0.0, ("10.0.0.5", 1), "saiu", clients[0])])
+    assert [machine.key for machine in roster.machines] == ["10.0.0.2", "10.0.0.3", "10.0.0.4"]
 
 
 def test_roster_counts_by_machine_and_keeps_the_first_name():

@@ -9,7 +9,7 @@ from itertools import cycle, islice
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from zeroconf import DNSAddress, DNSOutgoing, DNSPointer, DNSService, DNSText
+from zeroconf import DNSAddress, DNSOutgoing, DNSPointer, DNSService, DNSText, Zeroconf
 
 from echo_lib.network import Announcement, discover
 from echo_lib.network.discovery import MOST_FOUND, SERVICE
@@ -98,6 +98,22 @@ def test_announcement_closed_before_it_is_on_the_air_leaves_nothing(capfd):
     Announcement(61900, "Eco apressado", HOME).close()
     assert threading.active_count() == before and 61900 not in found_ports(0.3)
     assert capfd.readouterr() == ("", "")
+
+
+def test_announcement_that_failed_is_tried_again(monkeypatch):
+    register, calls = Zeroconf.register_service, []
+
+    def fails_once(self, info, **options):
+        calls.append(info)
+        if len(calls) == 1:
+            raise OSError("a rede caiu")
+        return register(self, info, **options)
+
+    monkeypatch.setattr(Zeroconf, "register_service", fails_once)
+    monkeypatch.setattr("echo_lib.network.discovery._REFRESH", 0.05)
+    with ExitStack() as stack:
+        await_names(announce(stack, 61900, "Eco teimoso"))
+    assert len(calls) == 2
 
 
 def test_without_an_interface_nobody_announces_and_nobody_is_found():

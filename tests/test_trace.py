@@ -439,6 +439,10 @@ def test_printable_never_lets_a_control_through(data):
     text.encode()
 
 
+def test_printable_shows_the_letters_that_are_drawn_as_nothing():
+    assert printable("\u3164\u115f\u2800") == "\\u3164\\u115f\\u2800"
+
+
 @pytest.mark.parametrize("text", ["olá, ção 🗣️", "👩\u200d💻", "'\"\\", "日本"])
 def test_printable_keeps_what_can_be_read(text):
     assert printable(text) == printable(text.encode()) == text

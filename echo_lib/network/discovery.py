@@ -81,7 +81,8 @@ class Announcement:
                 if zeroconf is not None:
                     self._register(zeroconf, name, port)
                 while not self._stopping.wait(_REFRESH) and self._wanted() == self.interfaces:
-                    pass
+                    if zeroconf is not None and self.name is None:
+                        break  # não deu certo: de novo
             finally:
                 self.name = None
                 if zeroconf is not None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from time import time
+from time import monotonic, time
 
 from echo_lib.errors import Address, printable
 from echo_lib.network.diagnosis import PROBE
@@ -18,7 +19,9 @@ _GONE = 100  # máquinas que já saíram e continuam à vista
 _KEPT = 500  # acontecimentos guardados de cada endereço: nenhum apaga os dos outros
 _HOSTS = 1000  # endereços com registro
 _NAME = 24  # caracteres de um nome
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")  # o que uma planilha executaria
+_PROBING = 10.0  # segundos: um diagnóstico acaba antes disso
+# O que uma planilha executaria, no começo da célula ou depois do que ela tome por separador.
+_FORMULA = re.compile(r"(^|[,;|\"])(\s*)(?=[=+\-@＝＋－＠\t\r])")
 _COLUMNS = ("hora", "máquina", "porta", "nome", "acontecimento", "mensagens", "bytes", "última")
 
 
@@ -82,7 +85,7 @@ class Roster:
             if entry.number > self._seen:
                 self._seen = entry.number
                 self._read(entry)
-        for client in filter(_is_student, clients):
+        for client in filter(_is_here, clients):
             machine = self._find(client.address)
             machine.live.append(client)
             machine.hear(client)
@@ -140,9 +143,14 @@ class Roster:
             del self._machines[key]
 
 
-def _is_student(client: Client) -> bool:
-    """Quem só veio diagnosticar não é da turma."""
-    return not client.first.startswith(PROBE.encode())
+def _is_student(client: Client, stays: bool = False) -> bool:
+    """Quem só veio diagnosticar não é da turma: envia uma mensagem, e não fica."""
+    probe = rb"%b[0-9a-f]{8}\n" % re.escape(PROBE.encode())
+    return stays or client.messages != 1 or not re.fullmatch(probe, client.first)
+
+
+def _is_here(client: Client) -> bool:
+    return _is_student(client, monotonic() - client.since > _PROBING)
 
 
 def _name(client: Client) -> str:
@@ -160,4 +168,4 @@ def _now(client: Client) -> Entry:
 
 def _harmless(cell: object) -> object:
     """Uma célula que a planilha não toma por fórmula (owasp.org, «CSV Injection»)."""
-    return f"'{cell}" if isinstance(cell, str) and cell.startswith(_FORMULA) else cell
+    return _FORMULA.sub(r"\1\2'", cell) if isinstance(cell, str) else cell
