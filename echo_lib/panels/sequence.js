@@ -1,7 +1,7 @@
 // O diagrama de sequência. Guarda os registros que o kernel manda (linhas de vida, linhas e setas;
 // veja scene.py), calcula onde cada um fica e desenha só o que está à vista.
 
-const SIZES = { narrow: 104, row: 46, tall: 92, head: 52, overscan: 4 };
+const SIZES = { narrow: 116, list: 176, tight: 220, row: 46, tall: 92, head: 52, overscan: 4 };
 const KEEP = 10_000;
 // O que é cada linha: uma chamada de um rastro, ou um segmento de uma captura.
 const TEXTS = {
@@ -435,9 +435,11 @@ export function mount(el, store, onExport) {
 
   function update() {
     if (!stage.clientHeight && plan) return; // escondido: ao reaparecer, atualiza-se
-    const width = Math.round(Math.max(176, Math.min(288, stage.clientWidth * 0.34)));
-    root.style.setProperty("--echo-list", `${width}px`);
-    plan = layout(store, { ...state, room: stage.clientWidth - width - 2 });
+    const wide = Math.round(Math.max(SIZES.list, Math.min(288, stage.clientWidth * 0.34)));
+    plan = layout(store, { ...state, room: stage.clientWidth - wide - 2 });
+    // Se basta estreitar a lista para caberem todas as linhas de vida, ela se estreita.
+    const left = Math.floor(stage.clientWidth - plan.width - 2);
+    root.style.setProperty("--echo-list", `${left >= SIZES.tight ? Math.min(wide, left) : wide}px`);
     // O que já aconteceu se lê do começo; o que passa a acontecer, segue-se.
     if (store.latest !== seen && performance.now() - born > SETTLED) following ||= !reading;
     seen = store.latest;

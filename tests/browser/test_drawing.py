@@ -261,6 +261,18 @@ def test_reader_who_went_back_to_the_very_top_stays_there(page):
     expect(diagram.option("bind")).to_be_visible()
 
 
+def test_list_gets_narrower_if_that_shows_every_column(page):
+    with Trace() as trace, socket.create_server((HERE, 0)) as listener:
+        for _ in range(2):
+            with socket.create_connection(listener.getsockname(), timeout=TIMEOUT):
+                listener.accept()[0].close()
+    page.set_viewport_size({"width": 862, "height": 720})
+    diagram = Diagram(page, records(trace.events()))
+    last = diagram.root.locator(".echo-head").filter(has_text="cliente 2")
+    expect(last).to_be_in_viewport(ratio=1)
+    page.set_viewport_size({"width": 1280, "height": 720})
+
+
 def test_new_call_brings_its_column_into_view(page):
     with Trace() as trace, socket.create_server((HERE, 0)) as listener:
         for _ in range(12):
