@@ -91,9 +91,16 @@ class Announcement:
             self.interfaces = self._wanted()
 
     def _register(self, zeroconf: Zeroconf, name: str, port: int) -> None:
+        from zeroconf import DNSQuestionType, ServiceBrowser
+
         with suppress(Exception):  # rede que caiu: o servidor continua, sem anúncio
             info = _info(name, port, self.interfaces)
-            zeroconf.register_service(info, allow_name_change=True)
+            # O zeroconf pergunta se o nome já tem dono e pede a resposta por unicast, que pode ir a
+            # outro programa desta máquina na porta 5353. Esta procura a traz também por multicast.
+            with ServiceBrowser(
+                zeroconf, SERVICE, handlers=[lambda **event: None], question_type=DNSQuestionType.QM
+            ):
+                zeroconf.register_service(info, allow_name_change=True)
             self.name = info.get_name()
 
     def _wanted(self) -> list[str]:
