@@ -94,6 +94,18 @@ def receive(sock: socket.socket, size: int = 1 << 30) -> bytes:
     return data
 
 
+@pytest.fixture(scope="session")
+def untranslated() -> str:
+    """O que se diz aqui de um nome que não existe: com um DNS que responde, uma coisa; sem, outra.
+
+    Fonte: RFC 6761, 6.4 (nenhum DNS conhece um nome em .invalid); getaddrinfo(3).
+    """
+    with pytest.raises(socket.gaierror) as caught:
+        socket.getaddrinfo("eco.invalid", 1)
+    unanswered = caught.value.errno == socket.EAI_AGAIN
+    return "traduzido em endereço: ninguém respondeu" if unanswered else "encontrado"
+
+
 @pytest.fixture
 def terminal() -> Iterator[Callable[..., Any]]:
     """Roda programas Python num pseudoterminal, como os de quem digita os comandos."""

@@ -118,12 +118,15 @@ def test_text_that_is_not_utf8_does_not_end_the_conversation(talking):
         ("http://eu", "1", "Esperava só o endereço, sem http://"),
         ("a\0b", "1", "Esperava só o endereço"),
         ("eu..eu", "1", "Este texto não pode virar bytes."),
-        ("eco.invalid", "1", "O nome da máquina não foi "),
+        ("eco.invalid", "1", "O nome da máquina não foi {}"),
         (HERE, "1", "Conexão recusada: a máquina respondeu, mas nenhum programa escuta"),
     ],
 )
-def test_connect_that_fails_says_why_and_can_be_tried_again(page, server, host, port, notice):
-    assert page.do("connect", host=host, port=port).startswith(notice)
+def test_connect_that_fails_says_why_and_can_be_tried_again(
+    page, server, host, port, notice, untranslated
+):
+    shown = page.do("connect", host=host, port=port)
+    assert shown.startswith(notice.format(untranslated))
     assert page.panel.state == "desconectado"
     assert page.connect(server.address).startswith("Conectado a ")
 

@@ -267,14 +267,14 @@ def test_port_held_by_a_socket_of_this_same_program():
     ("host", "happened"),
     [
         ("192.168.0.12", "o endereço (192.168.0.12:61840) não pode ser usado nesta máquina"),
-        ("eco.invalid", "o nome da máquina (eco.invalid:61840) não foi "),
+        ("eco.invalid", "o nome da máquina (eco.invalid:61840) não foi {}"),
         ("eu..eu", "este texto não pode virar bytes"),
     ],
 )
-def test_address_that_is_not_of_this_machine_is_explained(host, happened):
+def test_address_that_is_not_of_this_machine_is_explained(host, happened, untranslated):
     with pytest.raises((OSError, UnicodeError)) as caught:
         EchoServer(host).start()
-    assert happened in caught.value.__notes__[0]
+    assert happened.format(untranslated) in caught.value.__notes__[0]
 
 
 @posix
