@@ -5,6 +5,7 @@ import re
 import socket
 import struct
 import sys
+import tracemalloc
 import xml.etree.ElementTree as ElementTree
 from contextlib import ExitStack, closing
 from dataclasses import replace
@@ -335,6 +336,22 @@ def test_a_long_class_keeps_the_memory_bounded():
             client.close()
             scene.add(trace.drain())
     assert len(scene._flows) == len(scene._of_socket) - 1 == 0
+
+
+def test_a_long_visit_of_another_machine_keeps_the_memory_bounded():
+    scene, trace = Scene(), Trace(50)
+    with trace, socket.create_server((HERE, 0)) as listener:
+        client = socket.SocketType(socket.AF_INET, socket.SOCK_STREAM)
+        client.connect(listener.getsockname())  # sem rastro: outra máquina
+        with closing(client), listener.accept()[0] as conn:
+            tracemalloc.start()
+            for _ in range(500):
+                client.sendall(bytes(4096))
+                conn.recv(4096)
+                scene.add(trace.drain())
+            held, _ = tracemalloc.get_traced_memory()
+            tracemalloc.stop()
+    assert held < 500_000  # bytes; as 500 mensagens são 2 milhões
 
 
 def test_a_server_that_was_already_on_is_traced_from_its_next_client():

@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import lru_cache
 from pathlib import Path
 from time import monotonic, time
 
@@ -22,6 +23,7 @@ _NAME = 24  # caracteres de um nome
 _PROBING = 10.0  # segundos: um diagnóstico acaba antes disso
 # O que uma planilha executaria, no começo da célula ou depois do que ela tome por separador.
 _FORMULA = re.compile(r"(^|[,;|\"])(\s*)(?=[=+\-@＝＋－＠\t\r])")
+_DIAGNOSIS = re.compile(rb"%b[0-9a-f]{8}\n" % re.escape(PROBE.encode()))
 _COLUMNS = ("hora", "máquina", "porta", "nome", "acontecimento", "mensagens", "bytes", "última")
 
 
@@ -145,8 +147,7 @@ class Roster:
 
 def _is_student(client: Client, stays: bool = False) -> bool:
     """Quem só veio diagnosticar não é da turma: envia uma mensagem, e não fica."""
-    probe = rb"%b[0-9a-f]{8}\n" % re.escape(PROBE.encode())
-    return stays or client.messages != 1 or not re.fullmatch(probe, client.first)
+    return stays or client.messages != 1 or not _DIAGNOSIS.fullmatch(client.first)
 
 
 def _is_here(client: Client) -> bool:
@@ -157,6 +158,7 @@ def _name(client: Client) -> str:
     return _label(client.first)[:_NAME]
 
 
+@lru_cache(maxsize=2048)  # a turma é posta em dia até 20 vezes por segundo
 def _label(data: bytes) -> str:
     """Uma mensagem numa linha só; o resto de um caractere cortado não aparece."""
     return printable(data.decode(errors="replace").strip())

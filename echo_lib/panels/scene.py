@@ -21,6 +21,7 @@ TAIL_BYTES = 64
 OUTSIDE = "fora deste rastro"
 _LABEL = 24  # caracteres da prévia sobre uma seta
 _PENDING = 1000  # trechos à espera da outra ponta, por sentido; a de fora do rastro nunca chega
+_STRAY = 20  # e enquanto a outra ponta está fora do rastro: só se a linha dela vier em seguida
 _LINES = 5000  # linhas de vida lembradas
 _SHUTDOWN = {socket.SHUT_RD: "SHUT_RD", socket.SHUT_WR: "SHUT_WR", socket.SHUT_RDWR: "SHUT_RDWR"}
 
@@ -290,12 +291,14 @@ class Scene:
         flow.known = flow.known and event.offset is not None
         if not flow.known:
             return
+        waiting = flow.sent if event.sends else flow.received
+        waiting.append(part)
         if event.sends:
-            flow.sent.append(part)
             flow.sent_to = part.offset + part.size
         else:
-            flow.received.append(part)
             flow.received_to = part.offset + part.size
+        if len(waiting) > _STRAY and self._alone(event):
+            waiting.popleft()
         self._match(number, sender, flow)
 
     def _flow(self, number: int, role: str) -> _Flow:
@@ -304,13 +307,16 @@ class Scene:
     def _forget(self, event: Event) -> None:
         """Depois que as duas pontas fecharam, a conexão não terá mais setas."""
         keys = [(event.connection, "server"), (event.connection, "client")]
-        other = "client" if event.role == "server" else "server"
-        alone = self._lines.get(f"{event.connection}{other}", {}).get("note") == OUTSIDE
         flows = [self._flows.get(key) for key in keys]  # type: ignore[arg-type]
-        if alone or all(flow and flow.last for flow in flows):
+        if self._alone(event) or all(flow and flow.last for flow in flows):
             for key in keys:
                 self._flows.pop(key, None)  # type: ignore[arg-type]
         self._of_socket.pop(event.socket, None)
+
+    def _alone(self, event: Event) -> bool:
+        """Se a outra ponta desta conexão não está no rastro."""
+        other = "client" if event.role == "server" else "server"
+        return bool(self._lines.get(f"{event.connection}{other}", {}).get("note") == OUTSIDE)
 
     def _match(self, number: int, role: str, flow: _Flow) -> None:
         """Emite uma seta para cada trecho que um envio e um recv têm em comum."""
