@@ -20,7 +20,7 @@ _MESSAGE = bytes(64)
 def echoes_per_second(
     programs: Mapping[str, str],
     clients: Iterable[int] = (1, 10, 100),
-    seconds: float = 0.1,
+    seconds: float = 0.05,
     rounds: int = 3,
 ) -> dict[str, dict[int, float]]:
     """Mede programas servidores de eco, cada um no seu processo, todos na mesma rodada.

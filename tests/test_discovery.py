@@ -5,7 +5,6 @@ import threading
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import ExitStack
 from itertools import cycle, islice
-from time import monotonic
 
 import pytest
 from hypothesis import given, settings
@@ -47,15 +46,6 @@ def await_names(*announcements):
         never.wait(PAUSE)
 
 
-def search(wanted):
-    """Procura até achar quem está no ar; com a máquina ocupada, a resposta pode passar da hora."""
-    deadline = monotonic() + TIMEOUT
-    while True:
-        found = discover(SECONDS, HOME)
-        if wanted <= {server.address for server in found} or monotonic() > deadline:
-            return found
-
-
 def found_ports(seconds=SECONDS):
     return [found.address[1] for found in discover(seconds, HOME)]
 
@@ -83,7 +73,7 @@ def test_announced_servers_are_found_under_safe_names_until_they_close(capfd):
                 await_names(*servers)
         await_names(*servers)
         everyone = {(HERE, 61901 + n) for n in range(9)}
-        found = search(everyone)
+        found = discover(SECONDS, HOME)
         ours = [server for server in found if server.address[1] > 61900]
         named = [server.name for server in servers]
         assert {server.address for server in ours} == everyone, named
