@@ -224,8 +224,24 @@ _DECODE = (
 )
 _UNKNOWN_NAME = (
     "esse nome ainda não existe neste kernel.",
-    "a célula que o cria não foi executada, ou o kernel foi reiniciado depois dela.",
-    "execute as células na ordem, de cima para baixo (menu Executar).",
+    "ele está escrito de outro jeito, ou a célula que o cria não foi executada desde que o kernel "
+    "começou.",
+    "confira a escrita; depois, execute as células na ordem, de cima para baixo (menu Executar).",
+)
+_TOO_FEW = (
+    "a função foi chamada sem um dos argumentos que o def dela pede.",
+    "o def pede mais do que a chamada passa; numa thread, quem passa é args.",
+    "compare os parênteses do def com os da chamada.",
+)
+_HOST_BITS = (
+    "esse é o endereço de uma máquina, e ip_network esperava o da rede dela.",
+    "no endereço de uma rede, os bits que a máscara não marca são todos zero.",
+    "passe também strict=False: ip_network zera esses bits por você.",
+)
+_NOT_AN_ADDRESS = (
+    "uma rede do ipaddress só sabe procurar um ip_address, e recebeu outra coisa.",
+    "o endereço é ainda um texto (str).",
+    "escreva ipaddress.ip_address(endereço) in rede.",
 )
 _ENCODE = (
     "este texto não pode virar bytes.",
@@ -240,6 +256,7 @@ _NO_TUPLE = re.compile(r"argument after \* must be an iterable, not \w*[sS]ocket
 _SOCKET_CALL = re.compile(
     r"\.(bind|connect|connect_ex|send|sendall)\(|create_(server|connection)\("
 )
+_MISSING = re.compile(r"missing \d+ required (positional|keyword-only) argument")
 _WAITING = re.compile(r"\.(recv|accept)\(|_left\(")  # ou o prazo de EchoClient, entre dois recv
 _ADDRESS_TYPE = re.compile(
     r"(bind|connect|connect_ex)\(\) takes|AF_INET|interpreted as an integer|bytearray expected"
@@ -386,6 +403,12 @@ def _texts(exc: BaseException, name: str) -> tuple[str, str, str] | None:
         return _BAD_PORT
     if isinstance(exc, TimeoutError) and exc.errno is None and _WAITING.search(_last_lines(exc)):
         return _NOTHING_CAME
+    if isinstance(exc, ValueError) and "has host bits set" in str(exc):
+        return _HOST_BITS
+    if isinstance(exc, AttributeError) and "no attribute '_version'" in str(exc):
+        return _NOT_AN_ADDRESS
+    if isinstance(exc, TypeError) and _MISSING.search(str(exc)):
+        return _TOO_FEW
     if isinstance(exc, TypeError) and _NO_TUPLE.search(str(exc)):
         return _NOT_A_TUPLE
     if isinstance(exc, TypeError) and _SOCKET_CALL.search(_last_lines(exc)):

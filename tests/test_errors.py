@@ -5,6 +5,7 @@ import socket
 import subprocess
 import sys
 from contextlib import nullcontext
+from ipaddress import ip_network
 from types import SimpleNamespace
 
 import pytest
@@ -33,7 +34,8 @@ def net():
 
 def explained(call, *given):
     """O texto da explicação do erro que a chamada provoca."""
-    with pytest.raises((OSError, OverflowError, TypeError, UnicodeError, NameError)) as caught:
+    kinds = (OSError, OverflowError, TypeError, ValueError, NameError, AttributeError)
+    with pytest.raises(kinds) as caught:
         call(*given)
     return str(explain(caught.value))
 
@@ -199,10 +201,13 @@ def test_wrong_argument_is_explained(scope, call, expected):
         (lambda: "ção".encode()[:1].decode(), "junte todos os bytes antes do decode"),
         (lambda: "\udcff".encode(), "este texto não pode virar bytes"),
         (lambda: "olá".encode("ascii"), "use mensagem.encode(), que é UTF-8"),
-        (lambda: conn.recv(1024), "execute as células na ordem"),  # noqa: F821
+        (lambda: conn.recv(1024), "confira a escrita; depois, execute as células na ordem"),  # noqa: F821
+        (lambda: explained(), "compare os parênteses do def com os da chamada"),
+        (lambda: ip_network("192.168.0.5/24"), "passe também strict=False"),
+        (lambda: "192.168.0.5" in ip_network("192.168.0.0/24"), "ip_address(endereço) in rede"),
     ],
 )
-def test_text_and_names_are_explained(make, expected):
+def test_text_names_and_arguments_are_explained(make, expected):
     assert expected in explained(make)
 
 
