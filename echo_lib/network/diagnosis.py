@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import ipaddress
-import secrets
+import os
 import socket
 from contextlib import closing
 from dataclasses import dataclass
@@ -289,7 +289,7 @@ def _refused_here(address: Address, number: Address) -> Diagnosis:
 
 def _talk(sock: socket.SocketType, address: Address, timeout: float) -> Diagnosis:
     """A conexão foi feita: o que volta é eco?"""
-    probe = f"{PROBE}{secrets.token_hex(4)}\n".encode()
+    probe = f"{PROBE}{os.urandom(4).hex()}\n".encode()
     answer, start = b"", perf_counter()
     try:
         sock.sendall(probe)

@@ -7,7 +7,6 @@ e procurar não encontra ninguém. Digitar o endereço sempre funciona.
 from __future__ import annotations
 
 import ipaddress
-import logging
 import queue
 import threading
 from collections import Counter
@@ -231,6 +230,8 @@ def _info(name: str, port: int, interfaces: Sequence[str]) -> Any:
 
 def _open(interfaces: Sequence[str]) -> Zeroconf | None:
     """Um Zeroconf nesses endereços, ou None se a rede não deixa."""
+    import logging
+
     from zeroconf import Zeroconf
 
     logger = logging.getLogger("zeroconf")
