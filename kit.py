@@ -275,7 +275,7 @@ def open_address(url: str, args: list) -> None:
 
 
 def run_tests(args: list) -> int:
-    """Roda os testes com o pytest; todos eles, em cinco processos, que muito esperam."""
+    """Roda os testes com o pytest; todos eles, em cinco processos, pois muitos deles só esperam."""
     set_up(tests=True)
     options = args or ["-n", "5"]
     with running(str(PYTHON), "-m", "pytest", *options, cwd=HERE) as child:
