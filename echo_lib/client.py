@@ -23,7 +23,7 @@ class EchoClient:
 
     Argumentos:
         host: nome ou endereço do servidor.
-        port: porta do servidor, de 0 a 65535.
+        port: porta do servidor, de 1 a 65535.
         timeout: segundos que cada operação (connect, send) pode levar ao todo.
         buffer_size: o máximo de bytes de cada recv.
         trace: um Trace onde gravar as chamadas desta conversa; se omitido, vale o `with Trace()`
@@ -42,7 +42,7 @@ class EchoClient:
         buffer_size: int = 1024,
         trace: Trace | None = None,
     ) -> None:
-        self.address: Address = valid_address(host, port)
+        self.address: Address = valid_address(host, port, least=1)
         self.timeout: float = positive("timeout", timeout, float)
         self.buffer_size = positive("buffer_size", buffer_size, most=MOST_BYTES)
         self._trace = trace

@@ -250,6 +250,8 @@ _ENCODE = (
     "confira o texto; para mensagens use mensagem.encode(), que é UTF-8.",
 )
 
+_NUMBERS = re.compile(r"[0-9.]+")
+_IPV6 = re.compile(r"(?=.*:.*:)[0-9a-f:.%]+", re.IGNORECASE)
 _BLANK = "\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0"  # letras que nada desenham
 _JOINER = "\u200d"  # une emojis compostos; é invisível, mas inofensivo
 _NO_TUPLE = re.compile(r"argument after \* must be an iterable, not \w*[sS]ocket")
@@ -303,12 +305,33 @@ def annotate(exc: BaseException, address: Address | None = None, extra: str = ""
             exc.add_note(extra)
 
 
-def valid_address(host: object, port: object) -> Address:
+def _valid_host(host: object) -> str:
+    if not isinstance(host, str) or not host.strip():
+        expected = "o nome ou o endereço de uma máquina, como '127.0.0.1'"
+    elif _IPV6.fullmatch(name := host.strip()):
+        expected = "um endereço IPv4, como '127.0.0.1': o kit não usa IPv6"
+    elif set(name) & set("/: \t") or not name.isprintable():
+        expected = "só o endereço, sem http://, espaços nem a porta junto"
+    elif _NUMBERS.fullmatch(name) and not _is_ipv4(name):
+        expected = "um nome, ou quatro números de 0 a 255 sem zeros à frente, como '127.0.0.1'"
+    else:
+        return name
+    raise ValueError(f"esperava {expected}; recebi {host!r}.")
+
+
+def _is_ipv4(numbers: str) -> bool:
+    """Quatro números; 012 não é um deles: o sistema o leria em base 8 (RFC 6943, seção 3.1.1)."""
+    parts = numbers.split(".")
+    return len(parts) == 4 and set(parts) <= set(map(str, range(256)))
+
+
+def valid_address(host: object, port: object, least: int = 0) -> Address:
     """Confere um par (host, porta) antes de qualquer chamada ao sistema.
 
     Argumentos:
         host: nome ou endereço, texto não vazio.
-        port: inteiro de 0 a 65535; o texto "61840" também serve.
+        port: inteiro de `least` a 65535; o texto "61840" também serve.
+        least: a menor porta que serve: 0 só quem escuta pode pedir.
 
     Retorna:
         O par (host, porta), a porta como int.
@@ -318,22 +341,15 @@ def valid_address(host: object, port: object) -> Address:
 
     Fonte: RFC 9293, seção 3.1 (a porta ocupa 16 bits).
     """
-    if not isinstance(host, str) or not host.strip():
-        raise ValueError(
-            f"esperava o nome ou o endereço de uma máquina, como '127.0.0.1'; recebi {host!r}."
-        )
-    if set(host.strip()) & set("/: \t") or not host.strip().isprintable():
-        raise ValueError(
-            f"esperava só o endereço, sem http://, espaços nem a porta junto; recebi {host!r}."
-        )
+    host = _valid_host(host)
     number = (
         int(port) if isinstance(port, str) and re.fullmatch(r"\s*[0-9]{1,9}\s*", port) else port
     )
-    if not isinstance(number, int) or isinstance(number, bool) or not 0 <= number <= 65535:
+    if not isinstance(number, int) or isinstance(number, bool) or not least <= number <= 65535:
         raise ValueError(
-            f"esperava uma porta, número inteiro de 0 a 65535; recebi {port!r}. Tente 61840."
+            f"esperava uma porta, número inteiro de {least} a 65535; recebi {port!r}. Tente 61840."
         )
-    return host.strip(), number
+    return host, number
 
 
 def positive(name: str, value: Any, kind: type[int] | type[float] = int, most: int = MOST) -> Any:

@@ -112,7 +112,10 @@ def test_text_that_is_not_utf8_does_not_end_the_conversation(talking):
 @pytest.mark.parametrize(
     ("host", "port", "notice"),
     [
-        (HERE, "oitenta", "Esperava uma porta, número inteiro de 0 a 65535; recebi 'oitenta'"),
+        (HERE, "oitenta", "Esperava uma porta, número inteiro de 1 a 65535; recebi 'oitenta'"),
+        (HERE, "0", "Esperava uma porta, número inteiro de 1 a 65535; recebi '0'"),
+        ("127.0.0", "1", "Esperava um nome, ou quatro números de 0 a 255"),
+        ("::1", "1", "Esperava um endereço IPv4"),
         (HERE, "", "Esperava uma porta"),
         ("", "1", "Esperava o nome ou o endereço de uma máquina"),
         ("http://eu", "1", "Esperava só o endereço, sem http://"),

@@ -281,7 +281,9 @@ def test_error_of_the_echo_explains_itself():
     assert str(explain(error)) == expected
 
 
-@pytest.mark.parametrize("host", [" 127.0.0.1 ", "ção.local", "localhost"])
+@pytest.mark.parametrize(
+    "host", [" 127.0.0.1 ", "ção.local", "localhost", "0.0.0.0", "255.255.255.255", "3com", "beef"]
+)
 @pytest.mark.parametrize("port", [0, 65535, "61840", " 7 "])
 def test_valid_address_is_returned_clean(host, port):
     assert valid_address(host, port) == (host.strip(), int(port))
@@ -292,7 +294,12 @@ def test_valid_address_is_returned_clean(host, port):
     [(host, "o nome ou o endereço de uma máquina") for host in ("", " ", None, 127, b"eu")]
     + [
         (h, "só o endereço, sem http://") for h in ("http://eu", "eu:80", "a b", "a\0b", "a\u202eb")
-    ],
+    ]
+    + [
+        (h, "um nome, ou quatro números")
+        for h in ("127.0.0", "10.0.0.300", "1.2.3.4.", "1.2.3.4.5", "7", "1..2.3", "10.0.0.012")
+    ]
+    + [(h, "um endereço IPv4") for h in ("::1", "fe80::1%2", "2001:DB8::7", "::")],
 )
 def test_bad_host_is_refused(host, message):
     with pytest.raises(ValueError, match=f"esperava {message}.*; recebi "):

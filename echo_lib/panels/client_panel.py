@@ -211,7 +211,7 @@ class ClientPanel(anywidget.AnyWidget):
         if self._client and self._client.connected:
             return self._say(f"Você já está conectado a {self.host}:{self.port}.")
         try:
-            self.host, self.port = valid_address(host, port)
+            self.host, self.port = valid_address(host, port, least=1)
         except ValueError as error:
             return self._say(_sentence(error))
         self._say(f"Conectando a {self.host}:{self.port}…", "conectando")
