@@ -34,18 +34,21 @@ os.environ["ECHO_LIB_PROGRESSO"] = str(Path(tempfile.mkdtemp(), "progresso.txt")
 
 # Com os testes em vários processos, o que usa os anúncios em 127.0.0.1 fica num processo só; os
 # demais arquivos, cada um inteiro no seu.
-_ANNOUNCED = ["test_discovery.py", "test_client_panel.py", "test_client_page.py"]
+_TOGETHER = {
+    "test_discovery.py": "anúncios",
+    "test_client_panel.py": "anúncios",
+    "test_client_page.py": "anúncios",
+}
 # Os do navegador, juntos: um Chromium e uma página do JupyterLab servem a todos.
 _BROWSER = ["test_lessons.py", "test_sequence_page.py", "test_class_page.py", "test_server_page.py"]
 _BROWSER += ["test_bytes_page.py", "test_capture_page.py", "test_self_test_page.py"]
 _BROWSER += ["test_terminals.py", "test_drawing.py"]
-_TOGETHER = dict.fromkeys(_ANNOUNCED, "anúncios") | dict.fromkeys(_BROWSER, "navegador")
+_TOGETHER |= dict.fromkeys(_BROWSER, "navegador")
+
 
 # Os demorados vão na frente, para que no fim um processo não trabalhe sozinho.
 _LONG = [*_BROWSER, "test_lesson_cells.py", "test_nbval.py", "test_lesson_exercises.py"]
-_LONG += ["test_kit.py", "test_checks_many.py", *_ANNOUNCED, "test_answers.py"]
-_LONG += ["test_checks_failures.py", "test_checks_tutorial.py", "test_lan_failures.py"]
-_LONG += ["test_benchmarks.py", "test_attacks.py", "test_lan.py"]
+_LONG += ["test_kit.py", "test_checks_many.py", "test_checks_failures.py"]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
