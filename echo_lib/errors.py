@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 import socket
 import traceback
@@ -230,7 +231,7 @@ _UNKNOWN_NAME = (
 )
 _TOO_FEW = (
     "a função foi chamada sem um dos argumentos que o def dela pede.",
-    "o def pede mais do que a chamada passa; numa thread, quem passa é args.",
+    "o def pede mais argumentos do que a chamada passa; numa thread, quem os passa é args.",
     "compare os parênteses do def com os da chamada.",
 )
 _HOST_BITS = (
@@ -251,7 +252,6 @@ _ENCODE = (
 )
 
 _NUMBERS = re.compile(r"[0-9.]+")
-_IPV6 = re.compile(r"(?=.*:.*:)[0-9a-f:.%]+", re.IGNORECASE)
 _BLANK = "\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0"  # letras que nada desenham
 _JOINER = "\u200d"  # une emojis compostos; é invisível, mas inofensivo
 _NO_TUPLE = re.compile(r"argument after \* must be an iterable, not \w*[sS]ocket")
@@ -308,21 +308,26 @@ def annotate(exc: BaseException, address: Address | None = None, extra: str = ""
 def _valid_host(host: object) -> str:
     if not isinstance(host, str) or not host.strip():
         expected = "o nome ou o endereço de uma máquina, como '127.0.0.1'"
-    elif _IPV6.fullmatch(name := host.strip()):
+    elif _version(name := host.strip()) == 6:
         expected = "um endereço IPv4, como '127.0.0.1': o kit não usa IPv6"
     elif set(name) & set("/: \t") or not name.isprintable():
         expected = "só o endereço, sem http://, espaços nem a porta junto"
-    elif _NUMBERS.fullmatch(name) and not _is_ipv4(name):
+    elif _NUMBERS.fullmatch(name) and not _version(name):
         expected = "um nome, ou quatro números de 0 a 255 sem zeros à frente, como '127.0.0.1'"
     else:
         return name
     raise ValueError(f"esperava {expected}; recebi {host!r}.")
 
 
-def _is_ipv4(numbers: str) -> bool:
-    """Quatro números; 012 não é um deles: o sistema o leria em base 8 (RFC 6943, seção 3.1.1)."""
-    parts = numbers.split(".")
-    return len(parts) == 4 and set(parts) <= set(map(str, range(256)))
+def _version(host: str) -> int | None:
+    """4 ou 6, se é um endereço em números; 012 não serve, que o sistema leria em base 8.
+
+    Fonte: docs.python.org/3/library/ipaddress.html (IPv4Address); RFC 6943, seção 3.1.1.
+    """
+    try:
+        return ipaddress.ip_address(host).version
+    except ValueError:
+        return None
 
 
 def valid_address(host: object, port: object, least: int = 0) -> Address:

@@ -292,9 +292,7 @@ def test_valid_address_is_returned_clean(host, port):
 @pytest.mark.parametrize(
     ("host", "message"),
     [(host, "o nome ou o endereço de uma máquina") for host in ("", " ", None, 127, b"eu")]
-    + [
-        (h, "só o endereço, sem http://") for h in ("http://eu", "eu:80", "a b", "a\0b", "a\u202eb")
-    ]
+    + [(h, "só o endereço, sem http://") for h in ("http://eu", "eu:80", "a b", "a\0b", "a\u202eb")]
     + [
         (h, "um nome, ou quatro números")
         for h in ("127.0.0", "10.0.0.300", "1.2.3.4.", "1.2.3.4.5", "7", "1..2.3", "10.0.0.012")
