@@ -275,7 +275,7 @@ def open_address(url: str, args: list) -> None:
 
 
 def run_tests(args: list) -> int:
-    """Roda os testes com o pytest; todos eles, em quatro processos, pois muitos deles só esperam."""
+    """Roda os testes com o pytest; todos, em quatro processos, pois muitos deles só esperam."""
     set_up(tests=True)
     options = args or ["-n", "4"]
     with running(str(PYTHON), "-m", "pytest", *options, cwd=HERE) as child:

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from echo_lib import capture
 from tests.conftest import ROOT, TIMEOUT, Kernel, need, start_kernel, stop_kernel
 
 # O anúncio leva cerca de um segundo para valer: pergunta até que alguém responda.
@@ -24,6 +25,7 @@ while not found and monotonic() < deadline:
 for server in found:
     print(server.name, *server.address)
 """
+FIELDS = ("sender", "flags", "seq", "ack", "data", "again", "lost", "damaged", "source", "target")
 _numbers = count(1)
 
 
@@ -37,6 +39,11 @@ def system(*commands: str) -> None:
         timeout=TIMEOUT,
     )
     assert done.returncode == 0, done.stderr
+
+
+def shape(folder: Path) -> list[tuple[object, ...]]:
+    """Uma captura sem o que muda a cada gravação: os tempos e os números de verdade."""
+    return [tuple(getattr(s, name) for name in FIELDS) for s in capture.read(folder)]
 
 
 class Host:

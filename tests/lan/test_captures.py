@@ -7,11 +7,10 @@ import pytest
 
 from echo_lib import capture
 from tests.conftest import ROOT, TIMEOUT
-from tests.lan.conftest import need_namespaces
+from tests.lan.conftest import need_namespaces, shape
 
 SAVED = ROOT / "notebooks" / "capturas"
 NAMES = sorted(folder.name for folder in SAVED.iterdir())
-FIELDS = ("sender", "flags", "seq", "ack", "data", "again", "lost", "damaged", "source", "target")
 
 
 @pytest.fixture(scope="module")
@@ -19,13 +18,8 @@ def recorded(tmp_path_factory):
     need_namespaces()
     folder = tmp_path_factory.mktemp("capturas")
     command = [sys.executable, "-m", "tests.captures.record", str(folder)]
-    subprocess.run(command, cwd=ROOT, check=True, timeout=3 * TIMEOUT)
+    subprocess.run(command, cwd=ROOT, check=True, timeout=6 * TIMEOUT)
     return folder
-
-
-def shape(folder):
-    """Uma captura sem o que muda a cada gravação: os tempos e os números de verdade."""
-    return [tuple(getattr(s, name) for name in FIELDS) for s in capture.read(folder)]
 
 
 def test_the_recorder_makes_every_capture_of_the_lesson(recorded):
