@@ -94,6 +94,11 @@ def test_what_runs_here_is_what_was_pinned():
     assert not wrong, "rode por `python3 kit.py testes`, ou renove constraints.txt"
 
 
+def test_jupyterlab_opens_without_the_grammars_it_never_uses():
+    """Fonte: jupyter-server/jupyter_server#1559."""
+    assert "rfc3987-syntax" not in installed_closure()
+
+
 def test_every_pinned_version_runs_on_the_first_release_of_the_oldest_python():
     oldest = re.search(r"\d+\.\d+", PYPROJECT["project"]["requires-python"])[0] + ".0"
     for name in installed_closure():
