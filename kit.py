@@ -278,7 +278,9 @@ def run_tests(args: list) -> int:
     """Roda os testes com o pytest; todos, em quatro processos, pois muitos deles só esperam."""
     set_up(tests=True)
     options = args or ["-n", "4"]
-    with running(str(PYTHON), "-m", "pytest", *options, cwd=HERE) as child:
+    # Os testes abrem centenas de processos: o que o primeiro compila serve aos outros.
+    environ = dict(os.environ, PYTHONDONTWRITEBYTECODE="")
+    with running(str(PYTHON), "-m", "pytest", *options, cwd=HERE, env=environ) as child:
         return child.wait()
 
 

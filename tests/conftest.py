@@ -32,18 +32,13 @@ if hasattr(signal, "SIGHUP"):
 # O progresso de quem estuda nesta máquina não é dos testes.
 os.environ["ECHO_LIB_PROGRESSO"] = str(Path(tempfile.mkdtemp(), "progresso.txt"))
 
-# Com os testes em vários processos, o que usa os anúncios em 127.0.0.1 fica num processo só; os
-# demais arquivos, cada um inteiro no seu.
-_TOGETHER = {
-    "test_discovery.py": "anúncios",
-    "test_client_panel.py": "anúncios",
-    "test_client_page.py": "anúncios",
-}
-# Os do navegador, juntos: um Chromium e uma página do JupyterLab servem a todos.
+# Com os testes em vários processos, cada arquivo fica inteiro num deles. Os do navegador ficam
+# juntos, porque um Chromium e uma página do JupyterLab servem a todos; e com eles os que usam os
+# anúncios em 127.0.0.1, que não podem correr ao mesmo tempo que os de test_client_page.py.
 _BROWSER = ["test_lessons.py", "test_sequence_page.py", "test_class_page.py", "test_server_page.py"]
 _BROWSER += ["test_bytes_page.py", "test_capture_page.py", "test_self_test_page.py"]
-_BROWSER += ["test_terminals.py", "test_drawing.py"]
-_TOGETHER |= dict.fromkeys(_BROWSER, "navegador")
+_BROWSER += ["test_terminals.py", "test_client_page.py", "test_drawing.py"]
+_TOGETHER = {*_BROWSER, "test_discovery.py", "test_client_panel.py"}
 
 
 # Os demorados vão na frente, para que no fim um processo não trabalhe sozinho.
@@ -65,7 +60,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     class ByGroup(LoadScopeScheduling):
         def _split_scope(self, nodeid: str) -> str:
             name = Path(nodeid.partition("::")[0]).name
-            return _TOGETHER.get(name, name)
+            return "juntos" if name in _TOGETHER else name
 
     return ByGroup(config, log)
 

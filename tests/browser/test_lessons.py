@@ -16,10 +16,10 @@ PANEL = "painel = ClientPanel"
 class Lesson:
     """Uma lição aberta no JupyterLab."""
 
-    def __init__(self, page, url, name):
+    def __init__(self, page, lab, name):
         self.page = page
         self.cells = nbformat.read(ROOT / "notebooks" / f"{name}.ipynb", as_version=4).cells
-        page.goto(url + "&reset")
+        lab.show(page, "00_comece_aqui")
         page.get_by_role("listitem", name=re.compile(name)).dblclick()
         self.view = page.get_by_role("tabpanel", name=re.compile(name))
         self.view.get_by_role("heading", level=1).click()
@@ -48,7 +48,7 @@ class Lesson:
 
 @pytest.fixture(scope="module")
 def lesson(module_page, lab):
-    opened = Lesson(module_page, lab.url, "05_conversa")
+    opened = Lesson(module_page, lab, "05_conversa")
     opened.run_until(PANEL)
     expect(module_page.get_by_role("region", name="Cliente de eco")).to_be_visible()
     return opened
