@@ -42,5 +42,7 @@ def test_tab_goes_from_one_choice_to_the_next(lesson):
 
 def test_self_test_has_no_accessibility_failure(lesson):
     page, view = lesson
-    view.locator("details").last.evaluate("e => { e.closest('.jp-Cell').id = 'autoteste' }")
+    choice = view.locator("details").last
+    choice.scroll_into_view_if_needed()
+    choice.evaluate("e => { e.closest('.jp-Cell').id = 'autoteste' }")
     assert violations(page, "#autoteste .jp-RenderedMarkdown") == []
