@@ -66,11 +66,12 @@ def test_view_has_no_accessibility_violation(lab, page):
     messages = {repr(MESSAGE): "UnicodeDecodeError", "b'ol\\xe1' * 200": "UnicodeDecodeError"}
     messages["''"] = "não tem bytes"
     notebook = lab.open(page, "acesso", *(f"{IMPORT}BytesView({m})" for m in messages))
-    for cell, (message, text) in enumerate(messages.items()):
+    views = page.get_by_role("region", name="Bytes da mensagem")
+    for cell, text in enumerate(messages.values()):
         notebook.run(cell)
-        view = page.get_by_role("region", name="Bytes da mensagem").last
-        expect(view.get_by_text(text).first).to_be_visible()
-        for theme in ("JupyterLab Dark", "JupyterLab Light"):
-            use_theme(page, theme)
-            assert violations(page, ".echo-bytes:last-of-type") == [], message
-        page.evaluate("() => jupyterapp.commands.execute('notebook:clear-cell-output')")
+        expect(views.nth(cell).get_by_text(text).first).to_be_visible()
+    for theme in ("JupyterLab Dark", "JupyterLab Light"):
+        use_theme(page, theme)
+        for cell, message in enumerate(messages, start=1):
+            views.nth(cell - 1).scroll_into_view_if_needed()
+            assert violations(page, f".jp-Cell:nth-child({cell}) .echo-bytes") == [], message

@@ -7,7 +7,7 @@ import nbformat
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.conftest import use_theme, violations
+from tests.browser.conftest import CLOSE_TABS, use_theme, violations
 from tests.conftest import TIMEOUT
 
 LOAD = "%load_ext echo_lib\nimport socket, threading\nfrom echo_lib import SequenceDiagram, Trace"
@@ -36,16 +36,6 @@ def open_lab(lab, page):
     assert [error for error in pages if "echo" in str(error)] == []
 
 
-@pytest.fixture(scope="module")
-def finished(lab, module_page):
-    """Um caderno cuja conversa já acabou, para olhar de vários jeitos."""
-    notebook = lab.open(module_page, "acabada", LOAD, f"{TALK}\n{CLOSE}", THREADS)
-    for cell in (0, 1):
-        notebook.run(cell)
-    expect_last(notebook, "escuta close()")
-    return notebook
-
-
 def diagram(notebook):
     return notebook.view.get_by_role("region", name="Diagrama de sequência")
 
@@ -68,15 +58,6 @@ def test_student_code_is_drawn_while_the_cell_still_runs(open_lab):
     expect(notebook.view.get_by_text("[*]:")).to_have_count(0)
     notebook.run(2)
     expect_last(notebook, "escuta close()")  # o que ficou aberto continua rastreado
-
-
-def test_running_again_leaves_one_diagram_and_one_thread(finished):
-    for _ in range(3):
-        finished.run(1)
-        expect_last(finished, "escuta close()")
-        expect(diagram(finished)).to_have_count(1)
-    finished.run(2)
-    finished.expect_output("1 thread")
 
 
 def test_two_views_of_one_trace_each_with_its_own_state(open_lab):
@@ -106,14 +87,6 @@ def test_burst_of_ten_thousand_events_reaches_the_page_and_it_stays_usable(open_
     notebook.run(2)
 
 
-def test_export_saves_the_drawing_as_svg(finished):
-    with finished.page.expect_download() as saved:
-        diagram(finished).get_by_role("button", name="Salvar SVG").click()
-    words = "".join(ElementTree.parse(saved.value.path()).getroot().itertext())
-    assert "SYN + ACK" in words and "“olá, ção 🗣️”" in words
-    expect(diagram(finished).get_by_role("status")).to_contain_text("diagrama.svg")
-
-
 def test_kernel_restarted_with_the_page_open_leaves_the_drawing_readable(open_lab):
     notebook = open_lab("reiniciado", f"{TALK}\n{CLOSE}")
     notebook.run(1)
@@ -129,10 +102,6 @@ def test_kernel_restarted_with_the_page_open_leaves_the_drawing_readable(open_la
     expect_last(notebook, "escuta close()")
 
 
-def save(notebook):
-    notebook.page.evaluate("() => jupyterapp.commands.execute('docmanager:save')")
-
-
 def test_notebook_reopened_shows_the_same_drawing_with_its_kernel_or_without(open_lab, lab):
     notebook = open_lab("reaberto", f"{TALK}\n{CLOSE}")
     notebook.run(1)
@@ -143,11 +112,38 @@ def test_notebook_reopened_shows_the_same_drawing_with_its_kernel_or_without(ope
         notebook.page.evaluate("() => jupyterapp.commands.execute('docmanager:save')")
     notebook.page.reload()
     expect_last(notebook, "escuta close()")
-    notebook.page.evaluate("() => jupyterapp.shell.currentWidget.sessionContext.shutdown()")
-    notebook.page.reload()
+    notebook.page.evaluate(CLOSE_TABS)
+    lab.show(notebook.page, "reaberto")
     expect_last(notebook, "escuta close()")
     diagram(notebook).get_by_role("button", name="Início").click()
     expect(diagram(notebook).get_by_text("1 de 9 chamadas.")).to_be_visible()
+
+
+@pytest.fixture(scope="module")
+def finished(lab, module_page):
+    """Um caderno cuja conversa já acabou, na página que os testes acima deixaram."""
+    notebook = lab.open(module_page, "acabada", LOAD, f"{TALK}\n{CLOSE}", THREADS)
+    for cell in (0, 1):
+        notebook.run(cell)
+    expect_last(notebook, "escuta close()")
+    return notebook
+
+
+def test_running_again_leaves_one_diagram_and_one_thread(finished):
+    for _ in range(3):
+        finished.run(1)
+        expect_last(finished, "escuta close()")
+        expect(diagram(finished)).to_have_count(1)
+    finished.run(2)
+    finished.expect_output("1 thread")
+
+
+def test_export_saves_the_drawing_as_svg(finished):
+    with finished.page.expect_download() as saved:
+        diagram(finished).get_by_role("button", name="Salvar SVG").click()
+    words = "".join(ElementTree.parse(saved.value.path()).getroot().itertext())
+    assert "SYN + ACK" in words and "“olá, ção 🗣️”" in words
+    expect(diagram(finished).get_by_role("status")).to_contain_text("diagrama.svg")
 
 
 def test_axe_finds_nothing_in_either_theme(finished):
