@@ -36,7 +36,7 @@ CLASS = [f"127.0.1.{number + 1}" for number in range(STUDENTS)]
 PERIOD = 0.1  # segundos entre duas mensagens de um aluno
 PER_ADDRESS = 32  # o limite de um servidor que a rede enxerga
 IDLE = 1.0  # segundos de silêncio até o servidor desconectar
-DRIP = 0.5  # segundos entre dois bytes do conta-gotas: menos que o silêncio permitido
+DRIP = 0.25  # segundos entre dois bytes do conta-gotas: bem menos que o silêncio permitido
 BLOCK = bytes(range(251)) * 300  # comprimento primo: um pedaço fora do lugar aparece
 HOSTILE = [
     "\x1b[2J\x1b]0;título trocado\x07\x1b[?1049h\x9b5n",
@@ -342,11 +342,12 @@ def crowd(server: Address, amount: int) -> dict[str, int]:
 def drip(server: Address, amount: int) -> dict[str, int]:
     """Todas as conexões que pode ter pingam um byte de cada vez: nenhuma fica em silêncio."""
     socks = [connect(server) for _ in range(PER_ADDRESS)]
-    pace = select.poll()
+    pace, due = select.poll(), perf_counter()
     for sock, byte in islice(zip(cycle(socks), cycle(BLOCK), strict=False), amount):
         sock.sendall(bytes([byte]))
         assert receive(sock, 1) == bytes([byte])
-        pace.poll(DRIP * 1000 / PER_ADDRESS)  # nada registrado: só passa o tempo
+        due += DRIP / PER_ADDRESS
+        pace.poll(max(0.0, due - perf_counter()) * 1000)  # nada registrado: só passa o tempo
     for sock in socks:
         sock.close()
     return {"bytes": amount}
