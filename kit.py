@@ -275,9 +275,9 @@ def open_address(url: str, args: list) -> None:
 
 
 def run_tests(args: list) -> int:
-    """Roda os testes com o pytest; todos, em quatro processos, pois muitos deles só esperam."""
+    """Roda os testes com o pytest; todos, em cinco processos, pois muitos deles só esperam."""
     set_up(tests=True)
-    options = args or ["-n", "4"]
+    options = args or ["-n", "5"]
     # Os testes abrem centenas de processos: o que o primeiro compila serve aos outros.
     environ = dict(os.environ, PYTHONDONTWRITEBYTECODE="")
     with running(str(PYTHON), "-m", "pytest", *options, cwd=HERE, env=environ) as child:
