@@ -2,6 +2,7 @@
 
 import io
 import os
+import random
 import re
 import shutil
 import signal
@@ -78,6 +79,19 @@ def reset(sock: socket.socket) -> None:
     """Derruba a conexão: com SO_LINGER de 0 segundos, close() manda RST."""
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     sock.close()
+
+
+def quiet_port() -> int:
+    """Uma porta livre que o sistema não dá a quem não a pede: fechada, continua livre.
+
+    Abaixo das que ele distribui por conta própria: de 32768 no Linux, de 49152 nos outros (RFC
+    6335, seção 6). As distribuídas, outro teste pode tomar enquanto o servidor recomeça.
+    """
+    for port in random.sample(range(20_000, 32_000), 100):
+        with suppress(OSError):
+            socket.create_server((HERE, port)).close()
+            return port
+    raise OSError("cem portas ocupadas")
 
 
 def receive(sock: socket.socket, size: int = 1 << 30) -> bytes:

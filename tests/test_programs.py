@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from tests.conftest import HERE, ROOT, TIMEOUT, finish, leave, receive, reset
+from tests.conftest import HERE, ROOT, TIMEOUT, finish, leave, quiet_port, receive, reset
 
 pytestmark = [
     pytest.mark.skipif(sys.platform == "win32", reason="precisa de pseudoterminais"),
@@ -20,10 +20,10 @@ class Desk:
 
     def __init__(self, terminal):
         self.terminal = terminal
-        self.server = self.run("servidor", HERE, 0)
-        self.server.expect(r"Servidor em (127\.0\.0\.1:(\d+))\. Ctrl\+C encerra\.")
-        self.address = HERE, int(self.server.match[2])
-        self.name = self.server.match[1]
+        self.address = HERE, quiet_port()
+        self.name = f"{HERE}:{self.address[1]}"
+        self.server = self.run("servidor", *self.address)
+        self.server.expect_exact(f"Servidor em {self.name}. Ctrl+C encerra.")
 
     def run(self, name, *arguments):
         return self.terminal(ROOT / "notebooks" / f"{name}.py", *arguments)
@@ -58,6 +58,12 @@ def test_tutorial_from_beginning_to_end(desk):
     assert finish(client, "Conexão encerrada.") == 0
     desk.server.expect(r"127\.0\.0\.1:\d+ saiu\. Esperando o próximo cliente\.")
     desk.stop()
+
+
+def test_with_port_zero_the_server_tells_the_one_the_system_gave(terminal):
+    server = terminal(ROOT / "notebooks" / "servidor.py", HERE, 0)
+    server.expect(r"Servidor em 127\.0\.0\.1:([1-9]\d*)\. Ctrl\+C encerra\.")
+    socket.create_connection((HERE, int(server.match[1])), TIMEOUT).close()
 
 
 def test_next_client_is_served_when_the_first_leaves(desk):
