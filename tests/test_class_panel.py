@@ -23,7 +23,7 @@ class Teacher:
 
     def __init__(self, **options):
         self.panel = ClassPanel(0, host=HERE, **options)
-        self.changed = threading.Condition()
+        self.changed = threading.Condition(self.panel._turn)  # nunca entre um traço e o seguinte
         self.panel.observe(self._wake)
 
     def _wake(self, change):

@@ -16,7 +16,7 @@ class Watched:
 
     def __init__(self, server):
         self.panel = ServerPanel(server)
-        self.changed = threading.Condition()
+        self.changed = threading.Condition(self.panel._turn)  # nunca entre um traço e o seguinte
         self.panel.observe(self._wake)
 
     def _wake(self, change):

@@ -138,7 +138,7 @@ PANEL = """
 import threading
 from echo_lib import ClassPanel
 panel = ClassPanel(name="Eco da turma")
-changed = threading.Condition()
+changed = threading.Condition(panel._turn)
 def wake(change):
     with changed:
         changed.notify_all()
@@ -148,6 +148,7 @@ def shown(condition):
         return changed.wait_for(condition, 20)
 print(panel.server.running, panel.share(confirmed=True))
 """
+HEARD = "shown(lambda: any('Ana' in machine for machine in panel.machines))"
 FOUR = "shown(lambda: panel.totals[:3] == [3, 4, 4])"
 NAMES = "print(sorted((host, name, count) for host, name, count, *_ in panel.machines))"
 
@@ -164,6 +165,8 @@ def test_class_panel_shows_each_machine_and_disconnects_one(lan, terminal):
         for child, name in zip(children, ("Ana", "outra", "Bia", "Caio"), strict=True):
             child.sendline(name)
             child.expect_exact(f"Eco: {name}")
+            if name == "Ana":  # o nome é o da primeira mensagem que o painel viu
+                assert desk.run(f"print({HEARD})") == "True\n"
         assert desk.run(f"print({FOUR})\n{NAMES}") == (
             "True\n[('10.77.0.2', 'Ana', 2), ('10.77.0.3', 'Bia', 1), ('10.77.0.4', 'Caio', 1)]\n"
         )
