@@ -118,7 +118,9 @@ def test_server_open_to_the_network_says_what_to_type_and_is_announced(two_hosts
 @pytest.mark.parametrize("hook", ["input", "output"])
 def test_filtered_multicast_finds_nobody_silently_and_typing_the_address_works(classroom, hook):
     teacher, _, (student, *_) = classroom
-    with student.firewall("udp dport 5353 drop", hook):
+    # Também na saída da professora: uma resposta atrasada à última procura chegaria agora.
+    rule = "udp dport 5353 drop"
+    with student.firewall(rule, hook), teacher.firewall(rule, "output"):
         assert student.run("-c", PATIENT) == ("[] True\n", "", 0)
         shown, errors, code = student.run("-m", "echo_lib", "diagnostico", teacher.address)
         assert re.match(r"O que aconteceu: um servidor de eco respondeu em [\d,]+ ms\.", shown)
