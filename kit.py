@@ -60,7 +60,7 @@ REMEDIES = {  # o que procurar num erro: o que dizer a quem o recebeu
         "Não consegui baixar os pacotes. Confira a internet, ou use outra rede (a do celular, por\n"
         "exemplo). Se a rede exige um proxy, ponha o endereço dele na variável HTTPS_PROXY.\n"
         "Sem rede: numa máquina igual a esta, com internet, rode na pasta do kit\n"
-        "    python3 -m pip download -d pacotes -c constraints.txt hatchling .\n"
+        "    python3 -m pip download -d pacotes -c constraints.txt hatchling pip .\n"
         "traga para cá a pasta `pacotes` e tente de novo com as variáveis de ambiente\n"
         "PIP_NO_INDEX=1 e PIP_FIND_LINKS=pacotes."
     ),
@@ -101,7 +101,7 @@ def pip_install(*args: str) -> None:
 
 
 def make_venv() -> None:
-    """Cria a .venv, só com o pip."""
+    """Cria a .venv, só com o pip, renovado: o do Python 3.11 leva uma vez e meia o tempo."""
     if not find_spec("venv") or not find_spec("ensurepip"):
         sys.exit(
             "Falta ao seu Python o módulo venv. No Ubuntu ou no Debian, instale-o com\n"
@@ -112,6 +112,7 @@ def make_venv() -> None:
     VENV.mkdir()
     STAMP.write_text("{}")
     run(getattr(sys, "_base_executable", sys.executable), "-m", "venv", str(VENV))
+    pip_install("--upgrade", "pip")
 
 
 def venv_version() -> str:
