@@ -91,7 +91,7 @@ def framing(
         receive: recebe `conn`; devolve o texto da próxima mensagem.
     """
     with Learner(send, receive, lambda conn: [receive(conn), receive(conn)]) as learner:
-        for text in ("oi", "", "olá, ção 🗣️", "ação " * 10_000, "x" * 2**19):
+        for text in ("oi", "", "olá, ção 🗣️", "ação " * 10_000, "x" * 2**17):
             data = struct.pack("!I", len(text.encode())) + text.encode()
             peer = learner.connect(text)
             received = peers.receive(peer, len(data) + 1)  # até o fim: nem um byte a mais
