@@ -4,7 +4,7 @@ import re
 import shutil
 import subprocess
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -80,6 +80,16 @@ class Notebook(NamedTuple):
 
     def expect_output(self, text):
         expect(self.view.get_by_text(text, exact=True).last).to_be_visible()
+
+
+def act_until_visible(action, locator):
+    """Faz de novo, como quem está diante da tela, o que em alguns segundos não deu resultado."""
+    for _ in range(2):
+        action()
+        with suppress(AssertionError):
+            return expect(locator).to_be_visible(timeout=TIMEOUT / 3 * 1000)
+    action()
+    expect(locator).to_be_visible()
 
 
 def use_theme(page, name):

@@ -1,13 +1,12 @@
 """A lição 05 como o aluno a vê: cliques, teclas e o texto que aparece na tela."""
 
 import re
-from contextlib import suppress
 
 import nbformat
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.conftest import use_theme, violations
+from tests.browser.conftest import act_until_visible, use_theme, violations
 from tests.conftest import ROOT, TIMEOUT
 
 MESSAGE = "olá, ção 🗣️"
@@ -22,13 +21,8 @@ class Lesson:
         self.cells = nbformat.read(ROOT / "notebooks" / f"{name}.ipynb", as_version=4).cells
         lab.show(page, "00_comece_aqui")
         self.view = page.get_by_role("tabpanel", name=re.compile(name))
-        # Se a lista de arquivos é redesenhada entre os dois cliques, o JupyterLab não os vê: quem
-        # está ao mouse clica de novo.
-        for _ in range(3):
-            page.get_by_role("listitem", name=re.compile(name)).dblclick()
-            with suppress(AssertionError):
-                expect(self.view).to_be_visible(timeout=TIMEOUT / 3 * 1000)
-                break
+        # Se a lista de arquivos é redesenhada entre os dois cliques, o JupyterLab não os vê.
+        act_until_visible(page.get_by_role("listitem", name=re.compile(name)).dblclick, self.view)
         self.view.get_by_role("heading", level=1).click()
         expect(page.get_by_text("| Idle")).to_be_attached()
 
