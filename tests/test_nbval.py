@@ -1,10 +1,12 @@
 """O nbval, estrito, em todas as lições; e de novo com a porta 61840 ocupada."""
 
 import os
+import re
 import subprocess
 import sys
 
 import pytest
+from nbval.plugin import get_sanitize_patterns
 
 from tests.conftest import ROOT, own_network
 from tests.lessons import CELL_TIMEOUT, NOTEBOOKS, read
@@ -29,6 +31,14 @@ def run_nbval(progress, *before):
     assert done.returncode == 0, done.stdout[-5000:] + done.stderr[-2000:]
     cells = sum(c.cell_type == "code" for path in NOTEBOOKS for c in read(path).cells)
     assert f"{cells} passed" in done.stdout
+
+
+@pytest.mark.parametrize("rates", ["51277 54974 61900", "61840 62039 9", "1 10 100"])
+def test_a_rate_that_looks_like_the_port_is_a_rate(rates):
+    text = f"threads    {rates}\n"
+    for pattern, replacement in get_sanitize_patterns((ROOT / "tests/nbval.cfg").read_text()):
+        text = re.sub(pattern, replacement, text)
+    assert text == "threads RITMOS\n"
 
 
 HOLDER = """
