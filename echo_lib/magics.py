@@ -121,7 +121,7 @@ def _show_check(check: Check) -> None:
 
     from echo_lib.panels import still
 
-    print(check)
+    print(_wrap(str(check)))
     if not check.ok and check.events:
         skipped = max(0, len(check.events) - _DRAWN)
         drawing = still.svg(check.events[-_DRAWN:], skipped=skipped, rows=_DRAWN)
@@ -155,9 +155,9 @@ def _skip_magic(traceback: TracebackType | None) -> TracebackType | None:
     return start
 
 
-def _wrap(note: str) -> str:
+def _wrap(text: str) -> str:
     """Quebra as linhas entre as palavras; o notebook as quebraria em qualquer lugar."""
-    return "\n".join(textwrap.fill(line, _WIDTH) for line in note.splitlines())
+    return "\n".join(textwrap.fill(line, _WIDTH) for line in text.splitlines())
 
 
 def _cut_library(traceback: TracebackType | None) -> None:

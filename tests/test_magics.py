@@ -152,8 +152,19 @@ def test_check_in_a_cell_tells_the_mistake_and_draws_the_attempt():
     notebook = nbformat.v4.new_notebook(cells=[*map(nbformat.v4.new_code_cell, (SILENT, RIGHT))])
     NotebookClient(notebook, timeout=TIMEOUT).execute()
     wrong, right = (cell.outputs for cell in notebook.cells)
-    assert "✘ Enviei b'oi'" in wrong[0].text and "faltou o sendall?" in wrong[0].text
+    assert "✘ Enviei b'oi'" in wrong[0].text and "faltou o\nsendall?" in wrong[0].text
     drawn = " ".join(re.findall(r"<text[^>]*>([^<]*)", "".join(wrong[1].data["image/svg+xml"])))
     for part in ("cliente 1: connect", "cliente 1: sendall", "conn 1: recv(1024)", "2 bytes"):
         assert part in drawn, drawn
     assert [output.output_type for output in right] == ["stream"] and "✔" in right[0].text
+
+
+def test_long_answer_breaks_between_words():
+    """O JupyterLab quebraria a linha comprida em qualquer letra."""
+    text = "A função voltou depois de atender 1: falta repetir o accept? " * 3
+    cell = f"%load_ext echo_lib\nfrom echo_lib.checks.base import failed\nfailed({text!r})"
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell)])
+    NotebookClient(notebook, timeout=TIMEOUT).execute()
+    lines = notebook.cells[0].outputs[0].text.splitlines()
+    assert " ".join(lines) == f"✘ {text.strip()}"
+    assert max(map(len, lines)) <= 90 and len(lines) == 3
