@@ -9,6 +9,7 @@ import tracemalloc
 import xml.etree.ElementTree as ElementTree
 from contextlib import ExitStack, closing
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
@@ -418,6 +419,19 @@ def test_still_is_valid_svg_with_hostile_text_as_text(talk, text):
     assert tags <= {"svg", "title", "style", "rect", "path", "circle", "text"}
     words = "".join(root.itertext())
     assert "sendall" in words and not any(c in words for c in "\u202e\x1b\x00")
+
+
+def test_still_of_two_connections_fits_a_cell_of_a_common_screen():
+    """Numa tela de 1366 pixels, a saída de uma célula do JupyterLab tem 926."""
+    with Trace() as trace, socket.create_server((HERE, 0)) as listener, ExitStack() as stack:
+        for _ in range(2):
+            client = socket.create_connection(listener.getsockname(), timeout=TIMEOUT)
+            stack.enter_context(client).sendall("ação ".encode() * 600)
+            stack.enter_context(listener.accept()[0])
+    root = ElementTree.fromstring(still.svg(trace.events()))
+    heads = [float(e.get("x")) for e in root.iter() if e.get("class") == "name"]
+    assert len(heads) == 5 and float(root.get("width")) <= 926
+    assert all(b - a > 7 * len("127.0.0.1:65535") for a, b in pairwise(heads))
 
 
 def test_still_says_how_many_calls_it_leaves_out(talk):

@@ -57,7 +57,7 @@ class Scene:
     """
 
     NAMES = ("chamada", "chamadas")  # o que é uma linha do diagrama
-    COLUMN = 170  # pixels de uma linha de vida no desenho parado
+    COLUMN = (116, 170)  # pixels de uma linha de vida no desenho parado: se há muitas, e o máximo
 
     def __init__(self) -> None:
         self._start: float | None = None

@@ -20,7 +20,7 @@ class SegmentScene:
 
     WHAT = "segments"
     NAMES = ("segmento", "segmentos")
-    COLUMN = 260  # pixels: os rótulos são mais longos que os das chamadas
+    COLUMN = (260, 260)  # pixels: os rótulos são mais longos que os das chamadas
 
     def __init__(self) -> None:
         self._known: set[int] = set()

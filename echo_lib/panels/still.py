@@ -15,6 +15,7 @@ _REPEATS = 10  # por linha desenhada, quantas chamadas se olham
 _SEGMENTS = ("segment", "missing", "damaged")  # o que chegou, o que não, o que chegou estragado
 ROWS = 60  # chamadas desenhadas; das demais se diz quantas são
 _TEXT, _HEAD, _ROW, _TALL = 340, 62, 44, 84  # pixels
+_ROOM = 920  # pixels da saída de uma célula, numa tela de 1366
 _COLORS = {
     "server": "#5b2a86",
     "client": "#0b57a4",
@@ -65,7 +66,7 @@ class _Still:
 
     def __init__(self, events: Sequence[Any], skipped: int, rows: int, scene: Any) -> None:
         records = scene.add(events[: rows * _REPEATS])  # repetidos são uma linha só
-        self.names, self.column = scene.NAMES, scene.COLUMN
+        self.names = scene.NAMES
         self.rows = records["rows"][:rows]
         drawn = {row["id"] for row in self.rows}
         found = [link for link in records["links"] if not link.get("gone")]
@@ -75,6 +76,7 @@ class _Still:
         used |= {self.same.get(e, e) for k in self.links for e in (k["source"], k["target"])}
         lines = [line for line in records["lines"] if "same" not in line and line["id"] in used]
         self.lines = sorted(lines, key=lambda line: tuple(line["order"]))
+        self.column = self._width(*scene.COLUMN)
         self.x = {e["id"]: _TEXT + self.column * (i + 0.5) for i, e in enumerate(self.lines)}
         self.tall = {k["from"] for k in self.links if k["kind"] == "handshake"}
         self.y: dict[int, float] = {}
@@ -108,6 +110,12 @@ class _Still:
             f'<style>{_STYLE}</style><rect width="100%" height="100%" fill="#fff"/>'
             f"{''.join(self.out + self.labels)}</svg>"
         )
+
+    def _width(self, narrow: int, wide: int) -> int:
+        """Os pixels de cada linha de vida: que caibam todas, e que o endereço de cada uma caiba."""
+        longest = max((len(line["note"]) for line in self.lines if not line["ghost"]), default=0)
+        room = (_ROOM - _TEXT) // max(1, len(self.lines))
+        return min(wide, max(narrow, room, 7 * longest))
 
     def _count(self, count: int) -> str:
         return f"{count} {self.names[count != 1]}"
