@@ -19,7 +19,9 @@ class Lesson:
     def __init__(self, page, lab, name):
         self.page = page
         self.cells = nbformat.read(ROOT / "notebooks" / f"{name}.ipynb", as_version=4).cells
-        lab.show(page, "00_comece_aqui")
+        # A primeira lição, se demorasse a abrir, tomaria a frente da que se vai clicar.
+        first = lab.show(page, "00_comece_aqui")
+        expect(first.get_by_role("heading", level=1)).to_be_visible()
         self.view = page.get_by_role("tabpanel", name=re.compile(name))
         # Se a lista de arquivos é redesenhada entre os dois cliques, o JupyterLab não os vê.
         act_until_visible(page.get_by_role("listitem", name=re.compile(name)).dblclick, self.view)
