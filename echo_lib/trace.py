@@ -98,9 +98,10 @@ class Trace:
 
     def __init__(self, limit: int = 10_000) -> None:
         self.limit = positive("limit", limit)
-        self._rows: deque[tuple[Any, ...]] = deque(maxlen=limit)
-        self._recorded = itertools.count(1)
-        self._last = 0  # quantas linhas já foram gravadas, até onde se leu
+        self._rows: list[tuple[Any, ...]] = []  # o que foi gravado e ainda não foi lido
+        self._most = limit + limit // 20  # quantas cabem ali: as que sobram saem de uma vez
+        self._moving = threading.Lock()  # quem tira linhas de _rows
+        self._lost_rows = 0  # quantas saíram sem que ninguém as lesse
         self._kept: deque[Event] = deque(maxlen=limit)
         self._read = 0  # quantos eventos foram montados
         self._drained = self._delivered = 0
@@ -148,7 +149,7 @@ class Trace:
             new = [event for event in self._kept if event.number > self._drained]
             self._drained = self._read
             self._delivered += len(new)
-            self.skipped = self._last - self._delivered
+            self.skipped = self._read + self._lost_rows - self._delivered
         return sorted(new, key=lambda event: event.time)
 
     @property
@@ -156,25 +157,35 @@ class Trace:
         """Quantos eventos já foram descartados por falta de lugar."""
         with self._lock:
             self._collect()
-            return self._last - len(self._kept)
+            return self._read + self._lost_rows - len(self._kept)
 
     def _collect(self) -> None:
         """Monta os Event das linhas novas. Chame com a trava: só há um leitor por vez."""
-        if len(self._rows) == self.limit:  # cheio: alguma linha pode ter se perdido sem ser lida
+        lost = self._lost_rows
+        with self._moving:
+            self._trim()
+            new = self._rows[:]
+            del self._rows[: len(new)]  # o que outra thread gravou neste instante continua lá
+        if self._lost_rows > lost:
             self._lost = next(self._sockets)
             self._offsets.clear()
-        while True:
-            try:
-                row = self._rows.popleft()
-            except IndexError:
-                return
+        for row in new:
             self._read += 1
-            self._last = max(self._last, row[0])
             self._kept.append(self._event(row))
+
+    def _make_room(self) -> None:
+        """Tira as linhas mais antigas; muitas de uma vez, o que custa menos que uma a uma."""
+        with self._moving:
+            self._trim()
+
+    def _trim(self) -> None:
+        if (extra := len(self._rows) - self.limit) > 0:
+            del self._rows[:extra]
+            self._lost_rows += extra
 
     def _event(self, row: tuple[Any, ...]) -> Event:
         """Monta o Event de uma linha gravada."""
-        _, start, end, call, argument, size, data, error, thread, ends = row
+        start, end, call, argument, size, data, error, thread, ends = row
         time = start if call in _ACTS else end
         given = (self._read, time, end - start, call, argument, size, data, error, thread)
         event = Event(*given, None, *ends)
@@ -218,7 +229,7 @@ class TracedSocket(socket.socket):
     que o de socket.socket. Fonte: docs.python.org/3/library/socket.html.
     """
 
-    __slots__ = ("_append", "_copies", "_count", "_ends", "_trace")
+    __slots__ = ("_copies", "_ends", "_most", "_rows", "_trace")
 
     def __init__(
         self,
@@ -234,8 +245,7 @@ class TracedSocket(socket.socket):
         self._trace = ((trace and [trace]) or _active[-1:] or [_nowhere])[0] if is_tcp else _nowhere
         self._ends = Ends(next(self._trace._sockets))
         self._copies = [1]  # quantos objetos, por dup(), são este mesmo socket
-        self._append = self._trace._rows.append
-        self._count = self._trace._recorded.__next__
+        self._rows, self._most = self._trace._rows, self._trace._most
         if is_tcp and fileno is not None and trace is None:  # nasceu do accept de um socket comum
             with suppress(OSError):
                 self._find_ends("server", self.getpeername())
@@ -273,17 +283,20 @@ class TracedSocket(socket.socket):
     # recv e send são o caminho quente do servidor: a linha é montada ali mesmo, sem outra chamada.
     def recv(self, buffer_size: int, flags: int = 0) -> bytes:
         start = perf_counter()
-        argument = (buffer_size, flags) if flags else buffer_size
         try:
             data = _recv(self, buffer_size, flags)
         except BaseException as error:
-            self._note(start, "recv", argument, error=error)
+            self._note(start, "recv", (buffer_size, flags) if flags else buffer_size, error=error)
             raise
         size = len(data)
-        kept = data if size <= KEPT_BYTES else data[:KEPT_BYTES]
-        end, thread, ends = perf_counter(), get_ident(), self._ends
-        row = (self._count(), start, end, "recv", argument, size, kept, None, thread, ends)
-        self._append(row)
+        if flags or size > KEPT_BYTES:
+            argument = (buffer_size, flags) if flags else buffer_size
+            self._note(start, "recv", argument, size, data)
+            return data
+        rows, thread, ends = self._rows, get_ident(), self._ends
+        rows.append((start, perf_counter(), "recv", buffer_size, size, data, None, thread, ends))
+        if len(rows) > self._most:
+            self._trace._make_room()
         return data
 
     def send(self, data: Any, flags: int = 0) -> int:
@@ -293,10 +306,13 @@ class TracedSocket(socket.socket):
         except BaseException as error:
             self._note(start, "send", data=data, error=error)
             raise
-        kept = data if type(data) is bytes and size == len(data) <= KEPT_BYTES else _cut(data, size)
-        end, thread, ends = perf_counter(), get_ident(), self._ends
-        row = (self._count(), start, end, "send", None, size, kept, None, thread, ends)
-        self._append(row)
+        if type(data) is not bytes or size < len(data) or size > KEPT_BYTES:
+            self._note(start, "send", None, size, data)
+            return size
+        rows, thread, ends = self._rows, get_ident(), self._ends
+        rows.append((start, perf_counter(), "send", None, size, data, None, thread, ends))
+        if len(rows) > self._most:
+            self._trace._make_room()
         return size
 
     def sendall(self, data: Any, flags: int = 0) -> None:
@@ -330,7 +346,7 @@ class TracedSocket(socket.socket):
 
     def dup(self) -> TracedSocket:
         copy = super().dup()
-        copy._trace, copy._append, copy._count = self._trace, self._append, self._count
+        copy._trace, copy._rows, copy._most = self._trace, self._rows, self._most
         copy._ends, copy._copies = self._ends, self._copies
         self._copies[0] += 1
         return copy
@@ -399,8 +415,10 @@ class TracedSocket(socket.socket):
     ) -> None:
         """Grava uma chamada fora do caminho quente. Do erro fica uma cópia sem traceback."""
         end, thread, kept, bare = perf_counter(), get_ident(), _cut(data, size), _bare(error)
-        row = (self._count(), start, end, call, argument, size, kept, bare, thread)
-        self._append((*row, ends or self._ends))
+        row = (start, end, call, argument, size, kept, bare, thread, ends or self._ends)
+        self._rows.append(row)
+        if len(self._rows) > self._most:
+            self._trace._make_room()
 
 
 def untraced_pair() -> tuple[socket.socket, socket.socket]:

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from itertools import pairwise
 
@@ -581,6 +582,16 @@ def test_client_portrait_has_the_beginning_of_its_first_and_last_messages(server
         sock.shutdown(socket.SHUT_WR)
         receive(sock)
     assert server.totals == (3, 505)
+
+
+def test_portrait_taken_in_the_middle_of_a_turn_is_as_short_as_any_other(server):
+    with ThreadPoolExecutor() as pool, ExitStack() as stack:
+        socks = [stack.enter_context(join(server)) for _ in range(8)]
+        talks = [pool.submit(lambda s=s: [echo(s, bytes(1024)) for _ in range(200)]) for s in socks]
+        while not all(talk.done() for talk in talks):
+            assert max(len(client.last) for client in server.clients) <= 200
+        for talk in talks:
+            assert talk.result(TIMEOUT) == [bytes(1024)] * 200
 
 
 def test_pause_answers_nobody_and_loses_nothing(server):

@@ -3,11 +3,13 @@
 import array
 import asyncio
 import errno
+import random
 import signal
 import socket
 import socketserver
 import sys
 import threading
+import tracemalloc
 
 import pytest
 from hypothesis import example, given, settings
@@ -300,6 +302,45 @@ def test_memory_is_bounded_and_what_was_dropped_is_counted():
     events = trace.events()
     assert [event.number for event in events] == list(range(1, 11)) and trace.dropped == 28 - 10
     assert (events[7].size, len(events[7].data)) == (3 * KEPT_BYTES, KEPT_BYTES)
+
+
+def test_what_overflows_from_several_threads_is_counted_to_the_last_event():
+    def work(client, conn):
+        for _ in range(rounds):
+            client.send(DATA)
+            conn.recv(1024)
+
+    rounds, workers, limit = 100, 4, 40
+    with Trace(limit=limit) as trace:
+        pairs = [connected() for _ in range(workers)]
+    threads = [threading.Thread(target=work, args=pair) for pair in pairs]
+    delivered = len(trace.drain())
+    for thread in threads:
+        thread.start()
+    while any(thread.is_alive() for thread in threads):
+        delivered += len(trace.drain())
+    for client, conn in pairs:
+        client.close()
+        conn.close()
+    delivered += len(trace.drain())
+    recorded = workers * (5 + 2 * rounds + 2)
+    assert trace.dropped + len(trace.events()) == recorded == trace.skipped + delivered
+    assert len(trace.events()) == limit
+
+
+def test_trace_nobody_reads_does_not_grow():
+    tracemalloc.start()
+    try:
+        with Trace(limit=100) as trace:
+            client, conn = connected()
+        with client, conn:
+            for _ in range(1000):  # 1 MB em 2000 chamadas; o rastro guarda no máximo 105
+                client.send(random.randbytes(1024))
+                conn.recv(1024)
+            grown = tracemalloc.get_traced_memory()[0]
+    finally:
+        tracemalloc.stop()
+    assert grown < 200_000 and trace.dropped == 5 + 2000 + 2 - 100
 
 
 def test_drain_hands_each_event_over_once_and_keeps_it(trace):
