@@ -101,7 +101,7 @@ class Trace:
         self._rows: list[tuple[Any, ...]] = []  # o que foi gravado e ainda não foi lido
         self._most = limit + limit // 20  # quantas cabem ali: as que sobram saem de uma vez
         self._moving = threading.Lock()  # quem tira linhas de _rows
-        self._lost_rows = 0  # quantas saíram sem que ninguém as lesse
+        self._lost_rows = self._noticed = 0  # quantas saíram sem ser lidas, e de quantas se soube
         self._kept: deque[Event] = deque(maxlen=limit)
         self._read = 0  # quantos eventos foram montados
         self._drained = self._delivered = 0
@@ -161,13 +161,12 @@ class Trace:
 
     def _collect(self) -> None:
         """Monta os Event das linhas novas. Chame com a trava: só há um leitor por vez."""
-        lost = self._lost_rows
         with self._moving:
             self._trim()
-            new = self._rows[:]
+            new, lost = self._rows[:], self._lost_rows
             del self._rows[: len(new)]  # o que outra thread gravou neste instante continua lá
-        if self._lost_rows > lost:
-            self._lost = next(self._sockets)
+        if lost > self._noticed:
+            self._noticed, self._lost = lost, next(self._sockets)
             self._offsets.clear()
         for row in new:
             self._read += 1

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 ROOT = Path(__file__).resolve().parent.parent
 HERE = "127.0.0.1"
@@ -29,6 +30,9 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 if hasattr(signal, "SIGHUP"):
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
+# Nenhum teste cobra tempo: numa máquina ocupada, um exemplo que leva 10 ms leva 300.
+settings.register_profile("kit", deadline=None)
+settings.load_profile("kit")
 
 # O progresso de quem estuda nesta máquina não é dos testes.
 os.environ["ECHO_LIB_PROGRESSO"] = str(Path(tempfile.mkdtemp(), "progresso.txt"))

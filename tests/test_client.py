@@ -40,7 +40,7 @@ def peer(behave):
         thread.join(TIMEOUT)
 
 
-@settings(deadline=None, derandomize=True, max_examples=50)
+@settings(derandomize=True, max_examples=50)
 @given(st.lists(st.text(st.characters(codec="utf-8"))), st.integers(1, 2000))
 def test_text_comes_back_whole(server, texts, buffer_size):
     with EchoClient(*server.address, buffer_size=buffer_size) as client:

@@ -211,7 +211,7 @@ def plausible(addresses):
 def test_random_bytes_disturb_nobody(true_server, capfd):
     sent = [b"\0"]
 
-    @settings(deadline=None, derandomize=True, max_examples=300)
+    @settings(derandomize=True, max_examples=300)
     @given(st.binary(max_size=300), st.booleans(), st.integers(0, 200))
     def spoil(tail, header, place):
         good = next(packets(forged("quase", 7)))

@@ -162,7 +162,7 @@ def echo(conn, size):
         conn.sendall(data)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(st.binary(min_size=1, max_size=300), st.lists(st.integers(1, 9)), st.integers(1, 50))
 def test_bytes_arrive_in_the_pieces_asked_whatever_they_are(data, pieces, size):
     with Learner(lambda conn: list(iter(lambda: conn.recv(1024), b""))) as learner:

@@ -115,7 +115,7 @@ def test_messages_that_arrive_as_one_converge(talk):
     assert len({a["to"] for a in arrows}) == 1
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(
     sent=st.lists(st.integers(1, 300), min_size=1, max_size=6),
     cuts=st.lists(st.integers(1, 400), max_size=6),

@@ -49,7 +49,7 @@ def settle(sock):
     assert echo(sock) == echo(sock) == b"eco"
 
 
-@settings(deadline=None, derandomize=True, max_examples=60)
+@settings(derandomize=True, max_examples=60)
 @given(st.lists(st.binary(max_size=3000), max_size=8), st.integers(1, 5000))
 def test_client_gets_back_its_own_bytes_until_it_half_closes(chunks, buffer_size):
     with EchoServer(port=0, buffer_size=buffer_size) as server, join(server) as client:
@@ -62,7 +62,7 @@ def test_client_gets_back_its_own_bytes_until_it_half_closes(chunks, buffer_size
 STEP = st.tuples(st.integers(0, 3), st.sampled_from(["envia", "cai", "termina"]), st.binary())
 
 
-@settings(deadline=None, derandomize=True, max_examples=60)
+@settings(derandomize=True, max_examples=60)
 @given(st.lists(STEP, max_size=25))
 def test_whatever_some_clients_do_each_gets_only_its_own_bytes(steps):
     with EchoServer(port=0) as server, join(server) as good:

@@ -470,7 +470,7 @@ def test_accepted_connection_does_not_inherit_the_timeout(pair):
             assert conn.gettimeout() is None
 
 
-@settings(deadline=None, derandomize=True)
+@settings(derandomize=True)
 @given(st.text() | st.binary())
 @example("\x1b[2J\x07\r\n\t\x9b\u202e\u2066\u200f\u2028\ufeff\U000e0041\ud83d")
 @example(b"\xff\x1b]0;t\xc3")

@@ -14,7 +14,7 @@ from echo_lib.checks import peers
 from echo_lib.checks.base import LOST_BY_SEND, Check, brief, failed, not_expected, passed, used
 from echo_lib.isolated import Learner
 
-_PER_DEADLINE = 2**17  # bytes a mais que dão direito a mais um prazo: recv(1) é lento, e é certo
+_PER_DEADLINE = 2**15  # bytes a mais que dão direito a mais um prazo: recv(1) é lento, e é certo
 
 
 def receives_exactly(function: Callable[[socket.socket, int], bytes]) -> Check:
