@@ -54,9 +54,13 @@ class Lab(NamedTuple):
     def show(self, page, name):
         """Abre um caderno; a página que já mostra o JupyterLab não o carrega de novo."""
         if not page.evaluate(OPEN_HERE, f"{name}.ipynb"):
-            # Com reset, as abas que alguém deixou não voltam, nem os kernels delas.
-            page.goto(re.sub(r"[^/]*\.ipynb", f"{name}.ipynb", self.url) + "&reset")
+            self.load(page, name)
         return page.get_by_role("tabpanel", name=re.compile(Path(name).name))
+
+    def load(self, page, name):
+        """Carrega a página de novo, já neste caderno."""
+        # Com reset, as abas que alguém deixou não voltam, nem os kernels delas.
+        page.goto(re.sub(r"[^/]*\.ipynb", f"{name}.ipynb", self.url) + "&reset")
 
 
 class Notebook(NamedTuple):
