@@ -174,8 +174,13 @@ class Trace:
 
     def _make_room(self) -> None:
         """Tira as linhas mais antigas; muitas de uma vez, o que custa menos que uma a uma."""
-        with self._moving:
-            self._trim()
+        # Sem esperar: quem tem a trava já tira, e pode ser esta mesma thread, interrompida pelo
+        # coletor de lixo para fechar um socket esquecido.
+        if self._moving.acquire(blocking=False):
+            try:
+                self._trim()
+            finally:
+                self._moving.release()
 
     def _trim(self) -> None:
         if (extra := len(self._rows) - self.limit) > 0:

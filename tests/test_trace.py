@@ -343,6 +343,24 @@ def test_trace_nobody_reads_does_not_grow():
     assert grown < 200_000 and trace.dropped == 5 + 2000 + 2 - 100
 
 
+def test_socket_closed_while_this_thread_makes_room_does_not_hang():
+    class Forgotten(OSError):
+        """Um erro que, ao sair do rastro, fecha um socket rastreado."""
+
+        def __del__(self):
+            self.sock.close()
+
+    with Trace(limit=1) as trace:
+        client, conn = connected()
+        error = Forgotten()
+        error.sock = conn
+        trace._rows.append((0.0, 0.0, "recv", 1, 0, b"", error, 0, client._ends))
+        del error
+        client.close()  # descarta a linha de cima, e com ela fecha conn
+    assert conn.fileno() == -1
+    assert trace.dropped + len(trace.events()) == 5 + 1 + 2
+
+
 def test_drain_hands_each_event_over_once_and_keeps_it(trace):
     assert trace.drain() == []
     client, conn = connected()
