@@ -54,13 +54,9 @@ class Lab(NamedTuple):
     def show(self, page, name):
         """Abre um caderno; a página que já mostra o JupyterLab não o carrega de novo."""
         if not page.evaluate(OPEN_HERE, f"{name}.ipynb"):
-            self.load(page, name)
+            # Com reset, as abas que alguém deixou não voltam, nem os kernels delas.
+            page.goto(re.sub(r"[^/]*\.ipynb", f"{name}.ipynb", self.url) + "&reset")
         return page.get_by_role("tabpanel", name=re.compile(Path(name).name))
-
-    def load(self, page, name):
-        """Carrega a página de novo, já neste caderno."""
-        # Com reset, as abas que alguém deixou não voltam, nem os kernels delas.
-        page.goto(re.sub(r"[^/]*\.ipynb", f"{name}.ipynb", self.url) + "&reset")
 
 
 class Notebook(NamedTuple):
@@ -162,6 +158,16 @@ def new_page(browser):
 def pages():
     """As páginas que um teste deixou para os seguintes; o navegador as fecha."""
     return []
+
+
+@contextmanager
+def alone(pages, chromium):
+    """Uma página em branco, sozinha: a que fica atrás de outra às vezes não volta a se desenhar."""
+    while pages:
+        pages.pop().close()
+    page = new_page(chromium)
+    yield page
+    page.close()
 
 
 @contextmanager

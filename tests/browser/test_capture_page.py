@@ -7,7 +7,7 @@ from playwright.sync_api import expect
 
 from echo_lib import capture
 from echo_lib.panels.segments import SegmentScene
-from tests.browser.conftest import new_page, violations
+from tests.browser.conftest import alone, violations
 from tests.browser.test_drawing import HOSTILE, Diagram
 from tests.conftest import ROOT
 
@@ -15,10 +15,9 @@ SAVED = ROOT / "notebooks" / "capturas"
 
 
 @pytest.fixture(scope="module")
-def page(chromium):
-    page = new_page(chromium)
-    yield page
-    page.close()
+def page(pages, chromium):
+    with alone(pages, chromium) as page:
+        yield page
 
 
 class Drawn(Diagram):
@@ -98,14 +97,14 @@ def test_axe_finds_nothing(page, light):
     assert diagram.errors == []
 
 
-def test_a_capture_in_jupyterlab_is_drawn_and_saved_as_svg(module_page, lab):
+def test_a_capture_in_jupyterlab_is_drawn_and_saved_as_svg(page, lab):
     code = "from echo_lib import SequenceDiagram, capture\n"
     code += "SequenceDiagram(capture.read('capturas/perda'))"
-    notebook = lab.open(module_page, "captura", code)
+    notebook = lab.open(page, "captura", code)
     notebook.run()
     diagram = notebook.view.get_by_role("region", name="Diagrama de sequência")
     expect(diagram.get_by_text("20 segmentos.")).to_be_visible()
-    with module_page.expect_download() as saved:
+    with page.expect_download() as saved:
         diagram.get_by_role("button", name="Salvar SVG").click()
     text = saved.value.path().read_text(encoding="utf-8")
     assert "4 bytes “dois” seq=3 ✗" in text and "20 segmentos" in text

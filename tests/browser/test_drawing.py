@@ -9,7 +9,7 @@ from playwright.sync_api import expect
 from echo_lib import Trace
 from echo_lib.panels.assets import script, style
 from echo_lib.panels.scene import Scene
-from tests.browser.conftest import new_page, violations
+from tests.browser.conftest import alone, violations
 from tests.conftest import HERE, TIMEOUT
 
 EXPORTS = "window.lib = { Store, layout, visible, dump, mount };"
@@ -38,10 +38,9 @@ def records(events, after=0):
 
 
 @pytest.fixture(scope="module")
-def page(chromium):
-    page = new_page(chromium)
-    yield page
-    page.close()
+def page(pages, chromium):
+    with alone(pages, chromium) as page:
+        yield page
 
 
 class Diagram:

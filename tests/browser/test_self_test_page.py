@@ -12,10 +12,6 @@ from tests.browser.conftest import violations
 def lesson(module_page, lab):
     view = lab.show(module_page, "00_comece_aqui")
     title = view.get_by_role("heading", name="Autoteste")
-    try:
-        expect(title).to_be_attached()
-    except AssertionError:  # o JupyterLab monta as células aos poucos, e uma vez parou antes do fim
-        lab.load(module_page, "00_comece_aqui")
     title.scroll_into_view_if_needed()
     expect(title).to_be_visible()
     return module_page, view
