@@ -92,8 +92,8 @@ class Trace:
         limit: quantos eventos guardar; os mais antigos são descartados e contados em `dropped`.
 
     Uso: `with Trace() as trace:` rastreia todo socket TCP criado dentro do bloco, e os que
-    nascerem dele por accept, mesmo depois. Cada chamada grava uma tupla simples (append num
-    deque); os `Event` são montados só quando alguém lê.
+    nascerem dele por accept, mesmo depois. Cada chamada grava uma tupla simples (append
+    numa lista); os `Event` são montados só quando alguém lê.
     """
 
     def __init__(self, limit: int = 10_000) -> None:

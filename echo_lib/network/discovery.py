@@ -29,7 +29,7 @@ _MOST_HOSTS = 4  # endereços de um mesmo anúncio
 _PATIENCE = 1.0  # segundos, ao todo, para perguntar a quem não disse onde fica
 _TIMEOUT = 10.0  # segundos para o zeroconf começar ou terminar
 # Segundos de escuta antes de tomar um nome: quem acabou de dizer o seu só o repete depois de 1 s, a
-# que o zeroconf soma até 0,3 (RFC 6762, seção 6).
+# que o zeroconf soma até 0,3 (RFC 6762, seção 6). As perguntas pelo nome dão mais meio segundo.
 _LISTENING = 1.2
 _REFRESH = 3.0  # segundos entre duas conferências dos endereços desta máquina
 T = TypeVar("T")
