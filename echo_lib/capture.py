@@ -501,7 +501,7 @@ class _Talk:
         again = any(first < old_last and old_first < last for old_first, old_last in sent)
         if sent and sent[-1][1] == first:
             sent[-1] = (sent[-1][0], last)
-        elif not again:
+        else:
             sent.append((first, last))
         return again
 

@@ -37,9 +37,9 @@ settings.load_profile("kit")
 # O progresso de quem estuda nesta máquina não é dos testes.
 os.environ["ECHO_LIB_PROGRESSO"] = str(Path(tempfile.mkdtemp(), "progresso.txt"))
 
-# Com os testes em vários processos, cada arquivo fica inteiro num deles. Os do navegador formam dois
-# grupos, em que um Chromium e um JupyterLab servem a todos; no segundo, juntos para que não corram
-# ao mesmo tempo, estão os que usam os anúncios em 127.0.0.1.
+# Com os testes em vários processos, cada arquivo fica inteiro num deles. Os do navegador formam
+# dois grupos, em que um Chromium e um JupyterLab servem a todos; no segundo, juntos para que não
+# corram ao mesmo tempo, estão os que usam os anúncios em 127.0.0.1.
 _BROWSER = ["test_lessons.py", "test_sequence_page.py", "test_class_page.py", "test_server_page.py"]
 _BROWSER += ["test_bytes_page.py", "test_self_test_page.py"]
 _ANNOUNCED = ["test_discovery.py", "test_client_panel.py", "test_client_page.py"]

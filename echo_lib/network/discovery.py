@@ -239,9 +239,8 @@ def _open(interfaces: Sequence[str]) -> Zeroconf | None:
 
     from zeroconf import Zeroconf
 
-    logger = logging.getLogger("zeroconf")
-    logger.propagate = False  # um aviso seu sairia, de outra thread, numa célula qualquer
-    logger.addHandler(logging.NullHandler())
+    # Um aviso seu sairia, de outra thread, numa célula qualquer.
+    logging.getLogger("zeroconf").disabled = True
     if not interfaces:
         return None
     try:
