@@ -33,7 +33,8 @@ def receives_exactly(function: Callable[[socket.socket, int], bytes]) -> Check:
                 hint = "Um recv devolve de 1 a n bytes: falta um laço?" if short else ""
                 what = f"seis bytes que chegaram {what}"
                 return not_expected(learner, what, text, answer, error, hint)
-        answer, error = _fed(learner, text + b"o resto", 6, function=1)
+        # Três, e depois até dez: um laço que pede sempre n tira bytes da mensagem seguinte.
+        answer, error = _fed(learner, text + b"o resto", 6, function=1, pieces=[3, 10])
         if error or answer != (text, b"o resto"):
             hint = "Não peça ao recv mais do que falta: o resto é da próxima mensagem."
             what = "seis bytes, e mais sete depois"
