@@ -1,5 +1,6 @@
 """A descoberta, em 127.0.0.1: quem se anuncia é achado, e um anúncio falso não esconde ninguém."""
 
+import logging
 import socket
 import threading
 from concurrent.futures import ThreadPoolExecutor, wait
@@ -123,6 +124,14 @@ def test_without_an_interface_nobody_announces_and_nobody_is_found():
     announcement = Announcement(61900, "Eco", [])
     assert discover(0.1, []) == [] and announcement.name is None
     announcement.close()
+
+
+def test_each_search_leaves_the_log_of_zeroconf_as_it_was():
+    handlers = logging.getLogger("zeroconf").handlers
+    before = len(handlers)
+    for _ in range(2):
+        discover(0.05, HOME)
+    assert len(handlers) == before
 
 
 # --- Anúncios falsos ---
