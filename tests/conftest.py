@@ -37,18 +37,18 @@ settings.load_profile("kit")
 # O progresso de quem estuda nesta máquina não é dos testes.
 os.environ["ECHO_LIB_PROGRESSO"] = str(Path(tempfile.mkdtemp(), "progresso.txt"))
 
-# Com os testes em vários processos, cada arquivo fica inteiro num deles. Os do navegador formam
-# dois grupos, em que um Chromium e um JupyterLab servem a todos; no segundo, juntos para que não
-# corram ao mesmo tempo, estão os que usam os anúncios em 127.0.0.1.
+# Com os testes em vários processos, cada arquivo fica inteiro num deles. Os do navegador ficam
+# juntos, porque um Chromium e uma página do JupyterLab servem a todos; e com eles os que usam os
+# anúncios em 127.0.0.1, que não podem correr ao mesmo tempo que os de test_client_page.py.
 _BROWSER = ["test_lessons.py", "test_sequence_page.py", "test_class_page.py", "test_server_page.py"]
-_BROWSER += ["test_bytes_page.py", "test_self_test_page.py"]
-_ANNOUNCED = ["test_discovery.py", "test_client_panel.py", "test_client_page.py"]
-_ANNOUNCED += ["test_terminals.py", "test_drawing.py", "test_capture_page.py"]
-_GROUPS = dict.fromkeys(_BROWSER, "navegador") | dict.fromkeys(_ANNOUNCED, "anúncios")
+_BROWSER += ["test_bytes_page.py", "test_capture_page.py", "test_self_test_page.py"]
+_BROWSER += ["test_terminals.py", "test_client_page.py", "test_drawing.py"]
+_TOGETHER = {*_BROWSER, "test_discovery.py", "test_client_panel.py"}
+
 
 # Os demorados vão na frente, para que no fim um processo não trabalhe sozinho.
-_LONG = [*_BROWSER, "test_kit.py", "test_lesson_cells.py", "test_nbval.py"]
-_LONG += ["test_lesson_exercises.py", *_ANNOUNCED, "test_checks_many.py", "test_checks_failures.py"]
+_LONG = [*_BROWSER, "test_lesson_cells.py", "test_nbval.py", "test_lesson_exercises.py"]
+_LONG += ["test_kit.py", "test_checks_many.py", "test_checks_failures.py"]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -65,7 +65,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     class ByGroup(LoadScopeScheduling):
         def _split_scope(self, nodeid: str) -> str:
             name = Path(nodeid.partition("::")[0]).name
-            return _GROUPS.get(name, name)
+            return "juntos" if name in _TOGETHER else name
 
     return ByGroup(config, log)
 

@@ -29,6 +29,22 @@ def exactly(conn, n):
     return data
 
 
+def always_n(conn, n):
+    data = b""
+    while len(data) < n:
+        piece = conn.recv(n)
+        if not piece:
+            raise ConnectionError("acabou")
+        data += piece
+    return data
+
+
+def test_asking_for_n_every_time_takes_bytes_of_the_next_message():
+    assert checks.receives_exactly(exactly).ok
+    check = checks.receives_exactly(always_n)
+    assert not check.ok and "Não peça ao recv mais do que falta" in str(check)
+
+
 def send(conn, text):
     data = text.encode()
     conn.sendall(struct.pack("!I", len(data)) + data)
