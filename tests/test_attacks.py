@@ -4,6 +4,8 @@ Os tempos são medidos e mostrados (`-rA`, ou o XML de `--junit-xml`), nunca cob
 tamanho natural ficam em `benchmarks/attacks.py`.
 """
 
+import os
+import signal
 import socket
 import sys
 from pathlib import Path
@@ -22,6 +24,7 @@ from tests.attacks import (
     IDLE,
     PER_ADDRESS,
     STUDENTS,
+    Attack,
     Class,
     Server,
     several,
@@ -85,6 +88,17 @@ def test_newcomer_enters_behind_a_crowd_not_yet_accepted():
         with sock:
             sock.sendall(b"bom dia")
             assert receive(sock, 7) == b"bom dia"
+
+
+def test_attacker_without_a_processor_starts_over():
+    with Server() as server, Attack("gigabytes", server.address, 16) as attack:
+        while not server.clients()[ATTACKER]:
+            pass
+        os.kill(attack.process.pid, signal.SIGSTOP)
+        while server.clients()[ATTACKER]:  # calado, ele é desconectado
+            pass
+        os.kill(attack.process.pid, signal.SIGCONT)
+        assert attack.hear() == {"MiB": 16}
 
 
 def talks(server):
