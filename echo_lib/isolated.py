@@ -22,6 +22,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
+from time import perf_counter
 from typing import Any, BinaryIO, Self
 from weakref import WeakKeyDictionary
 
@@ -30,6 +31,7 @@ from echo_lib.errors import Address, explain
 from echo_lib.trace import Event, Trace, TracedSocket
 
 TIMEOUT = 3.0  # segundos que o código do aluno tem para cada chamada
+PATIENCE = 5  # prazos ao todo, para quem anda devagar sem parar
 START = 30.0  # segundos para o processo aparecer: numa máquina lenta, importar demora
 NO_WINDOW = getattr(subprocess, "CREATE_NO_WINDOW", 0)  # no Windows, sem abrir um console
 _SENT_AT_ONCE = 1000  # bytes que um send() aceita aqui; send(2) pode sempre aceitar só uma parte
@@ -118,21 +120,30 @@ class Learner:
         """O que a chamada devolveu e o erro explicado ("" se não houve).
 
         Argumentos:
-            timeout: segundos de espera; se omitido, TIMEOUT. Passado o prazo, o processo acaba.
+            timeout: segundos de espera; se omitido, TIMEOUT, e até PATIENCE vezes isso enquanto
+                passam bytes. Acabada a espera, o processo acaba.
         """
         if self._failed:
             return None, self._failed
-        answer, self._early = self._early, None
-        try:
-            answer = answer or self._next(TIMEOUT if timeout is None else timeout)
-        except queue.Empty:
-            self.look(wait=0.001)
+        answer, self._early = self._early or self._awaited(timeout), None
+        if answer is None:
             self._kill()
             return None, NEVER_ENDED
         if answer is _ENDED:
             return None, self._crash()
         value, error, self._events = answer
         return value, error
+
+    def _awaited(self, timeout: float | None) -> Any:
+        """A resposta, ou None se ela não veio no prazo."""
+        for _ in range(PATIENCE if timeout is None else 1):
+            with suppress(queue.Empty):
+                return self._next(TIMEOUT if timeout is None else timeout)
+            self.look(wait=0.001)
+            moved = max((event.time for event in self._events if event.size), default=0.0)
+            if self._early is not None or perf_counter() - moved > TIMEOUT / 2:
+                break
+        return self._early
 
     def running(self) -> bool:
         """Se a chamada não tinha acabado quando se olhou."""

@@ -52,6 +52,21 @@ def forks_threads():
     endless()
 
 
+def talks_to_itself():
+    one, other = socket.socketpair()
+    while True:
+        one.sendall(b"x")
+        other.recv(1)
+
+
+def reads_slowly(conn):
+    data = b""
+    while piece := conn.recv(1):
+        threading.Event().wait(0.05)
+        data += piece
+    return data
+
+
 @pytest.mark.parametrize("code", [endless, deaf_to_everything, holds_the_lock, forks_threads])
 def test_code_that_never_ends_is_cut_and_leaves_nothing(short_wait, code):
     threads = threading.active_count()
@@ -80,6 +95,23 @@ def test_crash_exit_and_error_are_told_and_the_next_call_still_works(code, said)
         assert answer is None and said in error, error
         if "processo em que" not in error:
             assert learner.call(function=1) == ("ainda aqui", "")
+
+
+def test_deadline_is_for_who_stops_and_not_for_who_is_slow(monkeypatch):
+    monkeypatch.setattr(isolated, "TIMEOUT", 2.0)
+    data = b"devagar se vai ao longe, um byte por vez: " + b"x" * 20
+    with Learner(reads_slowly) as learner:
+        peer = learner.connect()
+        peer.sendall(data)
+        peer.shutdown(socket.SHUT_WR)
+        assert learner.result() == (data, "")
+
+
+def test_who_never_stops_moving_bytes_is_cut_too(monkeypatch):
+    monkeypatch.setattr(isolated, "TIMEOUT", 0.2)
+    with Learner(talks_to_itself) as learner:
+        assert learner.call() == (None, NEVER_ENDED)
+    assert children() == []
 
 
 def test_variable_that_can_not_go_to_another_process_is_told():

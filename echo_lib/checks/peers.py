@@ -10,8 +10,6 @@ from time import monotonic
 
 from echo_lib import isolated
 
-_PATIENCE = 5  # prazos ao todo, para quem responde devagar sem parar
-
 
 def exchange(peer: socket.socket, data: bytes, size: int) -> bytes:
     """Envia `data` enquanto recebe até `size` bytes, ou até o prazo, o fim ou a queda."""
@@ -54,7 +52,7 @@ def reset(peer: socket.socket) -> None:
 def receive(peer: socket.socket, size: int) -> bytes:
     """Até `size` bytes, ou até o silêncio, a demora, o fim ou a queda."""
     received = bytearray()
-    deadline = monotonic() + _PATIENCE * isolated.TIMEOUT
+    deadline = monotonic() + isolated.PATIENCE * isolated.TIMEOUT
     with suppress(OSError):
         peer.settimeout(isolated.TIMEOUT)
         while len(received) < size and monotonic() < deadline:

@@ -14,8 +14,6 @@ from echo_lib.checks import peers
 from echo_lib.checks.base import LOST_BY_SEND, Check, brief, failed, not_expected, passed, used
 from echo_lib.isolated import Learner
 
-_PER_DEADLINE = 2**15  # bytes a mais que dão direito a mais um prazo: recv(1) é lento, e é certo
-
 
 def receives_exactly(function: Callable[[socket.socket, int], bytes]) -> Check:
     """Verifica uma função que recebe exatamente n bytes, em quantos recv forem precisos.
@@ -124,7 +122,7 @@ def _fed(
     peer = learner.connect(*arguments, function=function, pieces=pieces)
     feeder = threading.Thread(target=peers.send_and_end, args=(peer, data), daemon=True)
     feeder.start()
-    outcome = learner.result(isolated.TIMEOUT * (1 + len(data) / _PER_DEADLINE))
+    outcome = learner.result()
     peers.cut(peer)
     feeder.join(isolated.TIMEOUT)
     return outcome
