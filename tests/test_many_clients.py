@@ -151,19 +151,24 @@ def test_measure_tells_who_serves_many_and_ends_every_process():
         ("raise SystemExit('faltou ção')", "falhou: faltou ção"),
         ("1 / 0", "falhou: ZeroDivisionError: division by zero"),
         ("raise SystemExit(0)", r"acabou antes da hora \(código 0\)"),
-        ("import sys; sys.stdin.read(); __import__('time').sleep(60)", r"não escutou na porta \d+"),
     ],
 )
-def test_measure_says_what_happened_to_a_program_that_does_not_listen(
-    tmp_path, monkeypatch, code, error
-):
-    monkeypatch.setattr(measure, "TIMEOUT", 1.0)
+def test_measure_says_what_happened_to_a_program_that_ends(tmp_path, monkeypatch, code, error):
     monkeypatch.setenv("PYTHONIOENCODING", "utf-8")
     bad = tmp_path / "ruim.py"
     bad.write_text(code, encoding="utf-8")
     programs = {"bom": str(NOTEBOOKS / PROGRAMS[0]), "ruim": str(bad)}
     with pytest.raises(RuntimeError, match=error):
         measure.echoes_per_second(programs, clients=[1], rounds=1)
+
+
+@pytest.mark.usefixtures("no_process_left")
+def test_measure_does_not_wait_for_ever_for_a_program_that_never_listens(tmp_path, monkeypatch):
+    monkeypatch.setattr(measure, "TIMEOUT", 1.0)
+    silent = tmp_path / "calado.py"
+    silent.write_text("import threading; threading.Event().wait(60)", encoding="utf-8")
+    with pytest.raises(RuntimeError, match=r"calado.py não escutou na porta \d+"):
+        measure.echoes_per_second({"calado": str(silent)}, clients=[1], rounds=1)
 
 
 def test_a_server_that_hangs_up_gives_zero_echoes(tmp_path):
