@@ -130,14 +130,11 @@ def _parser() -> argparse.ArgumentParser:
     server.add_argument("--host", default="127.0.0.1")
     server.add_argument("--port", default=61840)
     server.set_defaults(run=serve)
-    client = commands.add_parser("cliente")
-    client.add_argument("host", nargs="?", default="127.0.0.1")
-    client.add_argument("port", nargs="?", default=61840)
-    client.set_defaults(run=talk)
-    diagnosis = commands.add_parser("diagnostico")
-    diagnosis.add_argument("host", nargs="?", default="127.0.0.1")
-    diagnosis.add_argument("port", nargs="?", default=61840)
-    diagnosis.set_defaults(run=check)
+    for name, run in (("cliente", talk), ("diagnostico", check)):
+        command = commands.add_parser(name)
+        command.add_argument("host", nargs="?", default="127.0.0.1")
+        command.add_argument("port", nargs="?", default=61840)
+        command.set_defaults(run=run)
     return parser
 
 

@@ -23,9 +23,9 @@ MOST = 10_000  # pacotes lidos de um arquivo, ou guardados ao vivo
 SIDES = ("cliente", "servidor")
 FLAGS = {"S": "SYN", "F": "FIN", "R": "RST", "A": "ACK"}
 _SO_ATTACH_FILTER = 26  # asm-generic/socket.h
+_SOL_PACKET, _PACKET_IGNORE_OUTGOING = 263, 23  # linux/socket.h, linux/if_packet.h
 _SETTLE = 2.0  # segundos, no máximo, à espera dos últimos pacotes
 _GOODBYE = 0.5  # segundos, no máximo, à espera do FIN de quem ainda não fechou o seu lado
-_TWICE = 0.01  # segundos: no loopback, o mesmo pacote é visto ao sair e ao entrar
 
 
 class CaptureError(RuntimeError):
@@ -165,8 +165,7 @@ def live(port: int) -> Iterator[Capture]:
 
     Fonte: packet(7) do Linux (CAP_NET_RAW); npcap.com/guide; scapy.readthedocs.io (AsyncSniffer).
     """
-    _quiet_scapy()
-    import scapy.layers.inet  # noqa: F401  ensina ao scapy o que há num quadro
+    _load_scapy()
     from scapy.config import conf
     from scapy.sendrecv import AsyncSniffer
 
@@ -188,17 +187,14 @@ def live(port: int) -> Iterator[Capture]:
         packet = _packet(packet)
         if packet and packet.target == mark.getsockname():
             drained.set()
-        elif packet and port in (packet.source[1], packet.target[1]) and len(found) < 2 * MOST:
+        elif packet and port in (packet.source[1], packet.target[1]) and len(found) < MOST:
             found.append(packet)
             with changed:
                 _note_goodbye(half_closed, packet)
                 changed.notify()
 
     sniffer = AsyncSniffer(
-        opened_socket=opened,
-        store=False,
-        prn=keep,
-        started_callback=started.set,
+        opened_socket=opened, store=False, prn=keep, started_callback=started.set
     )
     sniffer.start()
     try:
@@ -216,7 +212,7 @@ def live(port: int) -> Iterator[Capture]:
             sniffer.stop()
         opened.close()
         mark.close()
-    result.segments = tuple(_segments(_once(found)))
+    result.segments = tuple(_segments(found))
 
 
 def _only(opened: Any, port: int, other: int) -> None:
@@ -248,6 +244,7 @@ def _only(opened: Any, port: int, other: int) -> None:
     kept = ctypes.create_string_buffer(code)
     pair = struct.pack("HP", len(program), ctypes.addressof(kept))
     opened.ins.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, pair)
+    opened.ins.setsockopt(_SOL_PACKET, _PACKET_IGNORE_OUTGOING, 1)  # senão, cada um viria 2 vezes
     while opened.ins.recv(1, socket.MSG_DONTWAIT):  # o que já estava na fila, antes do filtro
         pass
 
@@ -326,18 +323,18 @@ class _Packet(NamedTuple):
         return len(self.data) + ("S" in self.flags) + ("F" in self.flags)
 
 
-def _quiet_scapy() -> None:
-    """O scapy avisa o que falta para enviar; aqui só se lê."""
+def _load_scapy() -> None:
+    """Carrega o scapy, que avisa o que falta para enviar; aqui só se lê."""
     import logging
 
     logging.getLogger("scapy").setLevel(logging.ERROR)
+    import scapy.layers.inet  # noqa: F401  ensina ao scapy o que há num quadro
 
 
 def _load(file: Path) -> list[_Packet]:
     if not file.is_file():
         raise FileNotFoundError(f"esperava uma captura em {str(file)!r}; esse arquivo não existe")
-    _quiet_scapy()
-    import scapy.layers.inet  # noqa: F401  ensina ao scapy o que há num quadro
+    _load_scapy()
     from scapy.error import Scapy_Exception
     from scapy.utils import rdpcap
 
@@ -359,7 +356,8 @@ def _packet(packet: Any) -> _Packet | None:
     if IP not in packet or TCP not in packet[IP]:
         return None
     ip, tcp = packet[IP], packet[TCP]
-    size = max(0, _length(ip) - 4 * ip.ihl - 4 * tcp.dataofs)  # a Ethernet completa os curtos
+    length = ip.len or len(bytes(ip))  # é 0 quando quem corta o segmento é a placa (offload)
+    size = max(0, length - 4 * ip.ihl - 4 * tcp.dataofs)  # a Ethernet completa os curtos
     return _Packet(
         float(packet.time),
         (ip.src, tcp.sport),
@@ -374,11 +372,6 @@ def _packet(packet: Any) -> _Packet | None:
     )
 
 
-def _length(ip: Any) -> int:
-    """O tamanho do pacote; é 0 quando quem corta o segmento é a placa de rede (offload)."""
-    return int(ip.len or len(bytes(ip)))
-
-
 def _sound(ip: Any) -> bool:
     """Se a soma de verificação do TCP é a dos bytes que vieram (RFC 9293, seção 3.1)."""
     from scapy.layers.inet import IP, TCP
@@ -389,17 +382,6 @@ def _sound(ip: Any) -> bool:
     said = whole[TCP].chksum
     del whole[TCP].chksum  # sem ela, o scapy a calcula
     return bool(IP(bytes(whole))[TCP].chksum == said)
-
-
-def _once(packets: list[_Packet]) -> list[_Packet]:
-    """Sem as segundas vistas do mesmo pacote, que no loopback passa duas vezes."""
-    seen: dict[tuple[Any, ...], float] = {}
-    kept = []
-    for packet in packets:
-        if packet.time - seen.get(packet.key, float("-inf")) > _TWICE:
-            kept.append(packet)
-        seen[packet.key] = packet.time
-    return kept[:MOST]
 
 
 def _segments(client: list[_Packet], server: list[_Packet] | None = None) -> Iterator[Segment]:

@@ -251,14 +251,22 @@ _ENCODE = (
     "confira o texto; para mensagens use mensagem.encode(), que é UTF-8.",
 )
 
+# Do tipo, o que a mensagem diz, e os textos; vale o primeiro.
+_BY_TYPE = (
+    (UnicodeDecodeError, "", _DECODE),
+    (UnicodeError, "", _ENCODE),
+    (OverflowError, "port", _BAD_PORT),
+    (ValueError, "has host bits set", _HOST_BITS),
+    (AttributeError, "no attribute '_version'", _NOT_AN_ADDRESS),
+    (TypeError, r"missing \d+ required (positional|keyword-only) argument", _TOO_FEW),
+    (TypeError, r"argument after \* must be an iterable, not \w*[sS]ocket", _NOT_A_TUPLE),
+)
 _NUMBERS = re.compile(r"[0-9.]+")
 _BLANK = "\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0"  # letras que nada desenham
 _JOINER = "\u200d"  # une emojis compostos; é invisível, mas inofensivo
-_NO_TUPLE = re.compile(r"argument after \* must be an iterable, not \w*[sS]ocket")
 _SOCKET_CALL = re.compile(
     r"\.(bind|connect|connect_ex|send|sendall)\(|create_(server|connection)\("
 )
-_MISSING = re.compile(r"missing \d+ required (positional|keyword-only) argument")
 _WAITING = re.compile(r"\.(recv|accept)\(|_left\(")  # ou o prazo de EchoClient, entre dois recv
 _ADDRESS_TYPE = re.compile(
     r"(bind|connect|connect_ex)\(\) takes|AF_INET|interpreted as an integer|bytearray expected"
@@ -416,22 +424,11 @@ def _texts(exc: BaseException, name: str) -> tuple[str, str, str] | None:
         return _BAD_PORT
     if isinstance(exc, NameError) and not isinstance(exc, UnboundLocalError):
         return _UNKNOWN_NAME
-    if isinstance(exc, UnicodeDecodeError):
-        return _DECODE
-    if isinstance(exc, UnicodeError):
-        return _ENCODE
-    if isinstance(exc, OverflowError) and "port" in str(exc):
-        return _BAD_PORT
     if isinstance(exc, TimeoutError) and exc.errno is None and _WAITING.search(_last_lines(exc)):
         return _NOTHING_CAME
-    if isinstance(exc, ValueError) and "has host bits set" in str(exc):
-        return _HOST_BITS
-    if isinstance(exc, AttributeError) and "no attribute '_version'" in str(exc):
-        return _NOT_AN_ADDRESS
-    if isinstance(exc, TypeError) and _MISSING.search(str(exc)):
-        return _TOO_FEW
-    if isinstance(exc, TypeError) and _NO_TUPLE.search(str(exc)):
-        return _NOT_A_TUPLE
+    for kind, said, texts in _BY_TYPE:
+        if isinstance(exc, kind) and re.search(said, str(exc)):
+            return texts
     if isinstance(exc, TypeError) and _SOCKET_CALL.search(_last_lines(exc)):
         if _ADDRESS_TYPE.search(str(exc)):
             return _BAD_ADDRESS

@@ -58,12 +58,16 @@ class Learner:
         self._early: Any = None  # a resposta que chegou enquanto se olhava
         self._failed = ""
         self.trace = Trace(_EVENTS)  # o que fazem as pontas de quem verifica
-        self.beside: Trace | None = None  # e o de um servidor posto ao lado, se há
         self._peers: list[socket.socket] = []
         try:
             self._code = _pickled((functions, _sources(functions)))
         except Exception as error:
-            self._code, self._failed = b"", _unpicklable(error)
+            self._code = b""
+            self._failed = (
+                "Seu código usa uma variável que não passa a outro processo "
+                f"({type(error).__name__}: {error}). Use só os argumentos que a função recebe: "
+                "um socket, um servidor ou uma trava já abertos no notebook não servem."
+            )
 
     def __enter__(self) -> Self:
         if not self._failed:
@@ -173,8 +177,7 @@ class Learner:
 
     def events(self) -> tuple[Event, ...]:
         """As chamadas de socket da última chamada, das duas pontas, em ordem de tempo."""
-        beside = self.beside.events() if self.beside else []
-        return tuple(_merged(self._events, self.trace.events(), beside))
+        return tuple(_merged(self._events, self.trace.events()))
 
     def own_events(self) -> tuple[Event, ...]:
         """Destas chamadas, só as do código do aluno."""
@@ -185,8 +188,9 @@ class Learner:
     ) -> None:
         for peer in self._peers:  # os da chamada anterior
             peer.close()
-        self._peers, self._events, self.trace = [], [], Trace(_EVENTS)
-        self._early = None
+        self._peers, self._events, self._early = [], [], None
+        if what != "call":  # o servidor ao lado, de uma chamada simples, já está no rastro
+            self.trace = Trace(_EVENTS)
         if self._failed:
             return
         if self._process is None:  # a chamada anterior não acabou: outro processo
@@ -314,14 +318,6 @@ def _innermost(function: Any) -> Any:
     return _innermost(inner[-1]) if inner else function
 
 
-def _unpicklable(error: Exception) -> str:
-    return (
-        "Seu código usa uma variável que não passa a outro processo "
-        f"({type(error).__name__}: {error}). Use só os argumentos que a função recebe: "
-        "um socket, um servidor ou uma trava já abertos no notebook não servem."
-    )
-
-
 def _merged(*traces: Sequence[Event]) -> list[Event]:
     """Eventos de processos diferentes num só rastro, com os números de um só.
 
@@ -383,7 +379,7 @@ def _listen(given: BinaryIO, commands: queue.SimpleQueue[Any], worker: _Worker) 
         except Exception:
             os._exit(0)
         if command == ("report",):
-            worker.report()
+            worker.say(("report", _sendable(worker.trace.events())))
         else:
             commands.put(command)
 
@@ -396,7 +392,7 @@ class _Worker:
         self.sources: frozenset[str] = frozenset()
         self._answers = answers
         self._lock = threading.Lock()
-        self._trace = Trace(_EVENTS)
+        self.trace = Trace(_EVENTS)
 
     def say(self, answer: Any) -> None:
         data = _pickled(answer)
@@ -404,40 +400,39 @@ class _Worker:
             self._answers.write(data)
             self._answers.flush()
 
-    def report(self) -> None:
-        """Responde com o rastro do que ainda não acabou."""
-        self.say(("report", _sendable(self._trace.events())))
-
     def run(self, what: str, function: int, arguments: tuple[Any, ...], pieces: list[int]) -> None:
-        self._trace = Trace(_EVENTS)
+        self.trace = Trace(_EVENTS)
         _limit(pieces)
         shown = sys.stdout = sys.stderr = io.StringIO()
         value, error, opened = None, "", self._open(what)
         try:
-            with self._trace:
+            with self.trace:
                 if isinstance(opened, int):
                     opened = TracedSocket(fileno=opened)
                 given = () if opened is None else (opened,)
                 value = self.functions[function](*given, *arguments)
         except BaseException as problem:  # é o código do aluno: até um sys.exit() é resposta
             error = _told(problem, self.sources)
-        if isinstance(opened, socket.socket):
-            _hang_up(opened)
+        if isinstance(opened, socket.socket):  # a outra ponta não espera à toa
+            with suppress(OSError):
+                opened.shutdown(socket.SHUT_RDWR)
+            opened.close()
         if error and shown.getvalue():
             error += f" Antes, ele mostrou: {shown.getvalue()[:_SHOWN]!r}."
-        events = _sendable(self._trace.events())
+        events = _sendable(self.trace.events())
         try:
             pickle.loads(_pickled(value))  # há o que vai e não volta, como certas exceções
             self.say((value, error, events))
         except Exception as problem:
-            self.say((None, f"Sua função devolveu {_kind(value)} ({problem}).", events))
+            kind = f"um objeto {type(value).__name__}, que não passa a outro processo"
+            self.say((None, f"Sua função devolveu {kind} ({problem}).", events))
 
     def _open(self, what: str) -> socket.socket | int | None:
         """O primeiro argumento da chamada: nada, quem escuta ou o descritor de uma conexão."""
         if what == "call":
             return None
         if what == "listen":
-            with self._trace:
+            with self.trace:
                 listener = socket.create_server(("127.0.0.1", 0))
             self.say(listener.getsockname())
             return listener
@@ -495,10 +490,6 @@ def _told(problem: BaseException, sources: frozenset[str]) -> str:
     return f"Seu código parou com {name}: {text}{where}.{reason}"
 
 
-def _kind(value: object) -> str:
-    return f"um objeto {type(value).__name__}, que não passa a outro processo"
-
-
 def _sendable(events: list[Event]) -> list[Event]:
     """Os eventos, com erros que sempre passam de um processo a outro."""
     return [
@@ -507,13 +498,6 @@ def _sendable(events: list[Event]) -> list[Event]:
         else replace(event, error=OSError(str(event.error)))
         for event in events
     ]
-
-
-def _hang_up(sock: socket.socket) -> None:
-    """Acaba a conversa, para que a outra ponta não espere à toa."""
-    with suppress(OSError):
-        sock.shutdown(socket.SHUT_RDWR)
-    sock.close()
 
 
 if __name__ == "__main__":

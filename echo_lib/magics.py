@@ -59,7 +59,8 @@ def _rastrear(shell: Any, line: str, cell: str) -> Any:
 
     name = line.strip() or "rastro"
     trace = shell.user_ns.get(name, Trace()) if line.strip() else Trace()
-    if not isinstance(trace, Trace) or not _is_free(name):
+    free = name.isidentifier() and not iskeyword(name) and not hasattr(builtins, name)
+    if not isinstance(trace, Trace) or not free:
         raise ValueError(
             f"esperava %%rastrear, ou %%rastrear com o nome de um rastro; recebi {name!r}. "
             "Use um nome ainda livre, ou nenhum."
@@ -81,11 +82,6 @@ def _settle(trace: Trace) -> None:
     while (new := trace.events(after=seen)) and monotonic() < deadline:
         seen = max(event.number for event in new)
         sleep(_QUIET)
-
-
-def _is_free(name: str) -> bool:
-    """Se o nome serve a uma variável e não esconde o que é do Python."""
-    return name.isidentifier() and not iskeyword(name) and not hasattr(builtins, name)
 
 
 def _run(shell: Any, cell: str) -> Any:
@@ -147,12 +143,14 @@ def _show(
 
 def _skip_magic(traceback: TracebackType | None) -> TracebackType | None:
     """Sem os passos do %%rastrear: a primeira linha é a do aluno."""
-    start = step = traceback
-    while step is not None:
-        if step.tb_frame.f_code is _run.__code__:
-            start = step.tb_next
-        step = step.tb_next
-    return start
+    inside = [step.tb_next for step in _steps(traceback) if step.tb_frame.f_code is _run.__code__]
+    return inside[-1] if inside else traceback
+
+
+def _steps(traceback: TracebackType | None) -> Iterator[TracebackType]:
+    while traceback is not None:
+        yield traceback
+        traceback = traceback.tb_next
 
 
 def _wrap(text: str) -> str:
@@ -162,11 +160,8 @@ def _wrap(text: str) -> str:
 
 def _cut_library(traceback: TracebackType | None) -> None:
     """Corta o fim do traceback que está dentro da biblioteca: a última seta é a do aluno."""
-    last = traceback
-    while traceback is not None:
-        file = traceback.tb_frame.f_code.co_filename
+    for step in reversed([*_steps(traceback)]):
+        file = step.tb_frame.f_code.co_filename
         if not file.startswith(_LIBRARY) and file != socket.__file__:
-            last = traceback
-        traceback = traceback.tb_next
-    if last is not None:
-        last.tb_next = None
+            step.tb_next = None
+            break

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import re
+from contextlib import suppress
 from pathlib import Path
 
 _MARK = re.compile(r"\d\d(\.\d)?")
@@ -57,10 +58,8 @@ def _ends_well() -> bool:
 
 def finish(lesson: str) -> None:
     """Anota que a lição foi até a última célula; onde não se pode escrever, não faz nada."""
-    try:
+    with suppress(OSError):
         record(lesson)
-    except OSError:
-        return
 
 
 def reset() -> Progress:

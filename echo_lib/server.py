@@ -85,28 +85,19 @@ class Entry(NamedTuple):
     client: Client | None = None
 
 
+@dataclass(slots=True, eq=False)
 class _Connection:
     """Uma conexão aceita: o socket, quem é, e o eco que ainda lhe devemos."""
 
-    __slots__ = (
-        "active",
-        "address",
-        "first",
-        "last",
-        "messages",
-        "owed",
-        "received",
-        "since",
-        "sock",
-    )
-
-    def __init__(self, sock: socket.socket, address: Address, now: float) -> None:
-        self.sock = sock
-        self.address = address
-        self.since = self.active = now
-        self.messages = self.received = 0
-        self.first = self.last = b""
-        self.owed = b""  # nunca mais que buffer_size: quem deve não é lido
+    sock: socket.socket
+    address: Address
+    since: float
+    active: float
+    messages: int = 0
+    received: int = 0
+    first: bytes = b""
+    last: bytes = b""
+    owed: bytes = b""  # nunca mais que buffer_size: quem deve não é lido
 
 
 class EchoServer:
@@ -442,7 +433,7 @@ class EchoServer:
         # Sem o algoritmo de Nagle, um eco pequeno não espera o ACK do anterior (RFC 9293, 3.7.4).
         with suppress(OSError):  # no macOS, falha se o cliente já se foi
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        connection = _Connection(sock, (host, address[1]), now)
+        connection = _Connection(sock, (host, address[1]), now, now)
         self._connections[sock.fileno()] = connection
         self._per_address[host] += 1
         self._selector.register(sock, _READ, connection)
@@ -549,11 +540,8 @@ def exposure(server: EchoServer) -> str:
         str, uma ou duas frases por linha.
     """
     host, port = server.address
-    who = (
-        "Só os programas desta máquina podem"
-        if is_loopback(host)
-        else ("Qualquer aparelho desta rede pode")
-    )
+    local = is_loopback(host)
+    who = "Só os programas desta máquina podem" if local else "Qualquer aparelho desta rede pode"
     where = f"à porta {port} desta máquina" if port else "à porta que o sistema escolher"
     idle = server.idle_timeout
     silence = f"; quem fica {_spoken(idle)} em silêncio é desconectado" if idle else ""

@@ -14,11 +14,8 @@ from echo_lib.server import EchoServer
 def environment() -> list[Check]:
     """Confere o que as lições precisam, um item por linha."""
     packages = map(_package, ("jupyterlab", "ipywidgets", "anywidget"))
-    return [_python(), *packages, _loopback(), _port(), _lan()]
-
-
-def _python() -> Check:
-    return Check(sys.version_info >= (3, 11), "Python 3.11 ou mais novo")
+    python = Check(sys.version_info >= (3, 11), "Python 3.11 ou mais novo")
+    return [python, *packages, _loopback(), _port(), _lan()]
 
 
 def _package(name: str) -> Check:

@@ -205,7 +205,7 @@ def _server_never(learner: Learner) -> Check | None:
 
 
 def _address_of_nobody(learner: Learner) -> Check | None:
-    learner.beside = None
+    learner.trace = Trace()
     learner.start(_NOWHERE, 61840, 3, 5.0)
     answer, error = learner.result(_GIVING_UP)
     what = f"Com o endereço {_NOWHERE}, que não é de máquina alguma,"
@@ -238,7 +238,7 @@ def _talks(learner: Learner) -> Check | None:
     peer = learner.connect()
     for message in MESSAGES:
         data = message.encode()
-        if (received := peers.exchange(peer, data, len(data))) != data:
+        if (received := peers.exchange(peer, data)) != data:
             error = learner.result(0.5)[1]  # o código pode estar acabando de falhar
             hint = "" if error != NEVER_ENDED else "Falta um laço que volte ao recv?"
             error = "" if error == NEVER_ENDED else error
@@ -261,7 +261,7 @@ def _half_closed(learner: Learner) -> Check | None:
 
 def _goes_silent(learner: Learner) -> Check | None:
     peer = learner.connect()
-    peers.exchange(peer, b"oi", 2)
+    peers.exchange(peer, b"oi")
     start = monotonic()
     hint = "O silêncio não é um erro do seu servidor: no prazo, acabe e devolva a conta."
     wrong = _counted(learner, "um cliente que se calou", 2, hint, _PATIENCE)
@@ -282,7 +282,7 @@ def _too_long(learner: Learner) -> str:
 
 def _is_cut(learner: Learner) -> Check | None:
     peer = learner.connect()
-    peers.exchange(peer, b"oi", 2)
+    peers.exchange(peer, b"oi")
     peers.reset(peer)
     hint = "Um corte acaba esta conversa, não o servidor: devolva o que já ecoou."
     return _counted(learner, "um cliente que cortou a conexão (RST)", 2, hint)
@@ -320,8 +320,8 @@ def _counted(
 @contextmanager
 def _not_answering(learner: Learner, listening: bool) -> Iterator[tuple[Address, socket.socket]]:
     """Uma porta só nossa, em que ninguém atende; se não escuta, quem conecta é recusado."""
-    with Trace() as trace, socket.socket(socket.AF_INET, socket.SOCK_STREAM) as listener:
-        learner.beside = trace
+    learner.trace = Trace()
+    with learner.trace, socket.socket(socket.AF_INET, socket.SOCK_STREAM) as listener:
         listener.bind(("127.0.0.1", 0))
         if listening:
             listener.listen()

@@ -120,13 +120,13 @@ class Guests:
 
 def _second_is_served(guests: Guests) -> str:
     """O segundo fala com o primeiro calado."""
-    came = _echo(guests.new(), b"e eu?")
+    came = peers.exchange(guests.new(), b"e eu?")
     if came == b"e eu?":
         return ""
     what = "Com um primeiro cliente calado, o segundo enviou b'e eu?'"
     if came:
         return f"{what} e recebeu só {brief(came)}. Depois do primeiro recv, algo volta ao recv?"
-    if _echo(guests.silent, b"oi") == b"oi":
+    if peers.exchange(guests.silent, b"oi") == b"oi":
         hint = "O primeiro, quando fala, recebe: até ele sair, o seu código não volta ao accept?"
         return f"{what} e não recebeu nada. {hint}"
     hint = "Você chama accept, recv e sendall? Se há thread, ela começou (start)?"
@@ -135,7 +135,7 @@ def _second_is_served(guests: Guests) -> str:
 
 def _byte_by_byte(guests: Guests) -> str:
     """Um cliente cujos acentos chegam partidos."""
-    came = _echo(guests.new(), _TEXT)
+    came = peers.exchange(guests.new(), _TEXT)
     if came == _TEXT:
         return ""
     hint = "Um byte pode ser só parte de um caractere, e um eco não precisa de texto."
@@ -146,11 +146,11 @@ def _byte_by_byte(guests: Guests) -> str:
 def _drops(guests: Guests) -> str:
     """Um cliente cai de repente; o que já estava e um novo continuam atendidos."""
     stays, falls = guests.new(), guests.new()
-    _echo(stays, b"oi")
-    _echo(falls, b"oi")
+    peers.exchange(stays, b"oi")
+    peers.exchange(falls, b"oi")
     peers.reset(falls)
     for who, client in (("outro, que já estava,", stays), ("um novo", guests.new())):
-        if _echo(client, b"ainda?") != b"ainda?":
+        if peers.exchange(client, b"ainda?") != b"ainda?":
             hint = "A queda de um é um ConnectionError no recv dele, e só dele."
             return f"Um cliente caiu de repente, e {who} ficou sem eco. {hint}"
     return ""
@@ -159,7 +159,7 @@ def _drops(guests: Guests) -> str:
 def _says_goodbye(guests: Guests) -> str:
     """Quem termina de enviar recebe o fim."""
     client = guests.new()
-    _echo(client, b"oi")
+    peers.exchange(client, b"oi")
     peers.end(client)
     try:
         came = client.recv(1024)
@@ -174,17 +174,18 @@ def _says_goodbye(guests: Guests) -> str:
 def _mebibyte(guests: Guests) -> str:
     """1 MiB de um cliente, e depois outro."""
     client, other = guests.new(), guests.new()
-    came = _echo(client, _MEBIBYTE)
+    came = peers.exchange(client, _MEBIBYTE)
     if came != _MEBIBYTE:
         what = f"Um cliente enviou 1 MiB ({len(_MEBIBYTE)} bytes); voltaram {len(came)}"
         return f"{what}. {LOST_BY_SEND}" if len(came) < len(_MEBIBYTE) else f"{what}, trocados."
-    return "" if _echo(other, b"e eu?") == b"e eu?" else "Depois de 1 MiB de um, outro parou."
+    answered = peers.exchange(other, b"e eu?") == b"e eu?"
+    return "" if answered else "Depois de 1 MiB de um, outro parou."
 
 
 def _comes_after_a_lull(guests: Guests) -> str:
     """Ninguém chega por um tempo; e depois, alguém."""
     sleep(_LULL)
-    if _echo(guests.new(), b"e agora?") == b"e agora?":
+    if peers.exchange(guests.new(), b"e agora?") == b"e agora?":
         return ""
     hint = "Um prazo do accept que acaba só diz que ninguém chegou ainda."
     return f"Por {_LULL} s ninguém veio, e quem veio depois ficou sem eco. {hint}"
@@ -192,13 +193,8 @@ def _comes_after_a_lull(guests: Guests) -> str:
 
 def _silent_speaks(guests: Guests) -> str:
     """O calado do começo, enfim, fala."""
-    came = _echo(guests.silent, b"agora eu")
+    came = peers.exchange(guests.silent, b"agora eu")
     return "" if came == b"agora eu" else f"O calado falou, enfim, e recebeu {brief(came)}."
-
-
-def _echo(peer: socket.socket, data: bytes) -> bytes:
-    """O que volta do que se envia."""
-    return peers.exchange(peer, data, len(data))
 
 
 # As cenas rodam no processo do código do aluno: dele são o placar, a sala e as threads.
@@ -256,16 +252,17 @@ class House:
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._threads: list[threading.Thread] = []
         self._back = 0  # quantas funções voltaram sem que o cliente saísse
-        self._error = ""
+        self.error = ""  # em que o código do aluno parou, mesmo que nada tenha faltado
 
     def crowd(self, count: int) -> list[socket.socket]:
         """Clientes novos, atendidos ao mesmo tempo."""
-        pairs, together = [self._pair() for _ in range(count)], threading.Barrier(count)
-        for _, conn in pairs:
-            given = (conn, together)
+        address, together = self._listener.getsockname(), threading.Barrier(count)
+        clients = [socket.create_connection(address, isolated.TIMEOUT) for _ in range(count)]
+        for _ in clients:
+            given = (self._listener.accept()[0], together)
             self._threads.append(threading.Thread(target=self._attend, args=given, daemon=True))
             self._threads[-1].start()
-        return [client for client, _ in pairs]
+        return clients
 
     def inside(self) -> int:
         """Quantos clientes a função do aluno ainda atende."""
@@ -278,10 +275,6 @@ class House:
             sleep(0.01)
         return ready()
 
-    def _pair(self) -> tuple[socket.socket, socket.socket]:
-        client = socket.create_connection(self._listener.getsockname(), isolated.TIMEOUT)
-        return client, self._listener.accept()[0]
-
     def _attend(self, conn: socket.socket, together: threading.Barrier) -> None:
         together.wait()
         try:
@@ -290,7 +283,7 @@ class House:
         except ConnectionError:
             pass  # a queda do cliente: quem chamou a função a espera
         except BaseException as error:
-            self._error = f"Seu código parou com {type(error).__name__}: {error}."
+            self.error = f"Seu código parou com {type(error).__name__}: {error}."
         finally:
             conn.close()
 
@@ -298,11 +291,7 @@ class House:
         """O que deu errado e por quê: o erro do código ou, se não houve, a pista."""
         if self._back:  # os erros das outras threads são consequência
             return f"{text} Sua função voltou com o cliente ainda conectado: falta um laço?"
-        return f"{text} {self._error or hint}"
-
-    def trouble(self) -> str:
-        """O erro em que o código do aluno parou, mesmo que nada tenha faltado."""
-        return self._error
+        return f"{text} {self.error or hint}"
 
 
 def _has_left(conn: socket.socket) -> bool:
@@ -346,7 +335,7 @@ def _count(function: Handler) -> str:
     if not house.until(lambda: board.now == 0):
         what = f"{half} clientes caíram de repente, e o placar ainda mostra {board.now!r}."
         return house.because(what, _discount_hint(board.now, 0))
-    return house.trouble()
+    return house.error
 
 
 def _discount_hint(now: Any, expected: int) -> str:
@@ -384,7 +373,7 @@ def _chat(function: Handler) -> str:
     newcomers = house.crowd(1)
     house.until(lambda: len(room) == 2)
     wrong = _heard(ana, newcomers)
-    return house.because(*wrong) if wrong else house.trouble()
+    return house.because(*wrong) if wrong else house.error
 
 
 def _heard(speaker: socket.socket, others: list[socket.socket]) -> tuple[str, str] | None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 
 from echo_lib.capture import FLAGS, Capture, Segment
-from echo_lib.checks.base import STUB, Check, brief, failed, passed
+from echo_lib.checks.base import STUB, Check, brief, failed, not_expected, passed
 from echo_lib.isolated import Learner
 
 _CLIENT, _SERVER = ("192.168.1.30", 50000), ("192.168.1.20", 61840)
@@ -211,9 +211,9 @@ def _ask(
                 continue
             if answer is ...:
                 return failed(STUB)
-            came = error or f"Recebi {brief(answer)}. {hint(case, answer)}"
-            text = f"Com {case.name}, esperava {brief(case.expected)}. {came}"
-            return Check(False, text.strip(), case.segments.segments)
+            what = "" if error else hint(case, answer)
+            wrong = not_expected(learner, case.name, case.expected, answer, error, what)
+            return replace(wrong, events=case.segments.segments)
     return None
 
 

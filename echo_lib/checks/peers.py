@@ -11,11 +11,11 @@ from time import monotonic
 from echo_lib import isolated
 
 
-def exchange(peer: socket.socket, data: bytes, size: int) -> bytes:
-    """Envia `data` enquanto recebe até `size` bytes, ou até o prazo, o fim ou a queda."""
+def exchange(peer: socket.socket, data: bytes, size: int | None = None) -> bytes:
+    """Envia `data` e recebe outro tanto, ou `size` bytes, ou até o prazo, o fim ou a queda."""
     sender = threading.Thread(target=send, args=(peer, data), daemon=True)
     sender.start()
-    received = receive(peer, size)
+    received = receive(peer, len(data) if size is None else size)
     sender.join(isolated.TIMEOUT)  # se ninguém recebe, o prazo do socket o acaba
     return received
 

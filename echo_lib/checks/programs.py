@@ -5,8 +5,7 @@ from __future__ import annotations
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -81,13 +80,14 @@ def _wrong_service(address: tuple[str, int], trace: Trace) -> tuple[str, str] | 
         ("um cliente que vem depois", ["olá, ção 🗣️".encode()]),
         ("um cliente que vem depois de outro cair de repente", [b"oi"]),
     ):
-        with _peer(trace) as peer:
+        with TracedSocket(socket.AF_INET, socket.SOCK_STREAM, trace=trace) as peer:
+            peer.settimeout(isolated.TIMEOUT)
             try:
                 peer.connect(address)
             except OSError:
                 return f"Com {what}: a conexão foi recusada.", "O programa acabou antes da hora?"
             for data in messages:
-                received = peers.exchange(peer, data, len(data))
+                received = peers.exchange(peer, data)
                 if received != data:
                     back = f"recebi {brief(received)}" if received else "nada voltou"
                     text = f"Com {what}, enviei {brief(data)} e {back}."
@@ -108,13 +108,6 @@ def _service_hint(what: str, data: bytes, received: bytes) -> str:
     if "depois" in what:
         return "Quando um cliente sai, o servidor volta ao accept."
     return "Depois de responder, o servidor volta ao recv, até vir b''."
-
-
-@contextmanager
-def _peer(trace: Trace) -> Iterator[socket.socket]:
-    with TracedSocket(socket.AF_INET, socket.SOCK_STREAM, trace=trace) as peer:
-        peer.settimeout(isolated.TIMEOUT)
-        yield peer
 
 
 def _missing(path: str) -> Check | None:

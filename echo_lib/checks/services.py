@@ -9,16 +9,7 @@ from typing import Any
 
 from echo_lib import isolated, network
 from echo_lib.checks import peers
-from echo_lib.checks.base import (
-    BYTE_BY_BYTE,
-    MESSAGES,
-    STUB,
-    Check,
-    brief,
-    failed,
-    passed,
-    used,
-)
+from echo_lib.checks.base import BYTE_BY_BYTE, MESSAGES, STUB, Check, brief, failed, passed, used
 from echo_lib.checks.tutorial import echo_server, served, wrong_answer
 from echo_lib.isolated import NEVER_ENDED, Learner
 
@@ -55,7 +46,7 @@ def port_is_free(function: Callable[[int], bool]) -> Check:
             if answer is not expected:
                 text = f"Com {what}, esperava {expected} e recebi {brief(answer)}. {hint}"
                 return failed(text, learner)
-        if not _can_bind(free):
+        if network.next_free_port(_HOST, free) != free:
             text = "Você respondeu True, e a porta ficou presa: feche o socket antes de responder."
             return failed(text, learner)
     return passed("Certo: presa, com ou sem listen, não; livre, sim, e livre ficou.")
@@ -184,12 +175,9 @@ def _missed(learner: Learner) -> str:
         return f"{error}\nQuem caiu foi um cliente só: o servidor segue para o próximo."
     if error == NEVER_ENDED:
         return "O anterior já saiu: o laço dele acabou? Quem volta ao accept?"
-    text = f"A função voltou depois de atender {len(_accepted(learner))}"
+    accepted = [e for e in learner.own_events() if e.call == "accept" and not e.error]
+    text = f"A função voltou depois de atender {len(accepted)}"
     return error or f"{text}: falta repetir o accept? O try está dentro do laço?"
-
-
-def _accepted(learner: Learner) -> list[Any]:
-    return [e for e in learner.own_events() if e.call == "accept" and not e.error]
 
 
 def _visit(
@@ -208,7 +196,7 @@ def _visit(
     peer = learner.peer(address)
     for i, message in enumerate(messages):
         data = message.encode()
-        received = peers.exchange(peer, data, len(data))
+        received = peers.exchange(peer, data)
         if received != data and wait:
             return wrong_answer(learner, peer, data, data, received, first=not i)
         if received != data:
@@ -262,11 +250,3 @@ def _listed(answer: Any) -> str:
     if isinstance(answer, list):
         return f"[{', '.join(map(brief, answer))}]"
     return f"{brief(answer)}: faltou o return?" if answer is None else brief(answer)
-
-
-def _can_bind(port: int) -> bool:
-    try:
-        socket.create_server((_HOST, port)).close()
-    except OSError:
-        return False
-    return True

@@ -71,7 +71,7 @@ def _read_it_all(learner: Learner, message: str) -> bool:
 
 def arrived(trace: Trace) -> bytes:
     """Os bytes que chegaram ao servidor."""
-    return b"".join(e.data for e in trace.events() if e.role == "server" and e.call == "recv")
+    return served(trace)[1]
 
 
 def _client_hint(learner: Learner, address: Any, message: str, answer: Any, error: str) -> str:
@@ -112,9 +112,9 @@ def _client_hint(learner: Learner, address: Any, message: str, answer: Any, erro
 def echo_server(learner: Learner) -> Iterator[tuple[EchoServer, Trace]]:
     """Um servidor de eco de verdade para o código do aluno, no rastro que a resposta desenha."""
     # Sem prazo: um servidor que desistisse junto com a verificação soltaria o recv do aluno.
-    with Trace() as trace, EchoServer(port=0) as server:
-        learner.beside = trace
-        yield server, trace
+    learner.trace = Trace()
+    with learner.trace, EchoServer(port=0) as server:
+        yield server, learner.trace
 
 
 def served(trace: Trace) -> tuple[int, bytes]:
@@ -205,7 +205,7 @@ def gives_up(function: Callable[[socket.socket], Any], seconds: float) -> Check:
     """
     with Learner(function) as learner:
         peer = learner.connect()
-        if peers.exchange(peer, b"oi", 2) != b"oi":  # quem já falou também se cala
+        if peers.exchange(peer, b"oi") != b"oi":  # quem já falou também se cala
             return _without_silence(function)
         start = monotonic()
         _, error = learner.result(seconds + 1)

@@ -14,21 +14,3 @@ from echo_lib.network.local import (
     resolve,
     spare_port,
 )
-
-__all__ = [
-    "Announcement",
-    "Diagnosis",
-    "Found",
-    "Interface",
-    "PortUse",
-    "addresses",
-    "diagnose",
-    "discover",
-    "lan_address",
-    "next_free_port",
-    "parse_netstat",
-    "port_holder",
-    "ports",
-    "resolve",
-    "spare_port",
-]

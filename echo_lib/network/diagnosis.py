@@ -7,7 +7,7 @@ import ipaddress
 import os
 import socket
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import perf_counter
 
 from echo_lib.errors import Address, positive, printable, valid_address
@@ -319,10 +319,8 @@ def _echo(address: Address, host: str, ms: str) -> Diagnosis:
     result = _result(address, "echo", ms=ms)
     here = host.startswith("127.") or any(host == i.address for i in addresses())
     holder = port_holder(address[1]) if here else ""
-    if not holder:
-        return result
-    happened = f"{result.happened} Quem atende: {holder}, nesta máquina."
-    return Diagnosis(address, "echo", happened, (), result.next_step)
+    who = f" Quem atende: {holder}, nesta máquina." if holder else ""
+    return replace(result, happened=result.happened + who)
 
 
 def _result(address: Address, kind: str, **values: object) -> Diagnosis:

@@ -10,13 +10,13 @@ import ipaddress
 import queue
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from time import monotonic
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from echo_lib.errors import Address, positive, printable
-from echo_lib.network.local import addresses
+from echo_lib.network.local import addresses, in_time
 
 if TYPE_CHECKING:
     from zeroconf import Zeroconf
@@ -32,7 +32,6 @@ _TIMEOUT = 10.0  # segundos para o zeroconf começar ou terminar
 # que o zeroconf soma até 0,3 (RFC 6762, seção 6). As perguntas pelo nome dão mais meio segundo.
 _LISTENING = 1.2
 _REFRESH = 3.0  # segundos entre duas conferências dos endereços desta máquina
-T = TypeVar("T")
 
 
 class Found(NamedTuple):
@@ -130,7 +129,9 @@ def discover(seconds: float = 3.0, interfaces: Sequence[str] | None = None) -> l
     """
     positive("seconds", seconds, float)
     chosen = _network_addresses() if interfaces is None else list(interfaces)
-    return _off_loop(lambda: _browse(chosen, seconds), seconds + _TIMEOUT, [])
+    with suppress(Exception):  # noutra thread: na principal, o zeroconf usaria o laço do kernel
+        return in_time(lambda: _browse(chosen, seconds), seconds + _TIMEOUT)
+    return []
 
 
 def _browse(interfaces: Sequence[str], seconds: float) -> list[Found]:
@@ -190,7 +191,7 @@ def _locate(zeroconf: Zeroconf, name: str, seconds: float, here: bool) -> list[F
 
     Só quem procura nesta máquina (`here`) acha um 127.x.x.x: vindo da rede, seria o de outra.
     """
-    from zeroconf import BadTypeInNameException, ServiceInfo
+    from zeroconf import BadTypeInNameException, IPVersion, ServiceInfo
 
     try:
         info = ServiceInfo(SERVICE, name)
@@ -200,7 +201,7 @@ def _locate(zeroconf: Zeroconf, name: str, seconds: float, here: bool) -> list[F
     if not known or not info.port:
         return []
     label = printable(name.removesuffix(f".{SERVICE}"))[:_SHOWN_NAME]
-    hosts = [str(host) for host in info.ip_addresses_by_version(_only_ipv4()) if _is_host(host)]
+    hosts = [str(host) for host in info.ip_addresses_by_version(IPVersion.V4Only) if _is_host(host)]
     hosts = _nearest([host for host in hosts if here or not host.startswith("127.")])
     return [Found(label, (host, info.port)) for host in hosts[:_MOST_HOSTS]]
 
@@ -237,39 +238,17 @@ def _open(interfaces: Sequence[str]) -> Zeroconf | None:
     """Um Zeroconf nesses endereços, ou None se a rede não deixa."""
     import logging
 
-    from zeroconf import Zeroconf
+    from zeroconf import IPVersion, Zeroconf
 
     # Um aviso seu sairia, de outra thread, numa célula qualquer.
     logging.getLogger("zeroconf").disabled = True
     if not interfaces:
         return None
     try:
-        return Zeroconf(interfaces=list(interfaces), ip_version=_only_ipv4())
+        return Zeroconf(interfaces=list(interfaces), ip_version=IPVersion.V4Only)
     except Exception:  # sem multicast, ou a porta 5353 tomada com exclusividade
         return None
 
 
-def _only_ipv4() -> Any:
-    from zeroconf import IPVersion
-
-    return IPVersion.V4Only
-
-
 def _network_addresses() -> list[str]:
     return [i.address for i in addresses() if not i.address.startswith("127.")]
-
-
-def _off_loop(work: Callable[[], T], timeout: float, otherwise: T) -> T:
-    """Faz `work` numa thread sem laço asyncio; na principal, o zeroconf usaria o do kernel."""
-    answer: queue.SimpleQueue[T] = queue.SimpleQueue()
-
-    def run() -> None:
-        result = otherwise
-        with suppress(Exception):
-            result = work()
-        answer.put(result)
-
-    threading.Thread(target=run, name="discover", daemon=True).start()
-    with suppress(queue.Empty):
-        return answer.get(timeout=timeout)
-    return otherwise

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import ipaddress
 import os
-import queue
 import re
 import socket
 import subprocess
 import threading
+from collections.abc import Callable
 from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from random import randrange
-from typing import Any
+from typing import Any, TypeVar
 
 from echo_lib.errors import Address, annotate, valid_address
 
+T = TypeVar("T")
 _TIMEOUT = 10.0  # segundos para o netstat responder
 _TRIES = 200  # portas que next_free_port experimenta
 _NETSTAT_ROW = re.compile(
@@ -164,23 +165,25 @@ def resolve(address: Address, timeout: float) -> Address:
     with suppress(OSError):
         socket.inet_pton(socket.AF_INET, host)
         return address
-    answer: queue.SimpleQueue[Address | Exception] = queue.SimpleQueue()
+    asked = (host, port, socket.AF_INET, socket.SOCK_STREAM)
+    found = in_time(lambda: socket.getaddrinfo(*asked), timeout)
+    return str(found[0][4][0]), port
 
-    def ask() -> None:
+
+def in_time(work: Callable[[], T], timeout: float) -> T:
+    """O que `work` devolve ou lança, feito noutra thread; TimeoutError, se passa do prazo."""
+    from concurrent.futures import Future  # traz o logging: só quando é preciso
+
+    answer: Future[T] = Future()
+
+    def run() -> None:
         try:
-            found = socket.getaddrinfo(host, port, socket.AF_INET, socket.SOCK_STREAM)
-            answer.put((str(found[0][4][0]), port))
+            answer.set_result(work())
         except Exception as error:  # segue para quem espera
-            answer.put(error)
+            answer.set_exception(error)
 
-    threading.Thread(target=ask, name="resolve", daemon=True).start()
-    try:
-        result = answer.get(timeout=timeout)
-    except queue.Empty:
-        raise TimeoutError("o prazo acabou") from None
-    if isinstance(result, Exception):
-        raise result
-    return result
+    threading.Thread(target=run, name="in_time", daemon=True).start()
+    return answer.result(timeout)
 
 
 def next_free_port(host: str = "127.0.0.1", start: int = 61840) -> int:

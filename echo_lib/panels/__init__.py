@@ -5,5 +5,3 @@ from echo_lib.panels.class_panel import ClassPanel
 from echo_lib.panels.client_panel import ClientPanel
 from echo_lib.panels.sequence import SequenceDiagram
 from echo_lib.panels.server_panel import ServerPanel
-
-__all__ = ["BytesView", "ClassPanel", "ClientPanel", "SequenceDiagram", "ServerPanel"]

@@ -57,28 +57,22 @@ function tableNode(caption, body) {
 
 function render({ model, el }) {
   const id = uniqueId();
-  const [label, slider] = field(id, "Tamanho do recv (bytes)", { type: "range", min: 1 });
+  const keys = { "data-lm-suppress-shortcuts": "true" }; // sem isto, as setas mudariam de célula no JupyterLab
+  const [label, slider] = field(id, "Tamanho do recv (bytes)", { type: "range", min: 1, ...keys });
   const size = element("span", { className: "echo-size", ariaHidden: "true" }); // o controle já diz o seu valor;
   const controls = element("div", { className: "echo-row" }, label, slider, size);
-  const summary = element("p", { className: "echo-summary" });
-  summary.setAttribute("role", "status");
+  const summary = element("p", { className: "echo-summary", role: "status" });
   const notice = element("p", { className: "echo-notice" });
-  const characters = element("ol", { className: "echo-characters", tabIndex: 0 });
-  characters.setAttribute("role", "list");
-  characters.setAttribute("aria-label", "Caracteres e seus bytes em UTF-8");
+  const characters = element("ol", {
+    className: "echo-characters", tabIndex: 0, role: "list", "aria-label": "Caracteres e seus bytes em UTF-8", ...keys });
   const call = element("code");
   const caption = element("caption", {}, "O que trouxe cada ", call,
     element("code", { textContent: 'decodificador = codecs.getincrementaldecoder("utf-8")()' }));
   const body = element("tbody");
-  const rows = element("div", { className: "echo-rows", tabIndex: 0 }, tableNode(caption, body));
-  rows.setAttribute("role", "group");
-  rows.setAttribute("aria-label", "Tabela dos recv");
-  const root = element("section", { className: "echo-panel echo-bytes" },
+  const rows = element("div", {
+    className: "echo-rows", tabIndex: 0, role: "group", "aria-label": "Tabela dos recv", ...keys }, tableNode(caption, body));
+  const root = element("section", { className: "echo-panel echo-bytes", "aria-label": "Bytes da mensagem" },
     controls, summary, notice, characters, rows);
-  root.setAttribute("aria-label", "Bytes da mensagem");
-  for (const node of [slider, characters, rows]) { // sem isto, as setas mudariam de célula no JupyterLab
-    node.setAttribute("data-lm-suppress-shortcuts", "true");
-  }
   el.append(root);
 
   const showSize = () => {

@@ -13,6 +13,7 @@ import traitlets
 
 from echo_lib.cell import close_on_rerun
 from echo_lib.errors import MOST_BYTES, positive
+from echo_lib.panels import still
 from echo_lib.panels.assets import script, style
 
 _SHOWN_BYTES = 256  # bytes mostrados; do resto diz-se só quantos são
@@ -92,11 +93,7 @@ class BytesView(anywidget.AnyWidget):
         return _receive(self._shown, self.buffer_size)
 
     def _repr_mimebundle_(self, **options: Any) -> Any:
-        """O painel e, para quem lê o notebook sem kernel, a tabela parada em HTML."""
-        bundle = super()._repr_mimebundle_(**options)
-        if bundle:
-            bundle[0]["text/html"] = self._still()
-        return bundle
+        return still.mimebundle(super()._repr_mimebundle_(**options), "text/html", self._still())
 
     def _still(self) -> str:
         """A tabela do buffer_size de agora, em HTML sem JavaScript."""

@@ -1,7 +1,6 @@
 // O painel da turma: a confirmação, o que digitar, as máquinas em cartões, a conversa de uma.
 
 const sign = (state) => ({ fechado: "○", "em pausa": "◐" })[state] ?? "●";
-const { format: number } = new Intl.NumberFormat("pt-BR");
 const plural = (count, one, many) => `${number(count)} ${count === 1 ? one : many}`;
 
 /** O que digitar em cada tipo de cliente. */
@@ -19,12 +18,6 @@ function describe([key, name, connections, messages, bytes]) {
   return `${name ? `${name} (${key})` : key}: ${parts.join(", ")}`;
 }
 
-function button(text, act) {
-  const node = element("button", { type: "button", textContent: text });
-  node.addEventListener("click", act);
-  return node;
-}
-
 function render({ model, el, host: page, signal }) {
   const id = uniqueId();
   const address = element("span", { className: "echo-address" });
@@ -32,8 +25,7 @@ function render({ model, el, host: page, signal }) {
   const pause = button("Pausar", () => send({ command: "pause" }));
   const stop = button("Parar", () => send({ command: "stop" }));
   const save = button("Salvar registro (CSV)", () => send({ command: "save" }));
-  const notice = element("div", { className: "echo-notice" });
-  notice.setAttribute("role", "status");
+  const notice = element("div", { className: "echo-notice", role: "status" });
 
   const exposed = element("div");
   const agree = element("input", { type: "checkbox", id: `${id}-agree` });
@@ -52,30 +44,26 @@ function render({ model, el, host: page, signal }) {
     element("p", { textContent: "A primeira mensagem de cada máquina é o nome com que ela aparece." }));
 
   const totals = element("p", { className: "echo-totals" });
-  const list = element("ul", { className: "echo-machines" });
-  list.setAttribute("aria-label", "Máquinas da turma");
+  const list = element("ul", { className: "echo-machines", "aria-label": "Máquinas da turma" });
   const more = element("p");
 
   const title = element("p", { className: "echo-title", id: `${id}-chosen` });
   const leave = button("Desconectar esta máquina", () =>
     send({ command: "disconnect", key: model.get("selected") }));
   const drawing = element("div");
-  const chosen = element("div", { className: "echo-chosen" },
+  const chosen = element("div", { className: "echo-chosen", role: "group", "aria-labelledby": title.id },
     element("div", { className: "echo-row" }, title, leave,
       button("Fechar o desenho", () => { send({ command: "select", key: "" }); list.querySelector("button")?.focus(); })),
     drawing);
-  chosen.setAttribute("role", "group");
-  chosen.setAttribute("aria-labelledby", title.id);
 
   const live = element("div", { className: "echo-live" }, how, totals, list, more, chosen);
-  const root = element("section", { className: "echo-panel echo-class" },
+  const root = element("section", { className: "echo-panel echo-class", "aria-label": "Painel da turma" },
     element("div", { className: "echo-row" }, address, state),
     element("div", { className: "echo-row" }, pause, stop, save),
     notice, confirm, live);
-  root.setAttribute("aria-label", "Painel da turma");
   el.append(root);
 
-  const send = sender(model, (text) => notice.replaceChildren(element("p", { textContent: text })));
+  const send = sender(model, (text) => showLines(notice, [text]));
   const showAgree = () => open.setAttribute("aria-disabled", String(!agree.checked));
   agree.addEventListener("change", showAgree);
   showAgree();
@@ -160,11 +148,7 @@ function render({ model, el, host: page, signal }) {
     hidden_machines: showMachines,
     selected: showMachines,
     totals: showTotals,
-    notice: () => {
-      const lines = model.get("notice");
-      notice.replaceChildren(...lines.map((line) => element("p", { textContent: line })));
-      notice.classList.toggle("echo-error", lines[0] === "Não deu certo.");
-    },
+    notice: () => showLines(notice, model.get("notice")),
     diagram: showDiagram,
   });
   signal.addEventListener("abort", () => {

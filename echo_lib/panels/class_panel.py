@@ -36,10 +36,9 @@ class ClassPanel(PolledPanel):
         port: a porta em que a turma conecta; com 0, o sistema escolhe.
         host: onde escutar; "0.0.0.0" (padrão) são todos os endereços desta máquina.
         name: o nome com que o servidor se anuncia na rede.
-        idle_timeout: segundos de silêncio até desconectar alguém; None espera para sempre.
 
     Erros:
-        ValueError: host, porta ou prazo inválido.
+        ValueError: host ou porta inválida.
 
     Nada se abre sem confirmação: o botão da página, ou share(confirmed=True). Só esta porta fica ao
     alcance da rede. close(), ou rodar a célula de novo, para o servidor. A primeira mensagem de
@@ -65,9 +64,8 @@ class ClassPanel(PolledPanel):
         *,
         host: str = "0.0.0.0",
         name: str | None = None,
-        idle_timeout: float | None = 3600.0,
     ) -> None:
-        server = EchoServer(host, port, idle_timeout=idle_timeout)
+        server = EchoServer(host, port)
         self.name = name or f"Eco de {gethostname()}"
         self.trace = Trace()
         self._announcement: Announcement | None = None
@@ -82,7 +80,6 @@ class ClassPanel(PolledPanel):
         return f"ClassPanel({self.server!r})"
 
     def _repr_mimebundle_(self, **options: Any) -> Any:
-        """O painel e, para quem lê sem kernel, o que ele é."""
         state = escape("{}:{}".format(*self.server.address))
         text = f"<p><b>Painel da turma</b> ({state}): execute esta célula para usá-lo.</p>"
         return still.mimebundle(super()._repr_mimebundle_(**options), "text/html", text)
@@ -181,7 +178,6 @@ class ClassPanel(PolledPanel):
             self.diagram.close()
 
     def _on_command(self, widget: Any, content: Any, buffers: Any) -> None:
-        """Um clique na página."""
         match content:
             case {"command": "open", "confirmed": True}:
                 self._work.put(lambda: self.share(confirmed=True))

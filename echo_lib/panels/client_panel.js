@@ -19,32 +19,28 @@ async function render({ model, el, host: page, signal }) {
   const connect = element("button", { type: "submit" });
   const sending = element("button", { type: "submit", textContent: "Enviar" });
   const state = element("span", { className: "echo-state" });
-  const search = element("button", { type: "button", textContent: "Procurar na rede" });
-  const diagnose = element("button", { type: "button", textContent: "Diagnosticar" });
-  const found = element("ul", { className: "echo-found" });
-  found.setAttribute("aria-label", "Servidores que se anunciam na rede");
-  const answer = element("div", { className: "echo-answer" });
-  answer.setAttribute("role", "status");
-  answer.setAttribute("aria-label", "Resposta da rede");
-  const notice = element("p", { className: "echo-notice" });
-  notice.setAttribute("role", "status");
-  notice.setAttribute("aria-label", "Aviso");
+  // aria-disabled, e não disabled: o botão que se acabou de apertar não perde o foco.
+  const ask = (content) => { if (!model.get("asking")) send(content); };
+  const search = button("Procurar na rede", () => ask({ command: "search" }));
+  const diagnose = button("Diagnosticar", () =>
+    ask({ command: "diagnose", host: host.value, port: port.value }));
+  const found = element("ul", { className: "echo-found", "aria-label": "Servidores que se anunciam na rede" });
+  const answer = element("div", { className: "echo-answer", role: "status", "aria-label": "Resposta da rede" });
+  const notice = element("p", { className: "echo-notice", role: "status", "aria-label": "Aviso" });
   const entries = element("ol");
-  const history = element("div", { className: "echo-history" }, entries);
-  history.setAttribute("role", "log");
-  history.setAttribute("aria-label", "Histórico da conversa");
-  history.tabIndex = 0;
+  const history = element("div", {
+    className: "echo-history", role: "log", "aria-label": "Histórico da conversa", tabIndex: 0 }, entries);
 
   const drawing = element("details", { open: true },
     element("summary", { textContent: "A conversa, desenhada" }));
 
-  const connection = element("form", { className: "echo-row" },
+  // noValidate: o aviso é nosso, em português, e não o do navegador
+  const connection = element("form", { className: "echo-row", noValidate: true },
     hostLabel, host, portLabel, port, connect, state);
-  connection.noValidate = true; // o aviso é nosso, em português, e não o do navegador
   const help = element("div", { className: "echo-row" }, search, diagnose);
   const talk = element("form", { className: "echo-row" }, messageLabel, message, sending);
-  const root = element("section", { className: "echo-panel echo-client" }, connection, talk, notice, help, found, answer, history, drawing);
-  root.setAttribute("aria-label", "Cliente de eco");
+  const root = element("section", { className: "echo-panel echo-client", "aria-label": "Cliente de eco" },
+    connection, talk, notice, help, found, answer, history, drawing);
   el.append(root);
 
   const send = sender(model, (text) => { notice.textContent = text; });
@@ -65,30 +61,23 @@ async function render({ model, el, host: page, signal }) {
     message.focus();
   });
 
-  // aria-disabled, e não disabled: o botão que se acabou de apertar não perde o foco.
-  const ask = (content) => { if (!model.get("asking")) send(content); };
-  search.addEventListener("click", () => ask({ command: "search" }));
-  diagnose.addEventListener("click", () =>
-    ask({ command: "diagnose", host: host.value, port: port.value }));
   const showAnswer = () => {
     const lines = model.get("asking") ? [model.get("asking")] : model.get("diagnosis");
-    answer.replaceChildren(...lines.map((line) => element("p", { textContent: line })));
-    for (const button of [search, diagnose]) {
-      button.setAttribute("aria-disabled", String(Boolean(model.get("asking"))));
+    showLines(answer, lines);
+    for (const node of [search, diagnose]) {
+      node.setAttribute("aria-disabled", String(Boolean(model.get("asking"))));
     }
   };
   const showFound = () => {
     found.replaceChildren(...model.get("found").map(([name, address, number]) => {
-      const choose = element("button", { type: "button", textContent: `${name} (${address}:${number})` });
-      choose.addEventListener("click", () => {
+      return element("li", {}, button(`${name} (${address}:${number})`, () => {
         if (host.readOnly) {
           notice.textContent = "Desconecte antes de escolher outro servidor.";
           return;
         }
         [host.value, port.value] = [address, String(number)];
         connect.focus();
-      });
-      return element("li", {}, choose);
+      }));
     }));
     found.hidden = !found.childElementCount;
   };

@@ -13,7 +13,7 @@ import traitlets
 
 from echo_lib.cell import close_on_rerun
 from echo_lib.client import EchoClient
-from echo_lib.errors import explain, positive, printable, valid_address
+from echo_lib.errors import explain, printable, valid_address
 from echo_lib.network import diagnose, discover
 from echo_lib.panels import still
 from echo_lib.panels.assets import script, style
@@ -85,17 +85,12 @@ class ClientPanel(anywidget.AnyWidget):
         return f"ClientPanel(host={self.host!r}, port={self.port})"
 
     def _repr_mimebundle_(self, **kwargs: Any) -> Any:
-        """O que se mostra: o painel e, para quem lê sem kernel, o que ele é."""
         text = "<p><b>Cliente de eco</b>: execute esta célula para usar o painel.</p>"
         return still.mimebundle(super()._repr_mimebundle_(**kwargs), "text/html", text)
 
-    def connect(self, host: str | None = None, port: int | str | None = None) -> None:
-        """Conecta em segundo plano; `state` e `notice` dizem o resultado.
-
-        Argumentos:
-            host, port: o servidor; se omitidos, o que o painel mostra.
-        """
-        self._submit(lambda: self._connect(host or self.host, self.port if port is None else port))
+    def connect(self) -> None:
+        """Conecta ao que o painel mostra, em segundo plano; `state` e `notice` dizem o fim."""
+        self._submit(lambda: self._connect(self.host, self.port))
 
     def send_message(self, text: str) -> None:
         """Envia uma mensagem em segundo plano; "sair" encerra a conversa, como no tutorial.
@@ -113,27 +108,6 @@ class ClientPanel(anywidget.AnyWidget):
     def disconnect(self) -> None:
         """Encerra a conversa em segundo plano, depois do que já foi pedido; o histórico fica."""
         self._submit(self._disconnect)
-
-    def diagnose(self, host: str | None = None, port: int | str | None = None) -> None:
-        """Diz, em `diagnosis`, o que impede a conversa com um endereço; em segundo plano.
-
-        Argumentos:
-            host, port: o servidor; se omitidos, o que o painel mostra.
-        """
-        target = host or self.host, self.port if port is None else port
-        self._ask(f"Diagnosticando {target[0]}:{target[1]}…", lambda: self._diagnose(*target))
-
-    def search(self, seconds: float = 3.0) -> None:
-        """Procura servidores que se anunciam na rede local, e os põe em `found`; em segundo plano.
-
-        Argumentos:
-            seconds: quanto esperar pelas respostas.
-
-        Erros:
-            ValueError: `seconds` não é um número positivo.
-        """
-        positive("seconds", seconds, float)
-        self._ask("Procurando na rede…", lambda: self._search(seconds))
 
     def close(self) -> None:
         """Encerra a conversa e o painel. Pode ser chamado mais de uma vez."""
@@ -156,9 +130,11 @@ class ClientPanel(anywidget.AnyWidget):
                     self._client.close()  # quem clica não espera uma resposta que não vem
                 self.disconnect()
             case {"command": "diagnose", "host": str(host), "port": str(port)}:
-                self.diagnose(host, port)
+                target = host or self.host, port
+                asking = "Diagnosticando {}:{}…".format(*target)
+                self._ask(asking, lambda: self._diagnose(*target))
             case {"command": "search"}:
-                self.search()
+                self._ask("Procurando na rede…", self._search)
 
     def _ask(self, asking: str, work: Callable[[], None]) -> None:
         """Pergunta à rede numa thread à parte: a conversa não espera. Uma pergunta por vez."""
@@ -179,8 +155,8 @@ class ClientPanel(anywidget.AnyWidget):
         self.diagnosis = []
         self.diagnosis = str(diagnose(host, port, self._timeout)).splitlines()
 
-    def _search(self, seconds: float) -> None:
-        servers = discover(seconds)
+    def _search(self) -> None:
+        servers = discover()
         self.found = [[name, *address] for name, address in servers]
         self.diagnosis = [] if servers else _NOBODY
 
@@ -266,19 +242,15 @@ class ClientPanel(anywidget.AnyWidget):
 
     def _fail(self, title: str, error: Exception) -> None:
         """Põe no histórico até onde se chegou e por que parou."""
-        explanation = explain(error, (self.host, self.port))
         connected = self._client is not None and self._client.connected
-        entry = {
-            "title": _text(title),
-            "steps": _shorten(self._steps()),
-            "error": str(explanation or error).splitlines(),
-        }
-        self._show(entry, _sentence(error), "conectado" if connected else "desconectado")
+        state = "conectado" if connected else "desconectado"
+        said = str(explain(error, (self.host, self.port)) or error).splitlines()
+        self._log(title, self._steps(), _sentence(error), state, error=said)
 
-    def _log(self, title: str, steps: list[dict[str, str]], notice: str, state: str) -> None:
-        self._show({"title": _text(title), "steps": _shorten(steps)}, notice, state)
-
-    def _show(self, entry: dict[str, Any], notice: str, state: str) -> None:
+    def _log(
+        self, title: str, steps: list[dict[str, str]], notice: str, state: str, **more: Any
+    ) -> None:
+        entry = {"title": _text(title), "steps": _shorten(steps), **more}
         with self.hold_sync():  # uma só mensagem à página
             self.history = [*self.history, entry][-_KEPT:]
             self._say(notice, state)

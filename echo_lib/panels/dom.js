@@ -6,10 +6,27 @@ export function uniqueId() {
   return `echo-${Math.random().toString(36).slice(2)}`;
 }
 
+/** Um elemento; o que não é propriedade dele ("aria-label", "role"…) vira atributo. */
 export function element(tag, properties = {}, ...children) {
-  const node = Object.assign(document.createElement(tag), properties);
+  const node = document.createElement(tag);
+  for (const [name, value] of Object.entries(properties)) {
+    if (name in node) node[name] = value;
+    else node.setAttribute(name, value);
+  }
   node.append(...children);
   return node;
+}
+
+export function button(text, onclick, properties) {
+  return element("button", { type: "button", textContent: text, onclick, ...properties });
+}
+
+export const { format: number } = new Intl.NumberFormat("pt-BR");
+
+/** Um parágrafo por linha, no lugar dos que havia; o que não deu certo se destaca. */
+export function showLines(node, lines) {
+  node.replaceChildren(...lines.map((line) => element("p", { textContent: line })));
+  node.classList.toggle("echo-error", lines[0] === "Não deu certo.");
 }
 
 /** Muda o texto só se for outro: o leitor de tela não repete o que não mudou. */

@@ -48,7 +48,6 @@ class PolledPanel(anywidget.AnyWidget):
 
     def _on_command(self, widget: Any, content: Any, buffers: Any) -> None:
         """Um clique na página."""
-        raise NotImplementedError
 
     def _picture(self) -> dict[str, Any]:
         """O servidor agora, como valores dos traços."""

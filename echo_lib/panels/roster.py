@@ -103,7 +103,8 @@ class Roster:
             OSError: FileExistsError, ou o sistema não deixou escrever.
         """
         entries = [entry for record in self._record.values() for entry in record]
-        entries += [_now(client) for machine in self.machines for client in machine.live]
+        live = [client for machine in self.machines for client in machine.live]
+        entries += [Entry(0, time(), c.address, "conectado agora", c) for c in live]
         with path.open("x", encoding="utf-8-sig", newline="") as file:
             writer = csv.writer(file, delimiter=";")
             writer.writerow(_COLUMNS)
@@ -162,10 +163,6 @@ def _name(client: Client) -> str:
 def _label(data: bytes) -> str:
     """Uma mensagem numa linha só; o resto de um caractere cortado não aparece."""
     return printable(data.decode(errors="replace").strip())
-
-
-def _now(client: Client) -> Entry:
-    return Entry(0, time(), client.address, "conectado agora", client)
 
 
 def _harmless(cell: object) -> object:

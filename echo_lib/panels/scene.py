@@ -26,6 +26,7 @@ _LINES = 5000  # linhas de vida lembradas
 _SHUTDOWN = {socket.SHUT_RD: "SHUT_RD", socket.SHUT_WR: "SHUT_WR", socket.SHUT_RDWR: "SHUT_RDWR"}
 
 Record = dict[str, Any]
+LINK = ("id", "from", "to", "source", "target", "kind", "label")  # os campos de uma seta
 
 
 class _Part(NamedTuple):
@@ -105,8 +106,8 @@ class Scene:
             "call": call_text(event),
             "result": result,
             "kind": kind,
-            "local": _address(event.local),
-            "peer": _address(event.peer),
+            "local": address_text(event.local),
+            "peer": address_text(event.peer),
             **_bytes(event),
         }
         self._waited, self._waiting, self._waits = waited, row, 1
@@ -168,7 +169,7 @@ class Scene:
             "name": old["name"] if old.get("kind") == kind else self._name(kind, connection, event),
             "connection": connection,
             "ghost": bool(note),
-            "note": note or _address(address) or old.get("note", ""),
+            "note": note or address_text(address) or old.get("note", ""),
         }
         if new != old:
             self._lines[line] = new
@@ -181,7 +182,7 @@ class Scene:
             self._listeners += 1
             return "escuta" if self._listeners == 1 else f"escuta {self._listeners}"
         if kind == "nobody":
-            return _address(event.argument) or "?"
+            return address_text(event.argument) or "?"
         names = {"server": f"conn {connection}", "client": f"cliente {connection or ''}".strip()}
         return names.get(kind, f"socket {event.socket}")
 
@@ -200,30 +201,12 @@ class Scene:
             return
         elif event.call == "accept":
             number, target = event.number, f"{event.connection}server"
-            self._link(f"a{number}", number, number, line, target, "accept")
+            self._link(f"a{number}", number, number, line, target, "accept", "")
         else:
             self._flow_links(event)
 
-    def _link(
-        self,
-        name: str,
-        start: int | None,
-        end: int | None,
-        source: str,
-        target: str | None,
-        kind: str,
-        label: str = "",
-    ) -> None:
-        record = {
-            "id": name,
-            "from": start,
-            "to": end,
-            "source": source,
-            "target": target,
-            "kind": kind,
-            "label": label,
-        }
-        self._put("links", record)
+    def _link(self, *values: object) -> None:
+        self._put("links", dict(zip(LINK, values, strict=True)))
 
     def _listener(self, address: Any) -> str | None:
         """A linha de quem escuta neste endereço, se é deste rastro."""
@@ -248,7 +231,7 @@ class Scene:
             note = "ninguém escuta" if kind == "refused" else "sem resposta"
             self._know(target, event, "nobody", None, event.argument, note)
         name = f"h{event.number}"
-        self._link(name, event.number, event.number, line, target, kind)
+        self._link(name, event.number, event.number, line, target, kind, "")
         if kind == "pending" and event.connection is not None:
             self._trying[event.connection] = self._changed["links"][name]
 
@@ -416,7 +399,7 @@ def _outcome(event: Event) -> tuple[str, str]:
         said = event.error.strerror if isinstance(event.error, OSError) else None
         return "error", f"{name}: {printable(said or str(event.error))}"
     if event.call == "accept":
-        return "accept", f"conn {event.connection}, de {_address(event.peer)}"
+        return "accept", f"conn {event.connection}, de {address_text(event.peer)}"
     if event.sends:  # só send devolve algo: quantos bytes aceitou
         delivered = " entregue ao sistema" if event.size == 1 else " entregues ao sistema"
         return "send", _size(event.size) + ("" if event.call == "send" else delivered)
@@ -444,7 +427,7 @@ def _bytes(event: Event) -> Record:
     return {"size": size, "bytes": shown}
 
 
-def _address(address: Any) -> str:
+def address_text(address: Any) -> str:
     """host:porta, com os colchetes do IPv6 (RFC 3986, seção 3.2.2)."""
     if not isinstance(address, tuple) or len(address) < 2:
         return ""

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from echo_lib.capture import SIDES, Segment
 from echo_lib.errors import printable
-from echo_lib.panels.scene import Record
+from echo_lib.panels.scene import LINK, Record, address_text
 
 _LETTERS = 8  # dos dados, sobre a seta
 _ROLES = dict(zip(SIDES, ("client", "server"), strict=True))
@@ -47,7 +47,7 @@ def _lifeline(segment: Segment, side: str) -> Record:
         "name": side if segment.connection == 1 else f"{side} {segment.connection}",
         "connection": segment.connection,
         "ghost": False,
-        "note": _address(end),
+        "note": address_text(end),
     }
 
 
@@ -76,15 +76,10 @@ def _kind(segment: Segment) -> str:
 def _link(segment: Segment) -> Record:
     source = _ROLES[segment.sender]
     target = "server" if source == "client" else "client"
-    return {
-        "id": f"p{segment.number}",
-        "from": segment.number,
-        "to": segment.number,
-        "source": f"{segment.connection}{source}",
-        "target": f"{segment.connection}{target}",
-        "kind": _kind(segment),
-        "label": segment.label(_LETTERS),
-    }
+    ends = f"{segment.connection}{source}", f"{segment.connection}{target}"
+    number, label = segment.number, segment.label(_LETTERS)
+    values = (f"p{number}", number, number, *ends, _kind(segment), label)
+    return dict(zip(LINK, values, strict=True))
 
 
 def _facts(segment: Segment) -> list[tuple[str, str]]:
@@ -92,8 +87,8 @@ def _facts(segment: Segment) -> list[tuple[str, str]]:
     numbered = [("ack", str(segment.ack))] if "ACK" in segment.flags else []
     arrived = [("Chegou", f"aos {_milliseconds(segment.arrival)}")] if segment.arrival else []
     return [
-        ("De", f"{segment.sender}, {_address(segment.source)}"),
-        ("Para", _address(segment.target)),
+        ("De", f"{segment.sender}, {address_text(segment.source)}"),
+        ("Para", address_text(segment.target)),
         ("Flags", " ".join(segment.flags)),
         ("seq", f"{segment.seq}; o próximo é {segment.end}"),
         *numbered,
@@ -106,7 +101,3 @@ def _facts(segment: Segment) -> list[tuple[str, str]]:
 
 def _milliseconds(seconds: float) -> str:
     return f"{seconds * 1000:.1f} ms".replace(".", ",")
-
-
-def _address(end: tuple[str, int]) -> str:
-    return f"{end[0]}:{end[1]}"

@@ -218,7 +218,6 @@ function shape(tag, attributes, text) {
 
 const shorten = (text, most) => (text.length > most ? `${text.slice(0, most - 1)}…` : text);
 const milliseconds = (seconds) => `${(seconds * 1000).toFixed(3).replace(".", ",")} ms`;
-const number = (n) => n.toLocaleString("pt-BR");
 const signs = { error: "◆ ", timeout: "○ ", pending: "○ ", send: "", segment: "", missing: "✗ ", damaged: "✗ " };
 const within = (x, left, right) => x >= left && x <= right;
 const older = (n) => (n === 1 ? "a mais antiga já foi descartada" : `as ${number(n)} mais antigas já foram descartadas`);
@@ -366,7 +365,6 @@ export function mount(el, store, onExport) {
   const born = performance.now();
   let seen = store.latest;
 
-  const button = (text, onclick) => element("button", { type: "button", textContent: text, onclick });
   const pause = button("Pausar", () => showUntil(live() ? plan.chosen.at(-1)?.id ?? null : null));
   const first = button("Início", () => step(-Infinity));
   const back = button("◀ Anterior", () => step(-1));
@@ -375,29 +373,25 @@ export function mount(el, store, onExport) {
   const filterLabel = element("label", { htmlFor: filter.id, textContent: "Conexão" });
   const save = button("Salvar SVG", () => onExport(state.connection, say));
   const status = element("p", { className: "echo-status" });
-  const notice = element("p", { className: "echo-notice" });
-  notice.setAttribute("role", "status");
-  const toolbar = element("div", { className: "echo-row" }, pause, first, back, forward, filterLabel, filter, save);
+  const notice = element("p", { className: "echo-notice", role: "status" });
+  const toolbar = element("div", { className: "echo-row", role: "group", "aria-label": "Controles do diagrama" },
+    pause, first, back, forward, filterLabel, filter, save);
   // Depois de um clique do mouse, as teclas são da lista, e não atalhos que mexem no notebook.
   toolbar.addEventListener("click", (event) => {
     if (event.detail > 0 && event.target.tagName === "BUTTON") list.focus({ preventScroll: true });
   });
-  toolbar.setAttribute("role", "group");
-  toolbar.setAttribute("aria-label", "Controles do diagrama");
 
   const head = element("div", { className: "echo-heads" });
-  const list = element("div", { className: "echo-calls", tabIndex: 0 });
+  const list = element("div", { className: "echo-calls", tabIndex: 0, role: "listbox" });
   // As setas são deles, não atalhos do JupyterLab, que só olha o elemento com o foco.
   for (const node of [list, filter]) node.dataset.lmSuppressShortcuts = "true";
-  list.setAttribute("role", "listbox");
   const picture = shape("svg", { role: "img", class: "echo-picture" });
   const body = element("div", { className: "echo-body" }, list, picture);
   const stage = element("div", { className: "echo-stage" }, head, body);
   const hint = element("p");
-  const inspector = element("div", { className: "echo-details" }, hint);
-  inspector.setAttribute("role", "region");
-  const root = element("section", { className: "echo-panel echo-sequence" }, toolbar, status, stage, inspector, notice);
-  root.setAttribute("aria-label", "Diagrama de sequência");
+  const inspector = element("div", { className: "echo-details", role: "region" }, hint);
+  const root = element("section", { className: "echo-panel echo-sequence", "aria-label": "Diagrama de sequência" },
+    toolbar, status, stage, inspector, notice);
   el.append(root);
 
   const live = () => state.until === null;
@@ -524,15 +518,13 @@ export function mount(el, store, onExport) {
 
   function option(row, i) {
     const line = store.line(row.line);
-    const node = element("div", { id: `${id}-${row.id}`, className: `echo-call ${row.kind} ${row.result ? "" : "bare"}` },
+    const node = element("div", {
+      id: `${id}-${row.id}`, className: `echo-call ${row.kind} ${row.result ? "" : "bare"}`,
+      title: row.result ? `${row.call} → ${row.result}` : row.call, role: "option",
+      "aria-selected": row.id === state.selected, "aria-posinset": i + 1, "aria-setsize": plan.rows.length },
       element("span", { className: `echo-who ${line?.kind}`, textContent: line?.name ?? "" }),
       element("code", { textContent: ` ${row.call}` }),
       element("span", { className: "echo-result", textContent: `${signs[row.kind] ?? (row.result ? "→ " : "")}${row.result}` }));
-    node.title = row.result ? `${row.call} → ${row.result}` : row.call;
-    node.setAttribute("role", "option");
-    node.setAttribute("aria-selected", String(row.id === state.selected));
-    node.setAttribute("aria-posinset", i + 1);
-    node.setAttribute("aria-setsize", plan.rows.length);
     node.style.top = `${plan.tops[i]}px`;
     node.style.height = `${plan.tops[i + 1] - plan.tops[i]}px`;
     return node;

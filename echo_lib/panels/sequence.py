@@ -64,7 +64,6 @@ class SequenceDiagram(anywidget.AnyWidget):
         return "SequenceDiagram()"
 
     def _repr_mimebundle_(self, **kwargs: Any) -> Any:
-        """O que se mostra: o diagrama vivo e, para quem lê sem kernel, o mesmo, parado."""
         return still.mimebundle(super()._repr_mimebundle_(**kwargs), "image/svg+xml", self.svg())
 
     def svg(self, connection: int | None = None, most: int | None = None) -> str:

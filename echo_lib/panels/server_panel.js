@@ -4,7 +4,6 @@ const SIGNS = { parado: "○", escutando: "◐", atendendo: "●" };
 
 const hours = new Intl.DateTimeFormat("pt-BR", { timeStyle: "medium" });
 const clock = (seconds) => hours.format(seconds * 1000);
-const { format: number } = new Intl.NumberFormat("pt-BR");
 
 function entryRow([, time, address, what]) {
   return element("li", {},
@@ -17,10 +16,13 @@ function render({ model, el }) {
   const id = uniqueId();
   const state = element("span", { className: "echo-state" });
   const address = element("span", { className: "echo-address" });
-  const start = element("button", { type: "button", textContent: "Iniciar" });
-  const stop = element("button", { type: "button", textContent: "Parar" });
-  const notice = element("div", { className: "echo-notice" });
-  notice.setAttribute("role", "status");
+  // aria-disabled, e não disabled: o botão que se acabou de apertar não perde o foco.
+  const asking = (command) => (event) => {
+    if (event.target.getAttribute("aria-disabled") === "false") send({ command });
+  };
+  const start = button("Iniciar", asking("start"));
+  const stop = button("Parar", asking("stop"));
+  const notice = element("div", { className: "echo-notice", role: "status" });
 
   const header = (text) => element("th", { scope: "col", textContent: text });
   const body = element("tbody");
@@ -31,47 +33,34 @@ function render({ model, el }) {
   const nobody = element("p", { textContent: "Nenhum cliente conectado." });
   const more = element("p");
   const clientsTitle = element("p", { className: "echo-title", id: `${id}-clients`, textContent: "Clientes" });
-  const clients = element("div", { className: "echo-clients", tabIndex: 0 }, nobody, table, more);
-  clients.setAttribute("role", "group");
-  clients.setAttribute("aria-labelledby", clientsTitle.id);
+  const clients = element("div", {
+    className: "echo-clients", tabIndex: 0, role: "group", "aria-labelledby": clientsTitle.id }, nobody, table, more);
 
   const list = element("ol");
   const logTitle = element("p", { className: "echo-title", id: `${id}-log`, textContent: "Acontecimentos" });
-  const log = element("div", { className: "echo-log", tabIndex: 0 }, list);
-  log.setAttribute("role", "log");
-  log.setAttribute("aria-live", "off"); // uma turma que entra não vira uma torrente de avisos
-  log.setAttribute("aria-labelledby", logTitle.id);
+  const log = element("div", { // aria-live: uma turma que entra não vira uma torrente de avisos
+    className: "echo-log", tabIndex: 0, role: "log", "aria-live": "off", "aria-labelledby": logTitle.id }, list);
 
-  const root = element("section", { className: "echo-panel echo-server" },
+  const root = element("section", { className: "echo-panel echo-server", "aria-label": "Servidor de eco" },
     element("div", { className: "echo-row" }, address, state, start, stop),
     notice, clientsTitle, clients, logTitle, log);
-  root.setAttribute("aria-label", "Servidor de eco");
   el.append(root);
 
-  const send = sender(model, (text) => notice.replaceChildren(element("p", { textContent: text })));
-  // aria-disabled, e não disabled: o botão que se acabou de apertar não perde o foco.
-  for (const [button, command] of [[start, "start"], [stop, "stop"]]) {
-    button.addEventListener("click", () => {
-      if (button.getAttribute("aria-disabled") === "false") send({ command });
-    });
-  }
+  const send = sender(model, (text) => showLines(notice, [text]));
 
   function clientRow([host, port, since]) {
     const name = `${host}:${port}`;
-    const button = element("button", { type: "button", textContent: "Desconectar" });
-    button.setAttribute("aria-label", `Desconectar ${name}`);
-    button.addEventListener("click", () => send({ command: "disconnect", host, port }));
+    const leave = button("Desconectar", () => send({ command: "disconnect", host, port }), { "aria-label": `Desconectar ${name}` });
     return element("tr", {},
       element("th", { scope: "row", textContent: name }),
       element("td", { textContent: clock(since) }), element("td"), element("td"),
-      element("td", {}, button));
+      element("td", {}, leave));
   }
 
   const showState = () => {
     const text = model.get("state");
     const word = text.split(" ")[0];
     setText(state, `${SIGNS[word]} ${text}`);
-    state.dataset.state = word;
     start.setAttribute("aria-disabled", String(word !== "parado"));
     stop.setAttribute("aria-disabled", String(word === "parado"));
   };
@@ -94,11 +83,6 @@ function render({ model, el }) {
     keepRows(list, model.get("entries"), ([key]) => key, entryRow);
     if (atEnd) log.scrollTop = log.scrollHeight;
   };
-  const showNotice = () => {
-    const lines = model.get("notice");
-    notice.replaceChildren(...lines.map((line) => element("p", { textContent: line })));
-    notice.classList.toggle("echo-error", lines[0] === "Não deu certo.");
-  };
   return watch(model, {
     state: showState,
     address: () => setText(address, model.get("address")),
@@ -109,7 +93,7 @@ function render({ model, el }) {
       setText(more, `e mais ${number(count)}, que chegaram antes destes.`);
     },
     entries: showEntries,
-    notice: showNotice,
+    notice: () => showLines(notice, model.get("notice")),
   });
 }
 

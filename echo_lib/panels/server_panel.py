@@ -9,6 +9,7 @@ from typing import Any
 import traitlets
 
 from echo_lib.errors import Address
+from echo_lib.panels import still
 from echo_lib.panels.assets import script, style
 from echo_lib.panels.polled import PolledPanel
 from echo_lib.server import Client, EchoServer, counted
@@ -52,17 +53,12 @@ class ServerPanel(PolledPanel):
         return f"ServerPanel({self.server!r})"
 
     def _repr_mimebundle_(self, **options: Any) -> Any:
-        """Além do painel vivo, um retrato para quem lê o notebook sem kernel."""
-        bundle: Any = super()._repr_mimebundle_(**options)
         host, port = self.server.address
         sign, state = ("◐", "escutando") if self.server.running else ("○", "parado")
-        bundle[0]["text/html"] = (
-            f"<p><strong>Servidor de eco</strong>: {sign} {state}, {escape(host)}:{port}</p>"
-        )
-        return bundle
+        text = f"<p><strong>Servidor de eco</strong>: {sign} {state}, {escape(host)}:{port}</p>"
+        return still.mimebundle(super()._repr_mimebundle_(**options), "text/html", text)
 
     def _on_command(self, widget: Any, content: Any, buffers: Any) -> None:
-        """Um clique na página."""
         match content:
             case {"command": "start"}:
                 self._work.put(self._start)
@@ -87,11 +83,8 @@ class ServerPanel(PolledPanel):
         return f"Desconectado: {who}." if known else f"{who} já não estava conectado."
 
     def _picture(self) -> dict[str, Any]:
-        """O servidor agora, como valores dos traços."""
-        running, entries = (
-            self.server.running,
-            self.server.log,
-        )  # parado, o registro já está inteiro
+        running = self.server.running
+        entries = self.server.log  # parado, o registro já está inteiro
         clients = self.server.clients  # depois do registro: quem saiu nele já não está aqui
         return {
             **super()._picture(),

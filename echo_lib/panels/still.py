@@ -237,6 +237,6 @@ def _short(text: str, most: int) -> str:
 
 
 def mimebundle(bundle: Any, mime: str, still: str) -> Any:
-    """Acrescenta o retrato parado ao que o ipywidgets mostra."""
-    data, metadata = bundle if isinstance(bundle, tuple) else (bundle or {}, {})
+    """Acrescenta o retrato parado ao que o anywidget mostra."""
+    data, metadata = bundle
     return {**data, mime: still}, metadata
