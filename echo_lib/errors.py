@@ -83,7 +83,7 @@ _BY_NAME: dict[str, tuple[str, str, str]] = {
         "o servidor não foi iniciado, já terminou, ou usa outra porta ou outro endereço. "
         "E 127.0.0.1 é sempre a própria máquina de quem conecta, nunca a do colega.",
         "inicie o servidor e conecte de novo; confira host e porta dos dois lados, "
-        "com netstat -an na máquina do servidor.",
+        "com netstat -an (ou ss -tan) na máquina do servidor.",
     ),
     "EADDRINUSE": (
         "o endereço{onde} já está em uso.",
@@ -103,16 +103,19 @@ _BY_NAME: dict[str, tuple[str, str, str]] = {
     "EACCES": (
         "o sistema não deu permissão para usar o endereço{onde}.",
         "portas abaixo de 1024 pedem privilégios de administrador em muitos sistemas; no Windows, "
-        "a porta também pode estar reservada, ou tomada com exclusividade por outro programa.",
-        "use outra porta acima de 1023, ou a porta 0: o sistema escolhe uma livre.",
+        "a porta também pode estar reservada, ou tomada com exclusividade por outro programa. No "
+        "connect, um firewall desta máquina não deixa sair, ou o endereço é o de broadcast.",
+        "no bind, use outra porta acima de 1023, ou a porta 0: o sistema escolhe uma livre; no "
+        "connect, confira o endereço e o firewall desta máquina.",
     ),
     "ETIMEDOUT": (
         "o tempo acabou sem resposta{onde}.",
-        "se foi no connect: um firewall descarta os pacotes, o endereço não é de nenhuma máquina "
-        "ligada, ou o Wi-Fi isola os aparelhos uns dos outros. Se foi no recv ou no accept: "
-        "o outro lado ainda não enviou nada, ou ninguém se conectou.",
-        "teste primeiro com 127.0.0.1, na mesma máquina; depois confira o endereço e o firewall "
-        "da máquina do servidor.",
+        "no connect, um firewall descarta os pacotes, o endereço não é de nenhuma máquina ligada, "
+        "ou o Wi-Fi isola os aparelhos uns dos outros. No recv ou no accept, nada chegou ainda. No "
+        "sendall, o outro lado não lê. Numa conexão já aberta, com um código do sistema: o outro "
+        "lado sumiu da rede, e nada do que se enviou foi confirmado.",
+        "no connect, teste primeiro com 127.0.0.1, na mesma máquina; depois confira o endereço e o "
+        "firewall da máquina do servidor. Numa conexão aberta, veja se o outro lado está de pé.",
     ),
     "ENETUNREACH": (
         "a rede{onde} é inalcançável.",
@@ -123,8 +126,10 @@ _BY_NAME: dict[str, tuple[str, str, str]] = {
     "EHOSTUNREACH": (
         "a máquina{onde} é inalcançável.",
         "ninguém nessa rede responde por esse endereço: a máquina está desligada, mudou de "
-        "endereço, ou o Wi-Fi isola os aparelhos.",
-        "pergunte ao dono o IPv4 de agora (ipconfig, ip addr ou ifconfig) e tente de novo.",
+        "endereço, ou o Wi-Fi isola os aparelhos. Ou um firewall a recusa; ou, no macOS, este "
+        "programa não tem a permissão Rede Local.",
+        "pergunte ao dono o IPv4 de agora (ipconfig, ip addr ou ifconfig) e tente de novo; no "
+        "macOS, veja Ajustes do Sistema, Privacidade e Segurança, Rede Local.",
     ),
     "ECONNRESET": (
         "a conexão{onde} foi cortada pelo outro lado (RST).",
@@ -133,7 +138,8 @@ _BY_NAME: dict[str, tuple[str, str, str]] = {
     ),
     "ECONNABORTED": (
         "a conexão{onde} foi abortada por esta máquina.",
-        "o outro lado sumiu ou reiniciou, ou um antivírus ou firewall interrompeu a conexão.",
+        "o outro lado já tinha fechado e você continuou a enviar, ou ele sumiu, ou um antivírus ou "
+        "firewall interrompeu a conexão. No accept, o cliente desistiu antes de ser atendido.",
         "crie um socket novo e conecte de novo.",
     ),
     "EPIPE": (
@@ -177,6 +183,11 @@ _BY_NAME: dict[str, tuple[str, str, str]] = {
         "erro de digitação, ou a rede não tem quem traduza esse nome em endereço (DNS).",
         "confira o nome, ou use o endereço em números, como 127.0.0.1: quatro números de 0 a 255.",
     ),
+    "EAI_ADDRFAMILY": (
+        "esse endereço{onde} não serve a este socket, que é IPv4 (AF_INET).",
+        "é um endereço IPv6, como ::1, ou um nome que só tem endereço IPv6.",
+        "use um endereço IPv4: quatro números de 0 a 255, como 127.0.0.1.",
+    ),
     "EAI_AGAIN": (
         "o nome da máquina{onde} não foi traduzido em endereço: ninguém respondeu.",
         "quem faz essa tradução (DNS) está fora do ar ou bloqueado, ou esta máquina está sem rede; "
@@ -203,9 +214,9 @@ _BAD_PORT = (
 )
 _BAD_ADDRESS = (
     "o endereço não tem a forma que o socket espera.",
-    "bind e connect recebem um só argumento: o par (host, porta), com o host entre aspas e a "
-    "porta como número inteiro de 0 a 65535.",
-    "escreva com parênteses duplos: s.connect(('127.0.0.1', 61840)).",
+    "bind, connect, create_server e create_connection recebem o endereço num só argumento: o par "
+    "(host, porta), com o host entre aspas e a porta como número inteiro de 0 a 65535.",
+    "escreva com parênteses duplos: s.bind((host, porta)), ou s.connect((host, porta)).",
 )
 _NOT_A_TUPLE = (
     "os argumentos da thread não são uma tupla.",
@@ -216,6 +227,11 @@ _NOT_BYTES = (
     "o socket só envia bytes, e recebeu texto.",
     "faltou o encode: texto (str) precisa virar bytes antes de viajar.",
     "escreva s.sendall(mensagem.encode()).",
+)
+_NOT_DATA = (
+    "o socket só envia bytes, e recebeu outra coisa.",
+    "faltaram os parênteses de uma chamada, como em dados.upper(), ou o valor não é nem texto.",
+    "veja com print o que está entre os parênteses do sendall: deve começar por b'.",
 )
 _DECODE = (
     "estes bytes não formam um texto UTF-8 completo.",
@@ -269,7 +285,8 @@ _SOCKET_CALL = re.compile(
 )
 _WAITING = re.compile(r"\.(recv|accept)\(|_left\(")  # ou o prazo de EchoClient, entre dois recv
 _ADDRESS_TYPE = re.compile(
-    r"(bind|connect|connect_ex)\(\) takes|AF_INET|interpreted as an integer|bytearray expected"
+    r"(bind|connect|connect_ex|create_server)\(\) takes|AF_INET|interpreted as an integer"
+    r"|bytearray expected|values to unpack"
 )
 
 
@@ -293,7 +310,8 @@ def explain(exc: BaseException, address: Address | None = None) -> Explanation |
         return None
     where = f" ({address[0]}:{address[1]})" if address else ""
     happened, cause, remedy = (text.replace("{onde}", where) for text in texts)
-    return Explanation(happened, cause, remedy, "" if texts is _NOTHING_CAME else _codes(name))
+    own = isinstance(exc, OSError) and exc.errno is None  # o prazo é do Python: sem código
+    return Explanation(happened, cause, remedy, "" if own else _codes(name))
 
 
 def annotate(exc: BaseException, address: Address | None = None, extra: str = "") -> None:
@@ -407,6 +425,9 @@ def _error_name(exc: BaseException) -> str:
     """O nome POSIX do erro ("ECONNREFUSED"), ou "" se não for um erro do sistema."""
     if isinstance(exc, socket.gaierror):
         known = {socket.EAI_SERVICE: "", socket.EAI_AGAIN: "EAI_AGAIN"}
+        for name in ("EAI_FAMILY", "EAI_ADDRFAMILY", "EAI_NODATA"):  # nem todos, em todo sistema
+            known.setdefault(getattr(socket, name, socket.EAI_NONAME), "EAI_ADDRFAMILY")
+        known[socket.EAI_NONAME] = "EAI_NONAME"
         return known.get(exc.errno or 0, "EAI_NONAME")
     if not isinstance(exc, OSError):
         return ""
@@ -429,10 +450,11 @@ def _texts(exc: BaseException, name: str) -> tuple[str, str, str] | None:
     for kind, said, texts in _BY_TYPE:
         if isinstance(exc, kind) and re.search(said, str(exc)):
             return texts
-    if isinstance(exc, TypeError) and _SOCKET_CALL.search(_last_lines(exc)):
+    if isinstance(exc, (TypeError, ValueError)) and _SOCKET_CALL.search(_last_lines(exc)):
         if _ADDRESS_TYPE.search(str(exc)):
             return _BAD_ADDRESS
-        return _NOT_BYTES if "bytes-like object" in str(exc) else None
+        texts = _NOT_BYTES if str(exc).endswith("'str'") else _NOT_DATA
+        return texts if "bytes-like object" in str(exc) else None
     return _BY_NAME.get(name)
 
 

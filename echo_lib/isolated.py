@@ -34,7 +34,7 @@ TIMEOUT = 3.0  # segundos que o código do aluno tem para cada chamada
 PATIENCE = 5  # prazos ao todo, para quem anda devagar sem parar
 START = 30.0  # segundos para o processo aparecer: numa máquina lenta, importar demora
 NO_WINDOW = getattr(subprocess, "CREATE_NO_WINDOW", 0)  # no Windows, sem abrir um console
-_SENT_AT_ONCE = 1000  # bytes que um send() aceita aqui; send(2) pode sempre aceitar só uma parte
+SENT_AT_ONCE = 1000  # bytes que um send() aceita aqui; send(2) pode sempre aceitar só uma parte
 _SHOWN = 2000  # caracteres do que o código imprimiu
 _EVENTS = 10_000
 _ENDED = object()  # o processo acabou
@@ -143,10 +143,10 @@ class Learner:
         for _ in range(PATIENCE if timeout is None else 1):
             with suppress(queue.Empty):
                 return self._next(TIMEOUT if timeout is None else timeout)
-            self.look(wait=0.001)
-            moved = max((event.time for event in self._events if event.size), default=0.0)
-            if self._early is not None or perf_counter() - moved > TIMEOUT / 2:
+            now = perf_counter()
+            if now - (self._asked("moved") or 0.0) > TIMEOUT / 2 or self._early is not None:
                 break
+        self.look(wait=0.001)
         return self._early
 
     def running(self) -> bool:
@@ -161,19 +161,28 @@ class Learner:
         """
         with suppress(queue.Empty):
             self._early = self._early or self._next(wait)
-        process = self._process
-        if self._early is not None or process is None:
+        if self._early is not None or self._process is None:
             self._events = self._early[2] if self._early and self._early is not _ENDED else []
-            return
-        assert process.stdin
+        elif (events := self._asked("events")) is not None:
+            self._events = events
+
+    def _asked(self, what: str) -> Any:
+        """O que o processo diz da chamada em curso; None se não respondeu, ou acabou.
+
+        Argumentos:
+            what: "events", o rastro; ou "moved", quando passaram os últimos bytes.
+        """
+        assert self._process and self._process.stdin
         with suppress(OSError, queue.Empty):
-            pickle.dump(("report",), process.stdin)
-            process.stdin.flush()
-            while not _is_report(answer := self._answers.get(timeout=TIMEOUT)):
-                self._early = answer  # acabou nesse meio-tempo
-                if answer is _ENDED:
-                    return
-            self._events = answer[1]
+            pickle.dump(("report", what), self._process.stdin)
+            self._process.stdin.flush()
+            while (answer := self._answers.get(timeout=TIMEOUT)) is not _ENDED:
+                if _is_report(answer) and answer[1] == what:
+                    return answer[2]
+                if not _is_report(answer):
+                    self._early = answer  # acabou nesse meio-tempo
+            self._early = answer
+        return None
 
     def events(self) -> tuple[Event, ...]:
         """As chamadas de socket da última chamada, das duas pontas, em ordem de tempo."""
@@ -378,8 +387,8 @@ def _listen(given: BinaryIO, commands: queue.SimpleQueue[Any], worker: _Worker) 
             command = pickle.load(given)
         except Exception:
             os._exit(0)
-        if command == ("report",):
-            worker.say(("report", _sendable(worker.trace.events())))
+        if command[0] == "report":
+            worker.report(command[1])
         else:
             commands.put(command)
 
@@ -399,6 +408,12 @@ class _Worker:
         with self._lock, suppress(OSError):
             self._answers.write(data)
             self._answers.flush()
+
+    def report(self, what: str) -> None:
+        """Responde sobre o que ainda não acabou."""
+        events = self.trace.events()
+        moved = max((event.time for event in events if event.size), default=0.0)
+        self.say(("report", what, _sendable(events) if what == "events" else moved))
 
     def run(self, what: str, function: int, arguments: tuple[Any, ...], pieces: list[int]) -> None:
         self.trace = Trace(_EVENTS)
@@ -464,7 +479,7 @@ def _limit(pieces: list[int]) -> None:
         return data
 
     def send(sock: socket.socket, data: Any, flags: int = 0) -> int:
-        return plain.send(sock, memoryview(data)[:_SENT_AT_ONCE], flags)
+        return plain.send(sock, memoryview(data)[:SENT_AT_ONCE], flags)
 
     def recv_into(sock: socket.socket, buffer: Any, size: int, flags: int) -> int:
         data = recv(sock, size, flags)

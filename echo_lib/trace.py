@@ -81,7 +81,8 @@ class Event:
         if self.error is not None:
             return f"{what} → {type(self.error).__name__}: {printable(str(self.error))}"
         if self.call in SENDS | RECEIVES:
-            return f"{what} → {self.size} bytes {self.data[:40]!r}{'…' if self.size > 40 else ''}"
+            size = f"{self.size} byte{'s' * (self.size != 1)}"
+            return f"{what} → {size} {self.data[:40]!r}{'…' if self.size > 40 else ''}"
         return f"{what} → {self.peer}" if self.call == "accept" else what
 
 

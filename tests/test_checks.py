@@ -52,16 +52,24 @@ def test_right_address_passes():
 
 
 def test_wrong_port_gets_its_own_hint():
-    with socket.create_server(("127.0.0.1", 0)) as s, socket.socket() as deaf:
+    with (
+        socket.create_server(("127.0.0.1", 0)) as s,
+        socket.socket() as deaf,
+        socket.socket() as new,
+    ):
         port = s.getsockname()[1]
         deaf.bind(("127.0.0.1", 0))
+        with socket.socket() as closed:
+            pass
         cases = [
             (..., s, "reticências"),
             (str(port), s, "sem aspas"),
             (s.getsockname(), s, "é o segundo, [1]"),
             (0, s, "só pede uma porta"),
             (port, None, "Guarde o seu socket"),
-            (port, deaf, "não escuta na porta"),
+            (port, deaf, f"e em minha_porta está {port}: quem diz a porta é"),
+            (port, closed, "o with o fecha ao sair"),
+            (port, new, "não escuta na porta"),
             (deaf.getsockname()[1], deaf, "bind e listen"),
         ]
         for answer, sock, hint in cases:
@@ -94,7 +102,7 @@ def quits(host, port, text):
 
 
 @pytest.mark.parametrize(
-    ("function", "hint"), [(endless, "seu código não terminou"), (quits, "SystemExit")]
+    ("function", "hint"), [(endless, "Seu código não terminou"), (quits, "SystemExit")]
 )
 def test_code_that_never_ends_or_quits_leaves_no_thread(function, hint):
     before = set(threading.enumerate())

@@ -73,6 +73,14 @@ def without_try(port):
         return True
 
 
+def forgotten(port):
+    try:
+        s = socket.create_server((HERE, port))
+    except OSError:
+        return False
+    return bool(s)
+
+
 def kept(port):
     global keeper
     try:
@@ -91,12 +99,33 @@ def kept(port):
         (without_try, "Seu código parou com OSError"),
         (lambda port: False, "uma porta livre, esperava True"),
         (kept, "a porta ficou presa"),
+        (forgotten, "faltou fechar o socket"),
         (lambda port: None, "faltou o return"),
         (lambda port: ..., "reticências"),
     ],
 )
 def test_mistake_about_a_free_port_gets_its_hint(function, hint):
     rejected(checks.port_is_free(function), hint)
+
+
+# 03.2: gritar
+
+
+@pytest.mark.parametrize(
+    ("changed", "hint"),
+    [
+        (lambda data: (data.upper(), data)[1], "`upper` não muda `dados`"),
+        (lambda data: data.decode().upper().encode(), "`á` deve continuar `á`"),
+        (lambda data: data.upper, "faltaram os parênteses"),
+        (lambda data: b"OI", "a resposta é feita dos que chegaram"),
+    ],
+)
+def test_mistake_in_shouting_gets_its_hint(changed, hint):
+    def shouts(conn):
+        while data := conn.recv(1024):
+            conn.sendall(changed(data))
+
+    rejected(checks.server(shouts, answer=bytes.upper), hint)
 
 
 # 03.3: uma_visita
@@ -154,6 +183,11 @@ def through_the_listener(s):
     s.recv(1024)
 
 
+def forgets_to_close(s):
+    conn, _ = s.accept()
+    echo(conn)
+
+
 def only_one_answer(s):
     conn, _ = s.accept()
     with conn:
@@ -169,6 +203,7 @@ def only_one_answer(s):
         (deaf_to_the_end, "a função não voltou"),
         (through_the_listener, "Seu código parou com OSError"),
         (only_one_answer, "falta um laço que volte ao recv"),
+        (forgets_to_close, "faltou fechar a conversa, conn"),
         (lambda s: None, "Nada voltou"),
     ],
 )
@@ -264,7 +299,7 @@ def stops_at_sair(host, port):
         (lambda host, port: None, "voltou sem escutar"),
         (without_listen, "Seu código parou com OSError"),
         (without_accept, "esperar o cliente: faltou o accept?"),
-        (on_another_port, "Ninguém escuta na porta"),
+        (on_another_port, "Você prendeu o socket em ('127.0.0.1', 0)"),
         (on_every_address, "você escuta em 0.0.0.0"),
         (on_the_tutorial, "Seu código parou com OSError"),
         (two_arguments, "TypeError"),
@@ -358,6 +393,20 @@ def one_recv_each(host, port, messages):
         return echoes
 
 
+def sends_all_first(host, port, messages):
+    with socket.create_connection((host, port), timeout=1) as s:
+        for text in messages:
+            s.sendall(text.encode())
+        s.shutdown(socket.SHUT_WR)
+        data = b"".join(iter(lambda: s.recv(1024), b"")).decode()
+        return [data, *("" for _ in messages[1:])]
+
+
+def returns_inside_the_loop(host, port, messages):
+    for text in messages:
+        return list_by_socket(host, port, [text])
+
+
 def decodes_each_piece(host, port, messages):
     with socket.create_connection((host, port), timeout=1) as s:
         echoes = []
@@ -379,11 +428,13 @@ def answers_bytes(host, port, messages):
     [
         (one_connection_each, "vi 2 conexões: use uma só"),
         (waits_for_the_empty, "não espere o eco dela"),
-        (skips_the_empty, "recebi ['oi', 'fim']. Uma mensagem vazia"),
+        (skips_the_empty, "Recebi ['oi', 'fim']. Uma mensagem vazia"),
         (one_recv_each, "Um recv traz só o que já chegou"),
         (decodes_each_piece, "UnicodeDecodeError"),
-        (answers_bytes, "recebi [b'oi', b'tchau']. Devolva uma lista com os textos"),
-        (lambda host, port, messages: None, "recebi None: faltou o return?"),
+        (sends_all_first, "Os ecos vieram colados"),
+        (returns_inside_the_loop, "o return está dentro do laço?"),
+        (answers_bytes, "Recebi [b'oi', b'tchau']. Devolva uma lista com os textos"),
+        (lambda host, port, messages: None, "Recebi None: faltou o return?"),
         (lambda host, port, messages: messages, "ao servidor chegou b''"),
     ],
 )

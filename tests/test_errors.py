@@ -4,7 +4,7 @@ import errno
 import socket
 import subprocess
 import sys
-from contextlib import nullcontext
+from contextlib import ExitStack, nullcontext
 from ipaddress import ip_network
 from types import SimpleNamespace
 
@@ -26,10 +26,12 @@ def net():
         socket.create_server((HERE, 0)) as listener,
         socket.create_connection(listener.getsockname()) as client,
         listener.accept()[0] as conn,
+        ExitStack() as stack,
     ):
         client.settimeout(TIMEOUT)
         address = listener.getsockname()
-        yield SimpleNamespace(s=s, listener=listener, client=client, conn=conn, address=address)
+        ends = {"s": s, "listener": listener, "client": client, "conn": conn}
+        yield SimpleNamespace(**ends, address=address, enter=stack.enter_context)
 
 
 def explained(call, *given):
@@ -85,6 +87,22 @@ def too_many(net):
         socket.socket()
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def full(net):
+    """Um endereço em que um connect espera: a fila da escuta está cheia (listen(2))."""
+    net.listener.listen(0)
+    for _ in range(8):
+        crowd = net.enter(socket.socket())
+        crowd.setblocking(False)
+        crowd.connect_ex(net.address)
+    return net.address
+
+
+def test_only_an_error_of_the_system_has_codes():
+    assert explain(TimeoutError("timed out")).codes == ""
+    told = explain(TimeoutError(errno.ETIMEDOUT, "Connection timed out"))
+    assert told.codes.startswith("ETIMEDOUT (") and "o outro lado sumiu da rede" in told.cause
 
 
 @pytest.mark.parametrize(
@@ -146,6 +164,17 @@ def too_many(net):
             "o nome da máquina não foi {}",
             "DNS",
         ),
+        (lambda net: net.s.connect(("::1", 1)), "não serve a este socket", "use um endereço IPv4"),
+        (
+            lambda net: (net.s.settimeout(0.001), net.s.connect(full(net))),
+            "o tempo acabou sem resposta",
+            "no connect, um firewall descarta",
+        ),
+        (
+            lambda net: (net.client.settimeout(0.01), net.client.sendall(bytes(2**24))),
+            "o tempo acabou sem resposta",
+            "No sendall, o outro lado não lê",
+        ),
         (lambda net: net.s.connect((HERE, 70000)), "a porta não é válida", "de 0 a 65535"),
         (lambda net: socket.create_connection((HERE, "porta")), "a porta não é", "sem aspas"),
     ],
@@ -186,6 +215,10 @@ def test_port_80_is_forbidden_to_an_ordinary_user():
         (lambda s: s.connect(HERE, 61840), ADDRESS_FORM),
         (lambda s: s.send("olá"), "escreva s.sendall(mensagem.encode())"),
         (lambda s: s.sendall("olá"), "escreva s.sendall(mensagem.encode())"),
+        (lambda s: s.sendall(b"ola".upper), "faltaram os parênteses de uma chamada"),
+        (lambda s: s.sendall(None), "recebeu outra coisa"),
+        (lambda s: socket.create_server(HERE, 0), ADDRESS_FORM),
+        (lambda s: socket.create_connection(HERE, 61840), ADDRESS_FORM),
     ],
 )
 def test_wrong_argument_is_explained(scope, call, expected):

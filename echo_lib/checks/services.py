@@ -14,6 +14,7 @@ from echo_lib.checks.tutorial import echo_server, served, wrong_answer
 from echo_lib.isolated import NEVER_ENDED, Learner
 
 _HOST = "127.0.0.1"
+_TALK = "a conversa, conn"
 _MISSED = Check(False, "Um cliente ficou sem o eco.")
 _NO_ACCEPT = "A função escutou e voltou sem esperar o cliente: faltou o accept?"
 _TRY = "Tente prender um socket a ela: se a porta tem dono, o bind lança OSError."
@@ -40,7 +41,7 @@ def port_is_free(function: Callable[[int], bool]) -> Check:
         ):
             answer, error = learner.call(port)
             if error:
-                return failed(f"Com {what}: {error}", learner)
+                return failed(f"Com {what}. {error}", learner)
             if answer is ... or answer is None:
                 return failed(STUB if answer is ... else f"Com {what}, faltou o return.", learner)
             if answer is not expected:
@@ -48,6 +49,9 @@ def port_is_free(function: Callable[[int], bool]) -> Check:
                 return failed(text, learner)
         if network.next_free_port(_HOST, free) != free:
             text = "Você respondeu True, e a porta ficou presa: feche o socket antes de responder."
+            return failed(text, learner)
+        if open_one := _left_open(learner, bind="o socket"):
+            text = f"As respostas estão certas, mas faltou fechar {open_one}: use with, ou close."
             return failed(text, learner)
     return passed("Certo: presa, com ou sem listen, não; livre, sim, e livre ficou.")
 
@@ -79,6 +83,8 @@ def one_visit(function: Callable[[socket.socket], Any]) -> Check:
             error = "O cliente fechou, e a função não voltou: ela atende um, até vir b''."
         if error:
             return failed(error, learner)
+        if not second and (open_one := _left_open(learner, recv=_TALK)):
+            return failed(f"Os dois foram atendidos, mas faltou fechar {open_one}.", learner)
     return second or passed("Certo: fechou a conversa, e a escuta ficou para o próximo.")
 
 
@@ -108,7 +114,7 @@ def _whole_server(function: Callable[[str, int], Any]) -> Check:
             error = "O cliente fechou, e a função não voltou: recv devolve b'' no fim."
         if error:
             return failed(error, learner)
-        if open_ones := _left_open(learner):
+        if open_ones := _left_open(learner, recv=_TALK, listen="a escuta, s"):
             return failed(f"O cliente foi atendido, mas faltou fechar {open_ones}.", learner)
     return passed("Seu servidor passou: as sete chamadas, na ordem, e nada ficou aberto.")
 
@@ -125,6 +131,10 @@ def _not_listening(learner: Learner, port: int) -> str:
         if not learner.running():
             break
     _, error = learner.result(0.1)
+    for event in learner.own_events():
+        where = event.argument
+        if event.call == "bind" and isinstance(where, tuple) and where[1:2] != (port,):
+            return f"Você prendeu o socket em {where}; a função recebe host e porta: use-os."
     if error == NEVER_ENDED:
         return f"Ninguém escuta na porta {port}, a que você recebeu: bind nela, e listen?"
     if _only_listened(learner):
@@ -136,12 +146,12 @@ def _only_listened(learner: Learner) -> bool:
     return used(learner, "listen") and not used(learner, "accept")
 
 
-def _left_open(learner: Learner) -> str:
-    """Que socket do aluno não foi fechado: o da escuta, o da conversa, ou ""."""
+def _left_open(learner: Learner, **names: str) -> str:
+    """Como chamar o socket que o aluno não fechou, pela chamada que ele recebeu; ou ""."""
     events = learner.own_events()
     closed = {event.socket for event in events if event.call == "close"}
-    for call, what in (("recv", "a conversa, conn"), ("listen", "a escuta, s")):
-        if not {event.socket for event in events if event.call == call} <= closed:
+    for call, what in names.items():
+        if not {e.socket for e in events if e.call == call and not e.error} <= closed:
             return what
     return ""
 
@@ -233,8 +243,10 @@ def sends_a_list(function: Callable[[str, int, list[str]], list[str]]) -> Check:
                 answer, error = learner.result()
             what = f"Com a lista {_listed(messages)}"
             if error or answer != messages:
-                came = error or f"recebi {_listed(answer)}."
-                return failed(f"{what}: {came} {hint}", learner)
+                came = error or f"Recebi {_listed(answer)}."
+                return failed(
+                    f"{what}. {came} {_list_hint(learner, messages, answer) or hint}", learner
+                )
             connections, arrived = served(trace)
             if connections > 1:
                 text = f"{what}, os ecos estão certos, mas vi {connections} conexões: use uma só."
@@ -243,6 +255,17 @@ def sends_a_list(function: Callable[[str, int, list[str]], list[str]]) -> Check:
                 text = f"{what}, os textos estão certos, mas ao servidor chegou {brief(arrived)}."
                 return failed(text, learner)
     return passed("Seu cliente passou: várias mensagens, a vazia, uma comprida, numa só conexão.")
+
+
+def _list_hint(learner: Learner, messages: list[str], answer: Any) -> str:
+    """A pista do engano que as chamadas, ou os ecos, mostram."""
+    moved = [event for event in learner.own_events() if event.sends or event.receives]
+    whole = bool(messages and moved) and moved[0].size == len(messages[0].encode())
+    if whole and len(moved) > 1 and moved[1].sends:
+        return "Os ecos vieram colados: receba o eco inteiro de um texto antes de enviar o próximo."
+    if answer == messages[:1] and len(messages) == 2:
+        return "Faltam ecos: o return está dentro do laço?"
+    return ""
 
 
 def _listed(answer: Any) -> str:

@@ -14,6 +14,9 @@ from echo_lib.checks import peers
 from echo_lib.checks.base import LOST_BY_SEND, Check, brief, failed, not_expected, passed, used
 from echo_lib.isolated import Learner
 
+_TOO_MUCH = "Não peça ao recv mais do que falta: o resto é da próxima mensagem."
+_TOO_LITTLE = "Um recv devolve de 1 a n bytes: leia o tamanho e o texto com exato."
+
 
 def receives_exactly(function: Callable[[socket.socket, int], bytes]) -> Check:
     """Verifica uma função que recebe exatamente n bytes, em quantos recv forem precisos.
@@ -34,9 +37,8 @@ def receives_exactly(function: Callable[[socket.socket, int], bytes]) -> Check:
         # Três, e depois até dez: um laço que pede sempre n tira bytes da mensagem seguinte.
         answer, error = _fed(learner, text + b"o resto", 6, function=1, pieces=[3, 10])
         if error or answer != (text, b"o resto"):
-            hint = "Não peça ao recv mais do que falta: o resto é da próxima mensagem."
             what = "seis bytes, e mais sete depois"
-            return not_expected(learner, what, text, answer, error, hint)
+            return not_expected(learner, what, text, answer, error, _TOO_MUCH)
         answer, error = _fed(learner, text[:3], 6)
         if not re.search(r"parou com (Connection\w*|BrokenPipe|EOF)Error", error):
             came = error or f"Sua função devolveu {brief(answer)}, como se fosse tudo."
@@ -69,6 +71,8 @@ def lines(function: Callable[[socket.socket], list[str]]) -> Check:
 
 
 def _lines_hint(learner: Learner, expected: list[str], answer: Any) -> str:
+    if answer == expected[:2]:
+        return r"Você parou na linha vazia, que também é uma linha: no fim, readline devolve ''."
     if answer == [*expected, ""]:
         return "Cada fim de linha encerra uma linha; depois do último, não começa outra."
     if sum(event.receives for event in learner.own_events()) == 1:
@@ -101,18 +105,28 @@ def framing(
                     hint = LOST_BY_SEND
                 what = f"o envio de {brief(text)}"
                 return not_expected(learner, what, data, received, error, hint)
-            for sent, pieces in (data * 2, [len(data) * 2]), (data, [1] * 9):
+            for sent, pieces, how in (
+                (data * 2, [len(data) * 2], ""),
+                (data, [1] * 9, ", que chegou um byte por vez"),
+            ):
                 answer, error = _fed(learner, sent, function=1, pieces=pieces)
                 if error or answer != text:
-                    what = f"a mensagem {brief(text)}"
-                    return not_expected(learner, what, text, answer, error)
+                    what = f"a mensagem {brief(text)}{how}"
+                    hint = _framing_hint(text, answer, error)
+                    return not_expected(learner, what, text, answer, error, hint)
         one, two = (struct.pack("!I", n) + b"x" * n for n in (2, 3))
         answer, error = _fed(learner, one + two, function=2)
         if error or answer != ["xx", "xxx"]:
-            hint = "Não peça ao recv mais do que falta: o resto é da próxima mensagem."
             what = "duas mensagens coladas"
-            return not_expected(learner, what, ["xx", "xxx"], answer, error, hint)
+            return not_expected(learner, what, ["xx", "xxx"], answer, error, _TOO_MUCH)
     return passed("Certo: curtas, vazias, com acentos e compridas; coladas e cortadas.")
+
+
+def _framing_hint(text: str, answer: Any, error: str) -> str:
+    size = len(answer) if isinstance(answer, str) else len(text)
+    if size > len(text):
+        return _TOO_MUCH
+    return _TOO_LITTLE if size < len(text) or "unpack requires" in error else ""
 
 
 def _fed(

@@ -23,11 +23,15 @@ from echo_lib.checks.base import (
     passed,
     used,
 )
-from echo_lib.isolated import NEVER_ENDED, Learner
+from echo_lib.isolated import NEVER_ENDED, SENT_AT_ONCE, Learner
 from echo_lib.server import EchoServer
 from echo_lib.trace import Trace
 
 _MEBIBYTE = b"abcd" * 2**18
+_TOO_MUCH = (
+    "O eco já tinha chegado inteiro, e você pediu mais: o servidor não fecha antes de você. "
+    "Pare quando tiver tantos bytes quantos enviou, e junte os pedaços com +=."
+)
 
 
 def client(function: Callable[[str, int, str], str]) -> Check:
@@ -51,11 +55,13 @@ def client(function: Callable[[str, int, str], str]) -> Check:
                     f"Com {brief(message)}, você devolveu o texto certo sem receber o eco inteiro."
                 )
                 return failed(text, learner)
-            came = error if error and error != NEVER_ENDED else f"recebi {brief(answer)}."
-            came = "seu código não terminou." if error == NEVER_ENDED else came
-            tried = f"Com {brief(message)}{', que volta um byte por vez' if pieces else ''}"
             hint = _client_hint(learner, address, message, answer, error)
-            return failed(f"{tried}, esperava o mesmo texto de volta; {came} {hint}", learner)
+            came = "Seu código não terminou." if error == NEVER_ENDED else error
+            if hint == _TOO_MUCH:  # a explicação do erro, que não sabe do eco, diria outra coisa
+                came = came.split("\n")[0]
+            came = came or f"Recebi {brief(answer)}."
+            tried = f"Com {brief(message)}{', que volta um byte por vez' if pieces else ''}"
+            return failed(f"{tried}, esperava o mesmo texto de volta. {came} {hint}", learner)
     return passed(
         "Seu cliente passou: texto curto, acentos, emoji, uma mensagem comprida e um eco "
         "que chegou um byte por vez."
@@ -84,6 +90,8 @@ def _client_hint(learner: Learner, address: Any, message: str, answer: Any, erro
         return "Quem usa bind é o servidor; o cliente usa connect."
     if went and address not in went:
         return f"Você conectou em {went[0]}; este servidor está em {address}: use host e porta."
+    if error and (error == NEVER_ENDED or "TimeoutError" in error) and gone and came >= len(sent):
+        return _TOO_MUCH
     if error and error != NEVER_ENDED:
         return ""  # a explicação do erro já diz a causa
     if not went and not gone:
@@ -93,9 +101,7 @@ def _client_hint(learner: Learner, address: Any, message: str, answer: Any, erro
         return f"Nada chegou ao servidor. {wait}"
     if used(learner, "send") and gone < len(sent):
         return LOST_BY_SEND
-    if error:
-        return "Ele esperava no recv mais bytes do que o eco: o servidor não fecha antes de você."
-    if answer is None:
+    if answer is None and not error:
         return "Faltou o return?"
     if isinstance(answer, bytes):
         return "São bytes, e não texto: faltou o decode?"
@@ -181,8 +187,17 @@ def _server_hint(
     learner: Learner, sent: bytes, expected: bytes, received: bytes, first: bool
 ) -> str:
     """A pista do engano de um servidor, pelas chamadas que ele fez."""
+    own = learner.own_events()
+    if received and any(event.call == "send" and event.size == SENT_AT_ONCE for event in own):
+        return LOST_BY_SEND
     if received and expected.startswith(received):
-        return LOST_BY_SEND if used(learner, "send") else "Veio só uma parte."
+        return "Veio só uma parte."
+    if received and sum(event.sends for event in own) > sum(event.receives for event in own):
+        return "A mesma mensagem voltou mais de uma vez: dentro do laço, chame `recv` de novo."
+    if received == sent:
+        return "Voltou igual ao que chegou: `upper` não muda `dados`; devolve outros bytes."
+    if received == sent.decode(errors="replace").upper().encode():
+        return "Use o `upper` dos bytes, sem `decode`: `á` deve continuar `á`."
     if received:
         return "Não são os bytes esperados: a resposta é feita dos que chegaram."
     if sent == b"sair":
@@ -317,19 +332,24 @@ def listening(port: object, sock: object) -> Check:
         return failed(f"Esperava o número de uma porta, sem aspas; recebi {port!r}.")
     if not isinstance(sock, socket.socket):
         return failed(f"Guarde o seu socket em meu_socket; nele está {sock!r}.")
-    host = _host_of(sock, port)
-    if host not in ("", "127.0.0.1"):
+    if sock.fileno() < 0:
+        return failed("O seu socket já está fechado: o with o fecha ao sair. Crie-o sem with.")
+    host, real = _name_of(sock)
+    if real and host != "127.0.0.1":
         return failed(f"O exercício pede 127.0.0.1, e o seu socket está em {host}.")
-    rows = network.ports(port) if host else []
+    if real not in (0, port):
+        text = f"O seu socket está na porta {real}, e em minha_porta está {port}"
+        return failed(f"{text}: quem diz a porta é meu_socket.getsockname()[1].")
+    rows = network.ports(port) if real else []
     if any(row.state == "LISTEN" and row.local[1] == port for row in rows):
         return passed(f"Há um socket escutando na porta {port}.")
     return failed(f"O seu socket não escuta na porta {port}. Você chamou bind e listen?")
 
 
-def _host_of(sock: socket.socket, port: int) -> str:
-    """O host a que o socket está preso, se é nesta porta; no Windows, sem bind não há nem nome."""
+def _name_of(sock: socket.socket) -> tuple[str, int]:
+    """O endereço a que o socket está preso, ou a porta 0; no Windows, sem bind não há nem nome."""
     try:
-        name = sock.getsockname()
-        return str(name[0]) if name[1] == port else ""
-    except (OSError, IndexError):
-        return ""
+        host, port, *_ = sock.getsockname()
+    except (OSError, ValueError):
+        return "", 0
+    return str(host), int(port)

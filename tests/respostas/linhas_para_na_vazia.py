@@ -1,0 +1,11 @@
+"""Verificação: lines
+Pista: Você parou na linha vazia
+"""
+
+
+def resposta(conn):
+    arquivo = conn.makefile(encoding="utf-8")
+    linhas = []
+    while linha := arquivo.readline().rstrip("\n"):
+        linhas.append(linha)
+    return linhas
