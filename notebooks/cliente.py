@@ -57,5 +57,5 @@ if __name__ == "__main__":
     except (OSError, UnicodeError) as erro:  # UnicodeError: o que se digitou não é texto
         sys.exit(f"A conversa com {HOST}:{PORTA} acabou: {erro}.")
     except (ValueError, OverflowError):
-        sys.exit(f"A porta deve ser um número de 0 a 65535; recebi {PORTA!r}.")
+        sys.exit(f"A porta deve ser um número de 1 a 65535; recebi {PORTA!r}.")
     print("Conexão encerrada.")

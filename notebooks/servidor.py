@@ -32,8 +32,8 @@ def servir(s):
     while True:
         try:
             conn, addr = s.accept()
-        except TimeoutError:
-            continue  # ninguém chegou ainda
+        except (TimeoutError, ConnectionError):
+            continue  # ninguém chegou ainda, ou quem chegou já desistiu
         print(f"{addr[0]}:{addr[1]} conectou.")
         with conn:
             try:
@@ -59,6 +59,6 @@ if __name__ == "__main__":
     except KeyboardInterrupt:
         print("\nServidor encerrado.")
     except (OSError, UnicodeError) as erro:
-        sys.exit(f"Não foi possível escutar em {HOST}:{PORTA}: {erro}. Tente outra porta.")
+        sys.exit(f"Não foi possível escutar em {HOST}:{PORTA}: {erro}. Confira host e porta.")
     except (ValueError, OverflowError):
         sys.exit(f"A porta deve ser um número de 0 a 65535; recebi {PORTA!r}.")

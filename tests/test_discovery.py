@@ -2,6 +2,8 @@
 
 import logging
 import socket
+import subprocess
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import ExitStack
@@ -14,7 +16,7 @@ from zeroconf import DNSAddress, DNSOutgoing, DNSPointer, DNSService, DNSText, Z
 
 from echo_lib.network import Announcement, discover
 from echo_lib.network.discovery import MOST_FOUND, SERVICE
-from tests.conftest import HERE, TIMEOUT
+from tests.conftest import HERE, TIMEOUT, own_network
 
 HOME = [HERE]  # nenhum pacote sai desta máquina
 SECONDS = 2.0  # o mesmo registro só é repetido depois de 1 s (RFC 6762, seção 6)
@@ -118,6 +120,33 @@ def test_announcement_that_failed_is_tried_again(monkeypatch):
     with ExitStack() as stack:
         await_names(announce(stack, 61900, "Eco teimoso"))
     assert len(calls) == 2
+
+
+BUSY_PORT = """
+import socket
+import threading
+from echo_lib.network import Announcement, discovery
+discovery._REFRESH = 0.05
+opened, open_one = [], discovery._open
+def counting(interfaces):
+    opened.append(open_one(interfaces))
+    if len(opened) == 2:
+        owner.close()
+    return opened[-1]
+discovery._open = counting
+owner = socket.socket(type=socket.SOCK_DGRAM)
+owner.bind(("", 5353))
+announcement = Announcement(61900, "Eco paciente", ["127.0.0.1"])
+while announcement.name is None:
+    threading.Event().wait(0.01)
+announcement.close()
+print(opened[:2])
+"""
+
+
+def test_announcement_waits_for_who_holds_the_port_of_mdns():
+    command = [*own_network(), sys.executable, "-c", BUSY_PORT]
+    assert subprocess.check_output(command, timeout=TIMEOUT) == b"[None, None]\n"
 
 
 def test_without_an_interface_nobody_announces_and_nobody_is_found():

@@ -31,6 +31,7 @@ def test_table_of_errors_has_the_codes_that_explain_gives():
         "EADDRINUSE",
         "EADDRNOTAVAIL",
         "ETIMEDOUT",
+        "EHOSTUNREACH",
         "ECONNRESET",
         "ECONNABORTED",
         "EPIPE",

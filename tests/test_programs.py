@@ -131,7 +131,7 @@ def test_ctrl_c_ends_the_server_in_the_middle_of_a_conversation(desk):
     assert finish(desk.run("cliente", *desk.address), *texts) == 1
     again = desk.run("servidor", *desk.address)  # a mesma porta, logo em seguida
     again.expect_exact(f"Servidor em {desk.name}.")
-    texts = f"Não foi possível escutar em {desk.name}", "Tente outra porta."
+    texts = f"Não foi possível escutar em {desk.name}", "Confira host e porta."
     assert finish(desk.run("servidor", *desk.address), *texts) == 1
 
 
@@ -146,7 +146,7 @@ def test_bytes_that_are_not_text_are_not_blamed_on_the_port(desk):
 @pytest.mark.parametrize("name", ["servidor", "cliente"])
 @pytest.mark.parametrize(
     ("host", "port", "text"),
-    [(HERE, port, "A porta deve ser um número de 0 a 65535") for port in ("abc", "70000", "-1")]
+    [(HERE, port, " a 65535; recebi") for port in ("abc", "70000", "-1")]
     + [(host, "1", f"{host}:1") for host in ("eco.invalid", "eu..eu")],
 )
 def test_bad_host_or_port_is_said(terminal, name, host, port, text):

@@ -77,6 +77,7 @@ _TEXTS: dict[str, tuple[str, tuple[str, ...], str]] = {
             "ela está desligada, suspensa, ou em outra rede",
             "o Wi-Fi isola os aparelhos uns dos outros",
             "o firewall dela recusa os pedidos",
+            "no macOS, falta a este programa a permissão Rede Local (Privacidade e Segurança)",
         ),
         "pergunte o IPv4 de agora, que ipconfig (Windows), ifconfig (macOS) ou ip addr (Linux) "
         "mostra; se é esse mesmo, veja o firewall de lá.",
@@ -209,7 +210,8 @@ def diagnose(host: str, port: int | str, timeout: float = 5.0) -> Diagnosis:
     Erros:
         ValueError: host, porta ou prazo que não têm a forma certa.
 
-    Fonte: RFC 9293, seções 3.5.2 (quem recusa) e 3.10.7.4; RFC 1122, seção 3.2.1.3 (endereços).
+    Fonte: RFC 9293, seções 3.5.2, 3.10.7.1 (quem recusa) e 3.10.7.3; RFC 1122, seção 3.2.1.3
+    (endereços).
     """
     address = valid_address(host, port)
     positive("timeout", timeout, float)

@@ -81,9 +81,9 @@ class Announcement:
             try:
                 if zeroconf is not None:
                     self._register(zeroconf, name, port)
-                while not self._stopping.wait(_REFRESH) and self._wanted() == self.interfaces:
-                    if zeroconf is not None and self.name is None:
-                        break  # não deu certo: de novo
+                while not self._stopping.wait(_REFRESH) and self.name:  # sem nome: de novo
+                    if self._wanted() != self.interfaces:
+                        break
             finally:
                 self.name = None
                 if zeroconf is not None:
