@@ -1,37 +1,32 @@
 """Biblioteca de apoio das lições: um servidor de eco, um cliente e o que os torna visíveis."""
 
-from typing import Any
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
-from echo_lib.client import EchoClient
-from echo_lib.errors import EchoError, Explanation, explain
-from echo_lib.server import EchoServer
-from echo_lib.trace import Event, Trace, TracedSocket
+if TYPE_CHECKING:
+    from echo_lib.client import EchoClient
+    from echo_lib.errors import EchoError, Explanation, explain
+    from echo_lib.panels import BytesView, ClassPanel, ClientPanel, SequenceDiagram, ServerPanel
+    from echo_lib.server import EchoServer
+    from echo_lib.trace import Event, Trace, TracedSocket
 
 __version__ = "0.1.0"
-__all__ = [
-    "BytesView",
-    "ClassPanel",
-    "ClientPanel",
-    "EchoClient",
-    "EchoError",
-    "EchoServer",
-    "Event",
-    "Explanation",
-    "SequenceDiagram",
-    "ServerPanel",
-    "Trace",
-    "TracedSocket",
-    "explain",
-]
+_NAMES = {
+    "client": ["EchoClient"],
+    "errors": ["EchoError", "Explanation", "explain"],
+    "panels": ["BytesView", "ClassPanel", "ClientPanel", "SequenceDiagram", "ServerPanel"],
+    "server": ["EchoServer"],
+    "trace": ["Event", "Trace", "TracedSocket"],
+}
+_HOMES = {name: module for module, names in _NAMES.items() for name in names}
+__all__ = sorted(_HOMES)
 
 
 def __getattr__(name: str) -> Any:
-    """Traz os painéis só quando pedidos: importá-los carrega o ipywidgets."""
-    if name in __all__:
-        from echo_lib import panels
-
-        return getattr(panels, name)
-    raise AttributeError(f"o módulo {__name__} não tem {name}")
+    """Traz cada nome só quando pedido: os painéis carregam o ipywidgets; o servidor, a rede."""
+    if name not in _HOMES:
+        raise AttributeError(f"o módulo {__name__} não tem {name}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
 
 
 def load_ipython_extension(ipython: Any) -> None:

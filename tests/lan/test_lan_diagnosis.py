@@ -120,6 +120,7 @@ def test_address_nobody_uses_is_told_from_a_firewall(student):
             "ela está desligada, suspensa, ou em outra rede",
             "o Wi-Fi isola os aparelhos uns dos outros",
             "o firewall dela recusa os pedidos",
+            "no macOS, falta a este programa a permissão Rede Local (Privacidade e Segurança)",
         ],
         "pergunte o IPv4 de agora",
     )
