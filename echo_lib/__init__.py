@@ -24,9 +24,15 @@ __all__ = sorted(_HOMES)
 
 def __getattr__(name: str) -> Any:
     """Traz cada nome só quando pedido: os painéis carregam o ipywidgets; o servidor, a rede."""
+    if name in _NAMES:
+        return import_module(f"{__name__}.{name}")
     if name not in _HOMES:
         raise AttributeError(f"o módulo {__name__} não tem {name}")
     return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return [*globals(), *__all__]
 
 
 def load_ipython_extension(ipython: Any) -> None:

@@ -23,7 +23,6 @@ MOST = 10_000  # pacotes lidos de um arquivo, ou guardados ao vivo
 SIDES = ("cliente", "servidor")
 FLAGS = {"S": "SYN", "F": "FIN", "R": "RST", "A": "ACK"}
 _SO_ATTACH_FILTER = 26  # asm-generic/socket.h
-_SOL_PACKET, _PACKET_IGNORE_OUTGOING = 263, 23  # linux/socket.h, linux/if_packet.h
 _SETTLE = 2.0  # segundos, no máximo, à espera dos últimos pacotes
 _GOODBYE = 0.5  # segundos, no máximo, à espera do FIN de quem ainda não fechou o seu lado
 
@@ -226,6 +225,8 @@ def _only(opened: Any, port: int, other: int) -> None:
     import ctypes
 
     program = [  # operação, salto se sim, salto se não, valor
+        (0x30, 0, 0, 0xFFFFF004),  # SKF_AD_PKTTYPE, linux/filter.h
+        (0x15, 11, 0, 4),  # PACKET_OUTGOING? No loopback, o mesmo pacote ainda vai entrar
         (0x28, 0, 0, 12),  # o tipo do quadro
         (0x15, 0, 9, 0x0800),  # é IPv4?
         (0x30, 0, 0, 23),  # o protocolo
@@ -244,7 +245,6 @@ def _only(opened: Any, port: int, other: int) -> None:
     kept = ctypes.create_string_buffer(code)
     pair = struct.pack("HP", len(program), ctypes.addressof(kept))
     opened.ins.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, pair)
-    opened.ins.setsockopt(_SOL_PACKET, _PACKET_IGNORE_OUTGOING, 1)  # senão, cada um viria 2 vezes
     while opened.ins.recv(1, socket.MSG_DONTWAIT):  # o que já estava na fila, antes do filtro
         pass
 

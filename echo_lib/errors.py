@@ -185,7 +185,7 @@ _BY_NAME: dict[str, tuple[str, str, str]] = {
     ),
     "EAI_ADDRFAMILY": (
         "esse endereço{onde} não serve a este socket, que é IPv4 (AF_INET).",
-        "é um endereço IPv6, como ::1, ou um nome que só tem endereço IPv6.",
+        "é um endereço IPv6, como ::1, ou um nome sem endereço IPv4.",
         "use um endereço IPv4: quatro números de 0 a 255, como 127.0.0.1.",
     ),
     "EAI_AGAIN": (
@@ -453,7 +453,7 @@ def _texts(exc: BaseException, name: str) -> tuple[str, str, str] | None:
     if isinstance(exc, (TypeError, ValueError)) and _SOCKET_CALL.search(_last_lines(exc)):
         if _ADDRESS_TYPE.search(str(exc)):
             return _BAD_ADDRESS
-        texts = _NOT_BYTES if str(exc).endswith("'str'") else _NOT_DATA
+        texts = _NOT_BYTES if re.search(r"\bstr\b", str(exc)) else _NOT_DATA
         return texts if "bytes-like object" in str(exc) else None
     return _BY_NAME.get(name)
 

@@ -125,7 +125,8 @@ class Learner:
 
         Argumentos:
             timeout: segundos de espera; se omitido, TIMEOUT, e até PATIENCE vezes isso enquanto
-                passam bytes. Acabada a espera, o processo acaba.
+                passam bytes sem que o código tenha tido TIMEOUT segundos de processador. Acabada
+                a espera, o processo acaba.
         """
         if self._failed:
             return None, self._failed
@@ -140,14 +141,27 @@ class Learner:
 
     def _awaited(self, timeout: float | None) -> Any:
         """A resposta, ou None se ela não veio no prazo."""
-        for _ in range(PATIENCE if timeout is None else 1):
-            with suppress(queue.Empty):
-                return self._next(TIMEOUT if timeout is None else timeout)
-            now = perf_counter()
-            if now - (self._asked("moved") or 0.0) > TIMEOUT / 2 or self._early is not None:
+        with suppress(queue.Empty):
+            return self._next(TIMEOUT if timeout is None else timeout)
+        for _ in range(PATIENCE - 1 if timeout is None else 0):
+            now, moved = perf_counter(), self._asked("moved")
+            if moved is None:  # acabou, ou nem responde
+                return self._early
+            if now - moved > TIMEOUT / 2 or self._worked() > TIMEOUT:
                 break
+            with suppress(queue.Empty):
+                return self._next(TIMEOUT)
         self.look(wait=0.001)
         return self._early
+
+    def _worked(self) -> float:
+        """Quantos segundos de processador o outro processo já teve."""
+        import psutil
+
+        assert self._process
+        with suppress(psutil.Error):
+            return sum(psutil.Process(self._process.pid).cpu_times()[:2])
+        return 0.0
 
     def running(self) -> bool:
         """Se a chamada não tinha acabado quando se olhou."""
@@ -429,8 +443,8 @@ class _Worker:
         except BaseException as problem:  # é o código do aluno: até um sys.exit() é resposta
             error = _told(problem, self.sources)
         if isinstance(opened, socket.socket):  # a outra ponta não espera à toa
-            with suppress(OSError):
-                opened.shutdown(socket.SHUT_RDWR)
+            with suppress(OSError):  # sem rastro: não foi o aluno
+                socket.SocketType.shutdown(opened, socket.SHUT_RDWR)
             opened.close()
         if error and shown.getvalue():
             error += f" Antes, ele mostrou: {shown.getvalue()[:_SHOWN]!r}."

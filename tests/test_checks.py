@@ -68,7 +68,7 @@ def test_wrong_port_gets_its_own_hint():
             (0, s, "só pede uma porta"),
             (port, None, "Guarde o seu socket"),
             (port, deaf, f"e em minha_porta está {port}: quem diz a porta é"),
-            (port, closed, "o with o fecha ao sair"),
+            (port, closed, "sem close e fora de um with"),
             (port, new, "não escuta na porta"),
             (deaf.getsockname()[1], deaf, "bind e listen"),
         ]

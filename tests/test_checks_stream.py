@@ -83,6 +83,7 @@ def test_framing_is_accepted_in_any_style():
         (send_little_endian, receive, "São 4 bytes, struct.pack('!I'"),
         (lambda conn, text: None, receive, "Recebi b''"),
         (send, receive_in_one, "unpack requires a buffer of 4 bytes"),
+        (send, lambda conn: exactly(conn, struct.unpack("!H", exactly(conn, 4))[0]), "2 bytes"),
         (send, lambda conn: conn.recv(99).decode()[4:], "o resto é da próxima mensagem"),
         (send, lambda conn: "", "Com a mensagem 'oi', esperava 'oi'"),
     ],

@@ -27,6 +27,48 @@ def rejected(check, hint):
     assert hint in check.text, check
 
 
+# 03.1: atender
+
+
+def greets(conn):
+    conn.sendall(b"Bem-vindo!\n")
+    echo(conn)
+
+
+def prefixes(conn):
+    while data := conn.recv(1024):
+        conn.sendall(b"Eco: ")
+        conn.sendall(data)
+
+
+def sends_in_thousands(conn):
+    while data := conn.recv(1000):
+        conn.send(data if len(data) < 500 else data.upper())
+
+
+def sends_the_rest(conn):
+    while data := conn.recv(4096):
+        while data:
+            data = data[conn.send(data) :]
+
+
+@pytest.mark.parametrize(
+    ("function", "hint"),
+    [
+        (greets, "a resposta é feita dos que chegaram"),
+        (prefixes, "a resposta é feita dos que chegaram"),
+        (sends_in_thousands, "a resposta é feita dos que chegaram"),
+        (lambda conn: conn.sendall(conn.recv(99).upper()), "a resposta é feita dos que chegaram"),
+    ],
+)
+def test_mistake_in_an_echo_does_not_get_the_hint_of_another(function, hint):
+    rejected(checks.server(function), hint)
+
+
+def test_sending_the_rest_is_right():
+    assert checks.server(sends_the_rest).ok
+
+
 # 02.3: porta_livre
 
 
@@ -261,6 +303,16 @@ def on_the_tutorial(host, port):
     whole("192.0.2.12", port)
 
 
+def port_as_text(host, port):
+    with socket.socket() as s:
+        s.bind((host, str(port)))
+
+
+def swapped(host, port):
+    with socket.socket() as s:
+        s.bind((port, host))
+
+
 def two_arguments(host, port):
     with socket.socket() as s:
         s.bind(host, port)
@@ -302,6 +354,9 @@ def stops_at_sair(host, port):
         (on_another_port, "Você prendeu o socket em ('127.0.0.1', 0)"),
         (on_every_address, "você escuta em 0.0.0.0"),
         (on_the_tutorial, "Seu código parou com OSError"),
+        (lambda host, port: on_the_tutorial(host, port + 1), "A função recebe host e porta"),
+        (port_as_text, "a porta como número inteiro"),
+        (swapped, "a porta como número inteiro"),
         (two_arguments, "TypeError"),
         (listener_left_open, "faltou fechar a escuta, s"),
         (conversation_left_open, "faltou fechar a conversa, conn"),

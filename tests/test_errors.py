@@ -215,6 +215,7 @@ def test_port_80_is_forbidden_to_an_ordinary_user():
         (lambda s: s.connect(HERE, 61840), ADDRESS_FORM),
         (lambda s: s.send("olá"), "escreva s.sendall(mensagem.encode())"),
         (lambda s: s.sendall("olá"), "escreva s.sendall(mensagem.encode())"),
+        (lambda s: s.sendall(b" ".join(["ola"])), "escreva s.sendall(mensagem.encode())"),
         (lambda s: s.sendall(b"ola".upper), "faltaram os parênteses de uma chamada"),
         (lambda s: s.sendall(None), "recebeu outra coisa"),
         (lambda s: socket.create_server(HERE, 0), ADDRESS_FORM),

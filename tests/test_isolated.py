@@ -2,6 +2,7 @@
 
 import os
 import socket
+import subprocess
 import sys
 import threading
 import time
@@ -270,3 +271,18 @@ def test_time_of_events_is_the_same_clock_in_both_processes():
     with Learner(lambda: time.perf_counter()) as learner:
         there, _ = learner.call()
     assert start < there < time.perf_counter()
+
+
+def test_process_imports_only_what_a_check_needs():
+    code = "import sys, echo_lib.isolated; print(*sorted(m for m in sys.modules if 'echo_' in m))"
+    loaded = subprocess.check_output([sys.executable, "-c", code], text=True, timeout=TIMEOUT)
+    assert loaded.split() == [
+        "echo_lib",
+        *(f"echo_lib.{m}" for m in ("errors", "isolated", "trace")),
+    ]
+
+
+def test_every_public_name_is_listed_and_comes_when_asked():
+    code = "import echo_lib as e; print(set(e.__all__) <= {*dir(e)}, e.errors.explain is e.explain)"
+    told = subprocess.check_output([sys.executable, "-c", code], text=True, timeout=TIMEOUT)
+    assert told == "True True\n"

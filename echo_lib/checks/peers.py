@@ -37,8 +37,9 @@ def send_and_end(peer: socket.socket, data: bytes) -> None:
 
 
 def cut(peer: socket.socket) -> None:
+    """Solta quem ainda envia; sem rastro, pois não é da conversa."""
     with suppress(OSError):
-        peer.shutdown(socket.SHUT_RDWR)
+        socket.SocketType.shutdown(peer, socket.SHUT_RDWR)
 
 
 def reset(peer: socket.socket) -> None:

@@ -132,9 +132,10 @@ def _not_listening(learner: Learner, port: int) -> str:
             break
     _, error = learner.result(0.1)
     for event in learner.own_events():
-        where = event.argument
-        if event.call == "bind" and isinstance(where, tuple) and where[1:2] != (port,):
-            return f"Você prendeu o socket em {where}; a função recebe host e porta: use-os."
+        match event.argument:
+            case (str(), int(other)) if event.call == "bind" and other != port:
+                did = error if event.error else f"Você prendeu o socket em {event.argument}."
+                return f"{did}\nA função recebe host e porta: use-os."
     if error == NEVER_ENDED:
         return f"Ninguém escuta na porta {port}, a que você recebeu: bind nela, e listen?"
     if _only_listened(learner):
@@ -244,9 +245,7 @@ def sends_a_list(function: Callable[[str, int, list[str]], list[str]]) -> Check:
             what = f"Com a lista {_listed(messages)}"
             if error or answer != messages:
                 came = error or f"Recebi {_listed(answer)}."
-                return failed(
-                    f"{what}. {came} {_list_hint(learner, messages, answer) or hint}", learner
-                )
+                return failed(f"{what}. {came} {_list_hint(messages, answer) or hint}", learner)
             connections, arrived = served(trace)
             if connections > 1:
                 text = f"{what}, os ecos estão certos, mas vi {connections} conexões: use uma só."
@@ -257,14 +256,14 @@ def sends_a_list(function: Callable[[str, int, list[str]], list[str]]) -> Check:
     return passed("Seu cliente passou: várias mensagens, a vazia, uma comprida, numa só conexão.")
 
 
-def _list_hint(learner: Learner, messages: list[str], answer: Any) -> str:
-    """A pista do engano que as chamadas, ou os ecos, mostram."""
-    moved = [event for event in learner.own_events() if event.sends or event.receives]
-    whole = bool(messages and moved) and moved[0].size == len(messages[0].encode())
-    if whole and len(moved) > 1 and moved[1].sends:
-        return "Os ecos vieram colados: receba o eco inteiro de um texto antes de enviar o próximo."
-    if answer == messages[:1] and len(messages) == 2:
+def _list_hint(messages: list[str], answer: Any) -> str:
+    """A pista do engano que os ecos mostram."""
+    if answer == messages[:1]:
         return "Faltam ecos: o return está dentro do laço?"
+    match answer:
+        case [str(first), *_] if first != messages[0] and "".join(messages).startswith(first):
+            if first.startswith(messages[0]):
+                return "Os ecos vieram colados: receba um inteiro antes de enviar o texto seguinte."
     return ""
 
 

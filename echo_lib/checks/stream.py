@@ -72,7 +72,7 @@ def lines(function: Callable[[socket.socket], list[str]]) -> Check:
 
 def _lines_hint(learner: Learner, expected: list[str], answer: Any) -> str:
     if answer == expected[:2]:
-        return r"Você parou na linha vazia, que também é uma linha: no fim, readline devolve ''."
+        return "Faltou da linha vazia em diante: ela também é uma linha; no fim, readline dá ''."
     if answer == [*expected, ""]:
         return "Cada fim de linha encerra uma linha; depois do último, não começa outra."
     if sum(event.receives for event in learner.own_events()) == 1:
@@ -112,7 +112,7 @@ def framing(
                 answer, error = _fed(learner, sent, function=1, pieces=pieces)
                 if error or answer != text:
                     what = f"a mensagem {brief(text)}{how}"
-                    hint = _framing_hint(text, answer, error)
+                    hint = _framing_hint(learner, data, answer, error if how else "")
                     return not_expected(learner, what, text, answer, error, hint)
         one, two = (struct.pack("!I", n) + b"x" * n for n in (2, 3))
         answer, error = _fed(learner, one + two, function=2)
@@ -122,11 +122,12 @@ def framing(
     return passed("Certo: curtas, vazias, com acentos e compridas; coladas e cortadas.")
 
 
-def _framing_hint(text: str, answer: Any, error: str) -> str:
-    size = len(answer) if isinstance(answer, str) else len(text)
-    if size > len(text):
+def _framing_hint(learner: Learner, data: bytes, answer: Any, error: str) -> str:
+    text, came = data[4:].decode(), sum(e.size for e in learner.own_events() if e.receives)
+    if isinstance(answer, str) and answer.startswith(text) and answer != text:
         return _TOO_MUCH
-    return _TOO_LITTLE if size < len(text) or "unpack requires" in error else ""
+    short = isinstance(answer, str) and text.startswith(answer) and came < len(data)
+    return _TOO_LITTLE if short or ("unpack requires" in error and came < 4) else ""
 
 
 def _fed(

@@ -6,6 +6,7 @@ import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from itertools import pairwise
 from time import monotonic
 from typing import Any
 
@@ -90,7 +91,10 @@ def _client_hint(learner: Learner, address: Any, message: str, answer: Any, erro
         return "Quem usa bind é o servidor; o cliente usa connect."
     if went and address not in went:
         return f"Você conectou em {went[0]}; este servidor está em {address}: use host e porta."
-    if error and (error == NEVER_ENDED or "TimeoutError" in error) and gone and came >= len(sent):
+    if error == NEVER_ENDED and gone > len(sent):
+        return "Você enviou de novo: o laço não acaba; falta um break ou um return?"
+    waited = error == NEVER_ENDED or "TimeoutError" in error
+    if waited and gone == len(sent) and came >= len(sent):
         return _TOO_MUCH
     if error and error != NEVER_ENDED:
         return ""  # a explicação do erro já diz a causa
@@ -188,15 +192,18 @@ def _server_hint(
 ) -> str:
     """A pista do engano de um servidor, pelas chamadas que ele fez."""
     own = learner.own_events()
-    if received and any(event.call == "send" and event.size == SENT_AT_ONCE for event in own):
+    moved = [event for event in own if event.sends or event.receives]
+    lost = sum(event.size * (1 if event.sends else -1) for event in moved) < 0
+    if received and lost and any(e.call == "send" and e.size == SENT_AT_ONCE for e in moved):
         return LOST_BY_SEND
     if received and expected.startswith(received):
         return "Veio só uma parte."
-    if received and sum(event.sends for event in own) > sum(event.receives for event in own):
+    if received and any(a.sends and b.sends and a.data == b.data for a, b in pairwise(moved)):
         return "A mesma mensagem voltou mais de uma vez: dentro do laço, chame `recv` de novo."
-    if received == sent:
+    shouts = sent != expected == sent.upper()
+    if shouts and received == sent:
         return "Voltou igual ao que chegou: `upper` não muda `dados`; devolve outros bytes."
-    if received == sent.decode(errors="replace").upper().encode():
+    if shouts and received == sent.decode(errors="replace").upper().encode():
         return "Use o `upper` dos bytes, sem `decode`: `á` deve continuar `á`."
     if received:
         return "Não são os bytes esperados: a resposta é feita dos que chegaram."
@@ -333,7 +340,7 @@ def listening(port: object, sock: object) -> Check:
     if not isinstance(sock, socket.socket):
         return failed(f"Guarde o seu socket em meu_socket; nele está {sock!r}.")
     if sock.fileno() < 0:
-        return failed("O seu socket já está fechado: o with o fecha ao sair. Crie-o sem with.")
+        return failed("O seu socket já está fechado: deixe-o aberto, sem close e fora de um with.")
     host, real = _name_of(sock)
     if real and host != "127.0.0.1":
         return failed(f"O exercício pede 127.0.0.1, e o seu socket está em {host}.")

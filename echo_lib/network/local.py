@@ -172,7 +172,7 @@ def resolve(address: Address, timeout: float) -> Address:
 
 def in_time(work: Callable[[], T], timeout: float) -> T:
     """O que `work` devolve ou lança, feito noutra thread; TimeoutError, se passa do prazo."""
-    from concurrent.futures import Future  # traz o logging: só quando é preciso
+    from concurrent.futures import Future, wait  # traz o logging: só quando é preciso
 
     answer: Future[T] = Future()
 
@@ -183,7 +183,9 @@ def in_time(work: Callable[[], T], timeout: float) -> T:
             answer.set_exception(error)
 
     threading.Thread(target=run, name="in_time", daemon=True).start()
-    return answer.result(timeout)
+    if not wait([answer], timeout).done:
+        raise TimeoutError("o prazo acabou")
+    return answer.result()
 
 
 def next_free_port(host: str = "127.0.0.1", start: int = 61840) -> int:

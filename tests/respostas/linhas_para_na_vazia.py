@@ -1,5 +1,5 @@
 """Verificação: lines
-Pista: Você parou na linha vazia
+Pista: Faltou da linha vazia em diante
 """
 
 
