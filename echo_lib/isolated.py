@@ -18,7 +18,7 @@ import subprocess
 import sys
 import threading
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
@@ -32,6 +32,7 @@ from echo_lib.trace import Event, Trace, TracedSocket
 
 TIMEOUT = 3.0  # segundos que o código do aluno tem para cada chamada
 PATIENCE = 5  # prazos ao todo, para quem anda devagar sem parar
+WORK = 3.0  # segundos de processador: quem já os teve não anda devagar, não acaba
 START = 30.0  # segundos para o processo aparecer: numa máquina lenta, importar demora
 NO_WINDOW = getattr(subprocess, "CREATE_NO_WINDOW", 0)  # no Windows, sem abrir um console
 SENT_AT_ONCE = 1000  # bytes que um send() aceita aqui; send(2) pode sempre aceitar só uma parte
@@ -57,6 +58,7 @@ class Learner:
         self._events: list[Event] = []
         self._early: Any = None  # a resposta que chegou enquanto se olhava
         self._failed = ""
+        self._before = 0.0  # o processador que as chamadas anteriores usaram
         self.trace = Trace(_EVENTS)  # o que fazem as pontas de quem verifica
         self._peers: list[socket.socket] = []
         try:
@@ -125,8 +127,8 @@ class Learner:
 
         Argumentos:
             timeout: segundos de espera; se omitido, TIMEOUT, e até PATIENCE vezes isso enquanto
-                passam bytes sem que o código tenha tido TIMEOUT segundos de processador. Acabada
-                a espera, o processo acaba.
+                passam bytes e o código não teve WORK segundos de processador. Acabada a espera, o
+                processo acaba.
         """
         if self._failed:
             return None, self._failed
@@ -147,7 +149,7 @@ class Learner:
             now, moved = perf_counter(), self._asked("moved")
             if moved is None:  # acabou, ou nem responde
                 return self._early
-            if now - moved > TIMEOUT / 2 or self._worked() > TIMEOUT:
+            if now - moved > TIMEOUT / 2 or self._worked() - self._before > WORK:
                 break
             with suppress(queue.Empty):
                 return self._next(TIMEOUT)
@@ -221,6 +223,7 @@ class Learner:
         if self._failed:
             return
         assert self._process and self._process.stdin
+        self._before = self._worked()
         with suppress(OSError):  # o processo acabou: `result` o dirá
             pickle.dump((what, function, arguments, list(pieces)), self._process.stdin)
             self._process.stdin.flush()
@@ -415,6 +418,7 @@ class _Worker:
         self.sources: frozenset[str] = frozenset()
         self._answers = answers
         self._lock = threading.Lock()
+        self._asking = threading.Lock()
         self.trace = Trace(_EVENTS)
 
     def say(self, answer: Any) -> None:
@@ -425,13 +429,14 @@ class _Worker:
 
     def report(self, what: str) -> None:
         """Responde sobre o que ainda não acabou."""
-        events = self.trace.events()
-        moved = max((event.time for event in events if event.size), default=0.0)
-        self.say(("report", what, _sendable(events) if what == "events" else moved))
+        with self._asking:  # um laço que não para de enviar ou receber espera a resposta sair
+            events = self.trace.events()
+            moved = max((event.time for event in events if event.size), default=0.0)
+            self.say(("report", what, _sendable(events) if what == "events" else moved))
 
     def run(self, what: str, function: int, arguments: tuple[Any, ...], pieces: list[int]) -> None:
         self.trace = Trace(_EVENTS)
-        _limit(pieces)
+        _limit(pieces, self._asking)
         shown = sys.stdout = sys.stderr = io.StringIO()
         value, error, opened = None, "", self._open(what)
         try:
@@ -453,8 +458,10 @@ class _Worker:
             pickle.loads(_pickled(value))  # há o que vai e não volta, como certas exceções
             self.say((value, error, events))
         except Exception as problem:
-            kind = f"um objeto {type(value).__name__}, que não passa a outro processo"
-            self.say((None, f"Sua função devolveu {kind} ({problem}).", events))
+            kind = f"um objeto {type(value).__name__}, que não passa a outro processo ({problem})"
+            if isinstance(value, Iterator):
+                kind = f"um {type(value).__name__}, que só dá valores a quem os pede: use list(…)"
+            self.say((None, f"Sua função devolveu {kind}.", events))
 
     def _open(self, what: str) -> socket.socket | int | None:
         """O primeiro argumento da chamada: nada, quem escuta ou o descritor de uma conexão."""
@@ -474,15 +481,20 @@ class _Worker:
         return conn.detach()
 
 
-def _limit(pieces: list[int]) -> None:
+def _limit(pieces: list[int], asking: threading.Lock) -> None:
     """Faz cada recv trazer no máximo o pedaço seguinte, e cada send aceitar só uma parte.
 
     As duas coisas o sistema pode fazer sempre (recv(2) e send(2)); aqui ele as faz de propósito.
+
+    Argumentos:
+        asking: trava de quem responde sobre a chamada; enquanto a tem, nada se envia nem recebe.
     """
     left: WeakKeyDictionary[socket.socket, list[int]] = WeakKeyDictionary()
     plain = tracing._plain_socket
 
     def recv(sock: socket.socket, size: int, flags: int = 0) -> bytes:
+        with asking:
+            pass
         waiting = left.setdefault(sock, [piece for piece in pieces if piece])
         whole = not waiting or flags & getattr(socket, "MSG_WAITALL", 0)
         data = plain.recv(sock, size if whole else min(size, waiting[0]), flags)
@@ -493,6 +505,8 @@ def _limit(pieces: list[int]) -> None:
         return data
 
     def send(sock: socket.socket, data: Any, flags: int = 0) -> int:
+        with asking:
+            pass
         return plain.send(sock, memoryview(data)[:SENT_AT_ONCE], flags)
 
     def recv_into(sock: socket.socket, buffer: Any, size: int, flags: int) -> int:

@@ -161,7 +161,7 @@ def test_cause_is_accepted_in_any_style(answer):
         (any_oserror_is_in_use, "Nem todo OSError é destes"),
         (no_name, "socket.gaierror também é um OSError"),
         (forget_aborted, "No Windows, é assim que chega o cano quebrado"),
-        (every_error_has_errno, "Seu código parou com AttributeError"),
+        (every_error_has_errno, "Nem toda exceção tem .errno"),
     ],
 )
 def test_mistake_about_a_cause_gets_its_hint(answer, hint):

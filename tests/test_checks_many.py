@@ -450,6 +450,19 @@ def wrong_key(conn, board, lock):
         conn.sendall(data)
 
 
+def one_message(conn, board, lock):
+    with lock:
+        board["agora"] += 1
+    conn.sendall(conn.recv(1024))
+    with lock:
+        board["agora"] -= 1
+
+
+def locks_twice(conn, board, lock):
+    with lock, lock:
+        board["agora"] += 1
+
+
 def does_not_echo(conn, board, lock):
     with lock:
         board["agora"] += 1
@@ -476,6 +489,8 @@ def test_counting_with_the_lock_passes(answer):
         (never_subtracts, "Metade saiu: esperava 4"),
         (wrong_key, "KeyError: 'agoro'"),
         (does_not_echo, "A função ecoa o que recebe?"),
+        (one_message, "falta um laço?"),
+        (locks_twice, "Ou espera uma trava que ela mesma guarda?"),
     ],
 )
 def test_mistake_in_the_count_gets_its_hint(answer, hint):

@@ -106,6 +106,11 @@ CONNECT = "s = socket.create_connection((host, int(port)), 5)\n"
         (CONNECT + "s.sendall(text.encode())\nprint(s.recv(1022).decode())", "só uma parte"),
         (CONNECT + "s.sendall(text.encode())\nprint('Eco:', s.recv(999).decode())", "só o eco"),
         ("while True: pass", "o programa não terminou"),
+        (CONNECT + "s.recv(9)", "ele espera a resposta antes de enviar?"),
+        (CONNECT + "s.sendall(text.encode())\nwhile s.recv(99): pass", "faltou s.shutdown"),
+        (CONNECT + "s.sendall(text.encode())\ns.recv(99)", "Faltou o print?"),
+        (CONNECT + "s.sendall(text.encode())\nprint(s.recv(99))", "faltou o decode"),
+        (CONNECT + "s.sendall(text.encode())\nprint(s.recv(3).decode())", "cortou uma letra"),
     ],
 )
 def test_mistake_in_a_program_gets_its_hint(tmp_path, monkeypatch, body, hint):
@@ -166,6 +171,8 @@ PATIENT = SERVER.replace("            while", "          try:\n            while
             "O programa falhou: UnicodeDecodeError",
         ),
         (SERVER.replace("int(sys.argv[2])", "0"), "não escutou na porta"),
+        (SERVER.replace("sys.argv[1]", "'0.0.0.0'"), "e escuta em 0.0.0.0: use o host"),
+        (PATIENT.replace(" as s:\n", " as s:\n    s.settimeout(1)\n"), "falhou: TimeoutError"),
     ],
 )
 def test_mistake_in_a_server_program_gets_its_hint(tmp_path, monkeypatch, program, hint):

@@ -4,6 +4,7 @@ import ipaddress
 import socket
 import sys
 import threading
+import time
 from contextlib import suppress
 
 import cloudpickle
@@ -522,6 +523,14 @@ def patient_with_error(conn):
     echo(conn)
 
 
+def patient_in_all(conn):
+    end = time.monotonic() + 0.3
+    with suppress(TimeoutError):
+        while True:
+            conn.settimeout(max(0.001, end - time.monotonic()))
+            conn.sendall(conn.recv(1024))
+
+
 def impatient(conn):
     conn.settimeout(0.01)
     with suppress(TimeoutError):
@@ -533,6 +542,7 @@ def impatient(conn):
     [
         (patient_once, "respondeu uma vez e voltou: falta o laço"),
         (patient_with_error, "O prazo acabou, como devia: falta capturar o TimeoutError"),
+        (patient_in_all, "o prazo recomeça a cada recv"),
         (impatient, "desistiu cedo demais: o cliente pode calar-se por 0,3 s"),
     ],
 )
@@ -619,6 +629,17 @@ def endless(s, n):
         several(s, n)
 
 
+def always_four(s, n):
+    several(s, 4)
+
+
+def one_answer_each(s, n):
+    for _ in range(n):
+        conn, _ = s.accept()
+        with conn:
+            conn.sendall(conn.recv(1024))
+
+
 def stuck_with_the_first(s, n):
     for _ in range(n):
         conn, _ = s.accept()
@@ -629,7 +650,9 @@ def stuck_with_the_first(s, n):
 @pytest.mark.parametrize(
     ("function", "hint"),
     [
-        (lambda s, n: visit(s), "A função voltou depois de atender 1"),
+        (lambda s, n: visit(s), "A função voltou depois de atender 1, e n era 4"),
+        (always_four, "2 clientes vieram, um deles caiu, e a função não voltou"),
+        (one_answer_each, "O cliente 1 não recebeu o eco"),
         (fragile, "Quem caiu foi um cliente só"),
         (gives_up_at_the_fall, "A função voltou depois de atender 2"),
         (does_not_count_the_fall, "a função não voltou: ela conta?"),
@@ -676,8 +699,8 @@ def the_pair(mine, colleague):
 @pytest.mark.parametrize(
     ("function", "hint"),
     [
-        (lambda mine, colleague: mine[0][0], "esperava '10.0.0.5'; recebi '192.168.1.20'"),
-        (by_look, "esperava '10.0.0.5'; recebi None"),
+        (lambda mine, colleague: mine[0][0], "esperava '10.0.0.5'. Recebi '192.168.1.20'"),
+        (by_look, "esperava '10.0.0.5'. Recebi None"),
         (the_pair, "Devolva só o endereço, sem a máscara"),
         (lambda mine, colleague: by_ipaddress(mine, colleague) or "", "a resposta é None"),
         (lambda mine, colleague: None, "Chegou ao return?"),
@@ -685,3 +708,15 @@ def the_pair(mine, colleague):
 )
 def test_mistake_about_the_address_gets_its_hint(function, hint):
     rejected(checks.which_address(function), hint)
+
+
+def test_client_that_sends_again_without_end_is_told_so(monkeypatch):
+    def again_and_again(host, port, text):
+        with socket.create_connection((host, port)) as s:
+            while True:
+                s.sendall(text.encode())
+                s.recv(1024)
+                time.sleep(0.05)
+
+    monkeypatch.setattr(isolated, "TIMEOUT", 1.0)
+    rejected(checks.client(again_and_again), "Você enviou de novo: o laço não acaba")

@@ -78,6 +78,8 @@ def cause(function: Callable[[BaseException], str]) -> Check:
             if problem or answer != expected:
                 what = type(error).__name__ + detail
                 hint = "" if problem else _cause_hint(error, expected, answer, detail)
+                if "no attribute 'errno'" in problem:
+                    hint = "Nem toda exceção tem .errno: pergunte antes se é um OSError."
                 return not_expected(learner, what, expected, answer, problem, hint)
     return passed("Certo: nos três sistemas, com o prazo sem código e com o que não é da rede.")
 
@@ -116,6 +118,10 @@ def _cause_hint(error: BaseException, expected: str, answer: Any, detail: str) -
         return "Ela também é um ConnectionError: pergunte antes pelo tipo mais particular."
     if expected == "nome":
         return "socket.gaierror também é um OSError, com códigos só seus."
+    if expected == "em uso":
+        return "Este não tem um tipo só seu: compare erro.errno com errno.EADDRINUSE."
+    if isinstance(error, BrokenPipeError):
+        return "Pense na família: ConnectionError."
     if expected == "outra":
         return "Nem todo OSError é destes, e há erros que nem são OSError."
     return "O tipo diz quase tudo: isinstance(erro, …)."
@@ -142,6 +148,8 @@ def _using(function: Callable[..., Any]) -> Callable[..., Any]:
         conn = function(host, port, attempts, timeout)
         if not isinstance(conn, socket.socket):
             return f"um {type(conn).__name__}, e não uma conexão"
+        if conn.fileno() < 0:
+            return "uma conexão já fechada, pelo with ou por close"
         with conn:
             kept = conn.gettimeout()
             conn.settimeout(isolated.TIMEOUT)
@@ -240,7 +248,8 @@ def _talks(learner: Learner) -> Check | None:
         data = message.encode()
         if (received := peers.exchange(peer, data)) != data:
             error = learner.result(0.5)[1]  # o código pode estar acabando de falhar
-            hint = "" if error != NEVER_ENDED else "Falta um laço que volte ao recv?"
+            hint = "" if error else "A função voltou antes do fim: o return está dentro do laço?"
+            hint = "Falta um laço que volte ao recv?" if error == NEVER_ENDED else hint
             error = "" if error == NEVER_ENDED else error
             what = f"o envio de {brief(data)}"
             return not_expected(learner, what, data, received, error, hint)
@@ -311,7 +320,7 @@ def _counted(
     if answer is None:
         return failed(f"Com {what}, a função devolveu None. Faltou o return?", learner)
     if type(answer) is not int or expected not in (None, answer):
-        hint = "Conte os bytes que ecoou, em todos os envios."
+        hint = "Conte os bytes que ecoou, em todos os envios, também quando há um erro."
         wanted = "um número" if expected is None else expected
         return failed(f"Com {what}, esperava {wanted}, recebi {brief(answer)}. {hint}", learner)
     return None

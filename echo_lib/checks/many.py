@@ -11,6 +11,7 @@ import socket
 import threading
 from collections.abc import Callable, Sequence
 from functools import partial
+from inspect import iscoroutinefunction
 from itertools import takewhile
 from time import monotonic, sleep
 from typing import Any
@@ -27,6 +28,8 @@ _LULL = 0.6  # segundos sem ninguém: passa do prazo que a lição põe no accep
 _TEXT = "olá, ção 🗣️".encode()
 _MEBIBYTE = bytes(range(256)) * 4096
 _CROWD = 8  # clientes do placar
+_NO_ECHO = "A função ecoa o que recebe? Ou espera uma trava que ela mesma guarda?"
+_COROUTINE = "async def só cria uma corrotina: escreva def servir(escuta), com asyncio.run dentro."
 _CLOSED = {errno.EBADF, errno.ENOTSOCK, getattr(errno, "WSAENOTSOCK", errno.ENOTSOCK)}  # já fechado
 
 
@@ -84,6 +87,8 @@ def _served(
         _, error = learner.result(timeout=_SILENCE)
         if error != NEVER_ENDED:  # devia continuar a atender
             ended = error or "Sua função voltou: ela deve atender para sempre."
+            if iscoroutinefunction(function):
+                ended = _COROUTINE
             return failed(f"{wrong.partition('. ')[0]}. {ended}" if wrong else ended, learner)
         return failed(wrong, learner) if wrong else passed(right)
 
@@ -317,7 +322,7 @@ def _count(function: Handler) -> str:
     if answered < _CROWD:
         what = f"{_CROWD} clientes entraram juntos, e receberam eco: {answered}."
         hint = "Uma thread que guarda a trava enquanto conversa deixa as outras à porta."
-        return house.because(what, hint if answered else "A função ecoa o que recebe?")
+        return house.because(what, hint if answered else _NO_ECHO)
     if not house.until(lambda: board.now == _CROWD):
         hint = "Ler, somar e escrever são três passos: o que impede outra thread no meio deles?"
         what = f"Com {_CROWD} clientes conectados, placar['agora'] é {board.now!r}."
@@ -329,6 +334,9 @@ def _count(function: Handler) -> str:
     if not house.until(lambda: board.now == half):
         what = f"Metade saiu: esperava {half} no placar, e ele mostra {board.now!r}."
         return house.because(what, _discount_hint(board.now, half))
+    if any(peers.exchange(client, b"oi") != b"oi" for client in crowd[:half]):
+        hint = "Depois de responder, a função volta ao recv, até o cliente sair."
+        return house.because("Quem ficou falou outra vez, e não recebeu o eco.", hint)
     for client in crowd[:half]:
         peers.reset(client)
     house.until(lambda: house.inside() == 0)
@@ -356,7 +364,8 @@ def _chat(function: Handler) -> str:
     ana, rui, bia = house.crowd(3)
     if not house.until(lambda: len(room) == 3):
         what = f"Três entraram; na sala há {len(room)}."
-        return house.because(what, "Quem entra se põe na lista que a função recebeu?")
+        hint = "Quem entra se põe na lista que a função recebeu?"
+        return house.because(what, f"{hint} Sem guardar a trava enquanto conversa?")
     for speaker, others in ((ana, [rui, bia]), (rui, [ana, bia])):
         if wrong := _heard(speaker, others):
             return house.because(*wrong)

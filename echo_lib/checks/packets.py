@@ -85,6 +85,11 @@ _HANDSHAKES = (
         _capture("c S 0 0 perdido", *_OPEN, "s A 1 1 bemvindo", "c A 1 9"),
         [1, 2, 3],
     ),
+    _Case(
+        "uma captura em que a confirmação se perdeu",
+        _capture("c S 0 0", "s SA 0 1", "c A 1 1 perdido", "s SA 0 1", "c A 1 1", "c A 1 1 oi"),
+        [0, 1, 4],
+    ),
 )
 _STREAMS = (
     _Case(
@@ -239,7 +244,7 @@ def _retransmission_hint(found: Capture, answer: Any) -> str:
         return f"{where} É o original, que não chegou: quem o repete?"
     if answer and found[answer - 1].again:
         return f"{where} Os índices começam no 0: você contou a partir do 1?"
-    return f"{where} Procure bytes que já tinham sido enviados: o mesmo seq, outra vez."
+    return f"{where} Procure bytes que o mesmo lado já tinha enviado: o mesmo seq, outra vez."
 
 
 def _handshake_hint(case: _Case, answer: Any) -> str:
@@ -249,7 +254,8 @@ def _handshake_hint(case: _Case, answer: Any) -> str:
     if any(isinstance(item, Segment) for item in found):
         return "São os índices, e não os segmentos: veja enumerate."
     if len(found) != 3:
-        return "São três segmentos: o SYN, a resposta e o ACK."
+        names = 'As .flags são uma tupla de nomes, como ("SYN", "ACK").'
+        return f"São três segmentos: o SYN, a resposta e o ACK. {'' if found else names}"
     if found == [item + 1 for item in case.expected]:
         return "O índice do primeiro é o 0 (o .number, esse começa no 1)."
     inside = [i for i in found if type(i) is int and 0 <= i < len(case.segments)]
@@ -299,7 +305,8 @@ def _end_hint(case: _Case, answer: Any) -> str:
     if isinstance(answer, Segment):
         return "Devolva quem o enviou (.sender), e não o segmento."
     if answer is None:
-        return 'Há um FIN nesta captura: "FIN" in segmento.flags. Faltou o return?'
+        where = "Faltou o return? Ou o return None vem dentro do laço?"
+        return f'Há um FIN nesta captura: "FIN" in segmento.flags. {where}'
     if answer not in ("cliente", "servidor"):
         return 'Devolva "cliente" ou "servidor", o .sender de quem enviou o FIN.'
     return "Vale o primeiro FIN da captura, de quem quer que seja."

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from time import sleep
 from typing import Any
 
 from echo_lib import isolated, network, program
@@ -19,6 +20,8 @@ from echo_lib.server import EchoServer
 from echo_lib.trace import Trace, TracedSocket
 
 _BEGIN = 15.0  # segundos para um programa começar a escutar
+_LULL = 1.5  # segundos sem cliente nenhum
+_NEVER_ENDED = "o programa não terminou: falta um close, ou um laço não acaba?"
 
 
 def client_program(path: str) -> Check:
@@ -30,25 +33,50 @@ def client_program(path: str) -> Check:
     if missing := _missing(path):
         return missing
     for message in MESSAGES:
-        with Trace() as trace, EchoServer(port=0, idle_timeout=isolated.TIMEOUT) as server:
+        with Trace() as trace, EchoServer(port=0) as server:
             shown, error = _run(path, *map(str, server.address), message)
             messages = server.totals[0]
         text = ""
+        came = arrived(trace)
         if error:
-            text = f"Com a mensagem {brief(message)}: {error}"
+            text = f"Com a mensagem {brief(message)}, {error} {_client_hint(error, message, came)}"
         elif not any(event.call == "accept" for event in trace.events()):
             text = "O programa terminou sem conectar: faltou usar o host e a porta?"
         elif not messages:
             text = "O programa conectou e não enviou nada: faltou o sendall?"
         elif shown != message.strip():
-            only = message.strip() in shown
-            hint = "Mostre só o eco." if only else "Um recv pode trazer só uma parte."
+            hint = _shown_hint(message.strip(), shown)
             text = f"Esperava {brief(message)} na tela; vi {brief(shown)}. {hint}"
-        elif arrived(trace).strip() != message.strip().encode():
-            text = f"Com a mensagem {brief(message)}, ao servidor chegou {brief(arrived(trace))}."
+        elif came.strip() != message.strip().encode():
+            text = f"Com a mensagem {brief(message)}, ao servidor chegou {brief(came)}."
         if text:
-            return Check(False, text, tuple(trace.events()))
+            return Check(False, text.strip(), tuple(trace.events()))
     return passed("Seu programa passou: três mensagens, uma comprida, cada uma num processo.")
+
+
+def _client_hint(error: str, message: str, came: bytes) -> str:
+    """A pista de um programa cliente que falhou, ou não acabou."""
+    if "UnicodeDecodeError" in error:
+        return "O recv cortou uma letra: junte todos os bytes, e só então decode."
+    if error != _NEVER_ENDED:
+        return ""
+    if not came:
+        return "Nada chegou ao servidor: ele espera a resposta antes de enviar?"
+    if came == message.encode():
+        return (
+            "O eco já voltou inteiro, e ele espera mais: faltou s.shutdown(socket.SHUT_WR), ou "
+            "parar quando tiver todos os bytes."
+        )
+    return ""
+
+
+def _shown_hint(message: str, shown: str) -> str:
+    """A pista de um programa cliente que não mostrou o que devia."""
+    if not shown:
+        return "Faltou o print? Ou ele fechou também o recebimento (use SHUT_WR)?"
+    if shown.startswith(("b'", 'b"')):
+        return "São bytes: faltou o decode."
+    return "Mostre só o eco." if message in shown else "Um recv pode trazer só uma parte."
 
 
 def server_program(path: str) -> Check:
@@ -63,13 +91,24 @@ def server_program(path: str) -> Check:
     with program.serving(path) as served:
         if problem := served.wait(_BEGIN):
             problem = f"O programa {problem}"
+        elif problem := _elsewhere(served.address):
+            pass
         elif wrong := _wrong_service(served.address, trace):
             problem = wrong[0]
             died = served.failure(seconds=0.5)  # o que o derrubou explica mais que a pista
             problem += f" O programa {died}" if died else f" {wrong[1]}"
     if problem:
         return Check(False, problem, tuple(trace.events()))
-    return passed("Seu servidor passou: quatro clientes em sequência, um deles caiu de repente.")
+    return passed("Seu servidor passou: cinco clientes em sequência, um deles caiu de repente.")
+
+
+def _elsewhere(address: tuple[str, int]) -> str:
+    """O que dizer do programa que escuta em outro endereço, e não no que recebeu; ou ""."""
+    host, port = address
+    listening = [row.local[0] for row in network.ports(port) if row.state == "LISTEN"]
+    if not listening or host in listening:
+        return ""
+    return f"O programa recebeu o host {host}, e escuta em {listening[0]}: use o host que recebeu."
 
 
 def _wrong_service(address: tuple[str, int], trace: Trace) -> tuple[str, str] | None:
@@ -79,7 +118,10 @@ def _wrong_service(address: tuple[str, int], trace: Trace) -> tuple[str, str] | 
         ("um cliente que fecha sem dizer nada", []),
         ("um cliente que vem depois", ["olá, ção 🗣️".encode()]),
         ("um cliente que vem depois de outro cair de repente", [b"oi"]),
+        ("um cliente que vem depois de um tempo sem ninguém", [b"oi"]),
     ):
+        if "tempo sem ninguém" in what:
+            sleep(_LULL)
         with TracedSocket(socket.AF_INET, socket.SOCK_STREAM, trace=trace) as peer:
             peer.settimeout(isolated.TIMEOUT)
             try:
@@ -90,7 +132,7 @@ def _wrong_service(address: tuple[str, int], trace: Trace) -> tuple[str, str] | 
                 received = peers.exchange(peer, data)
                 if received != data:
                     back = f"recebi {brief(received)}" if received else "nada voltou"
-                    text = f"Com {what}, enviei {brief(data)} e {back}."
+                    text = f"Com {what}, enviei {brief(data.decode())} e {back}."
                     return text, _service_hint(what, data, received)
             if what == "um cliente que vem depois":
                 peers.send(peer, b"x" * 100)
@@ -103,6 +145,8 @@ def _service_hint(what: str, data: bytes, received: bytes) -> str:
         return "Cada recv traz o que chegou: devolva todos os bytes, e volte ao recv."
     if data == b"sair":
         return "“sair” é um comando do cliente; para o servidor, são bytes como os outros."
+    if "tempo sem ninguém" in what:
+        return "Um prazo do accept que acaba só diz que ninguém chegou ainda."
     if "depois de outro cair" in what:
         return "ConnectionResetError é de um cliente só: o servidor continua."
     if "depois" in what:
@@ -128,7 +172,7 @@ def _run(path: str, *arguments: str) -> tuple[str, str]:
             env=program.environment(),
         )
     except subprocess.TimeoutExpired:
-        return "", "o programa não terminou; falta um close, ou um laço não acaba?"
+        return "", _NEVER_ENDED
     if done.returncode:
         return "", f"o programa {program.failure(done.returncode, done.stderr)}"
     return done.stdout.decode(errors="replace").strip(), ""
@@ -164,7 +208,11 @@ def reach(function: Callable[[str], str]) -> Check:
         function: recebe o host; devolve "só esta máquina" ou "a rede".
     """
     cases = {(host,): "só esta máquina" for host in ("127.0.0.1", "127.0.0.2", "localhost")}
-    cases |= {("0.0.0.0",): "a rede", (network.lan_address() or "192.168.0.5",): "a rede"}
+    cases |= {
+        ("192.168.127.3",): "a rede",
+        ("0.0.0.0",): "a rede",
+        (network.lan_address() or "192.168.0.5",): "a rede",
+    }
     wrong = compare(function, cases)
     return wrong or passed("Certo: todo 127.x.x.x fica na própria máquina; o resto, não.")
 
@@ -208,11 +256,13 @@ def which_address(function: Callable[[list[tuple[str, str]], str], str | None]) 
             answer, error = learner.call(mine, colleague)
             if error or answer != expected:
                 hint = "Devolva só o endereço, sem a máscara." if answer in mine else ""
-                if expected and answer is None:
+                if error:
+                    hint = ""
+                elif expected and answer is None:
                     hint = "Chegou ao return? Quantas partes a máscara manda comparar?"
                 elif expected is None:
                     hint = "Se nenhum está na sub-rede dele, a resposta é None."
-                came = error or f"recebi {answer!r}."
+                came = error or f"Recebi {answer!r}."
                 what = f"Com {mine} e o colega em {colleague}, esperava {expected!r}"
-                return failed(f"{what}; {came} {hint}", learner)
+                return failed(f"{what}. {came} {hint}", learner)
     return passed("Certo: cada colega, o endereço da rede em que está; ou nenhum.")

@@ -163,32 +163,41 @@ def one_after_another(function: Callable[[socket.socket, int], Any]) -> Check:
     Argumentos:
         function: recebe o socket de escuta e n; volta depois do último.
     """
-    visits = 4
+    for visits in (4, 2):
+        if wrong := _visits(function, visits):
+            return wrong
+    return passed("Certo: um depois do outro, quantos se pedirem; um calado, e um que caiu.")
+
+
+def _visits(function: Callable[[socket.socket, int], Any], visits: int) -> Check | None:
     with Learner(function) as learner:
         address = learner.listen(visits)
         for number in range(1, visits + 1):
             falls = number == 2
             messages = () if number == 3 else MESSAGES[:1] if falls else MESSAGES
             if _visit(learner, address, messages, wait=False, falls=falls):
-                return failed(f"O cliente {number} não recebeu o eco. {_missed(learner)}", learner)
+                return failed(
+                    f"O cliente {number} não recebeu o eco. {_missed(learner, number, visits)}",
+                    learner,
+                )
         _, error = learner.result()
         if error == NEVER_ENDED:
             error = f"{visits} clientes vieram, um deles caiu, e a função não voltou: ela conta?"
-        if error:
-            return failed(error, learner)
-    return passed("Certo: quatro, um depois do outro; um calado, e um que caiu de repente.")
+        return failed(error, learner) if error else None
 
 
-def _missed(learner: Learner) -> str:
+def _missed(learner: Learner, number: int, visits: int) -> str:
     """Por que um cliente ficou sem eco."""
     _, error = learner.result(0.5)
     if "Connection" in error or "BrokenPipe" in error:
         return f"{error}\nQuem caiu foi um cliente só: o servidor segue para o próximo."
     if error == NEVER_ENDED:
+        if number == 1:
+            return "Depois da primeira mensagem, algo volta ao recv? Os dados mudam a cada volta?"
         return "O anterior já saiu: o laço dele acabou? Quem volta ao accept?"
     accepted = [e for e in learner.own_events() if e.call == "accept" and not e.error]
-    text = f"A função voltou depois de atender {len(accepted)}"
-    return error or f"{text}: falta repetir o accept? O try está dentro do laço?"
+    text = f"A função voltou depois de atender {len(accepted)}, e n era {visits}"
+    return error or f"{text}: o accept se repete n vezes? Um break ou um except encerra o laço?"
 
 
 def _visit(

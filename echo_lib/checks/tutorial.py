@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from itertools import pairwise
-from time import monotonic
+from time import monotonic, sleep
 from typing import Any
 
 from echo_lib import network
@@ -229,12 +229,21 @@ def gives_up(function: Callable[[socket.socket], Any], seconds: float) -> Check:
         peer = learner.connect()
         if peers.exchange(peer, b"oi") != b"oi":  # quem já falou também se cala
             return _without_silence(function)
+        for _ in range(2):
+            sleep(0.6 * seconds)
+            if peers.exchange(peer, b"oi") != b"oi" and _hurried(learner, seconds):
+                return failed(_early(learner, seconds), learner)
         start = monotonic()
         _, error = learner.result(seconds + 1)
         if error == NEVER_ENDED:
             error = "O cliente ficou calado e você continuou esperando."
+            if any(isinstance(event.error, TimeoutError) for event in learner.own_events()):
+                error += " O prazo acabou, e você voltou ao recv: saia do laço."
         elif "TimeoutError" in error:
-            error += "\nO prazo acabou, como devia: falta capturar o TimeoutError e voltar."
+            error = (
+                error.partition("\n")[0]
+                + "\nO prazo acabou, como devia: falta capturar o TimeoutError e voltar."
+            )
         elif not error and monotonic() - start < seconds / 2:
             error = _early(learner, seconds)
         if error:
@@ -242,9 +251,19 @@ def gives_up(function: Callable[[socket.socket], Any], seconds: float) -> Check:
     return _without_silence(function)
 
 
+def _hurried(learner: Learner, seconds: float) -> bool:
+    """Se desistiu antes do prazo, medido no processo do aluno: talvez o atraso fosse nosso."""
+    learner.look()
+    waits = [e.duration for e in learner.own_events() if isinstance(e.error, TimeoutError)]
+    return max(waits, default=0.0) < 0.9 * seconds
+
+
 def _early(learner: Learner, seconds: float) -> str:
     """Por que o servidor do aluno voltou antes do silêncio que devia esperar."""
-    if sum(event.receives for event in learner.own_events()) == 1:
+    sizes = [event.size for event in learner.own_events() if event.receives]
+    if sum(map(bool, sizes)) > 1:
+        return "Você desistiu de quem ainda falava: o prazo recomeça a cada recv."
+    if len(sizes) == 1:
         return "Você respondeu uma vez e voltou: falta o laço que volta ao recv?"
     wait = f"{seconds:g} s".replace(".", ",")
     return f"Você desistiu cedo demais: o cliente pode calar-se por {wait}."
@@ -284,10 +303,15 @@ def one_conversation(function: Callable[[str, int, str, str], list[str]]) -> Che
             answer, error = learner.call(*server.address, *expected)
         connections, arrived = served(trace)
         if error or answer != expected:
-            reason = error or "Devolva uma lista com os dois textos."
+            reason = error or f"Recebi {brief(answer)}. Devolva uma lista com os dois ecos."
             if used(learner, "connect") and not connections:
                 reason += "\nA função recebe host e porta, e a nenhum deles você se conectou."
-            return failed(f"Esperava {expected}, recebi {brief(answer)}. {reason}", learner)
+            return failed(f"Esperava {expected}. {reason}", learner)
+        if not _read_it_all(learner, "".join(expected)):
+            return failed("Os textos estão certos, mas você não recebeu os ecos.", learner)
+        if not connections and not used(learner, "connect"):
+            text = "Você devolveu os textos sem os enviar: nada chegou ao servidor."
+            return failed(text, learner)
         if not connections:
             text = "Os ecos estão certos, mas de outro servidor: a função recebe host e porta."
             return failed(text, learner)
