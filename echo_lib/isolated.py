@@ -33,11 +33,12 @@ from echo_lib.trace import Event, Trace, TracedSocket
 TIMEOUT = 3.0  # segundos que o código do aluno tem para cada chamada
 PATIENCE = 5  # prazos ao todo, para quem anda devagar sem parar
 WORK = 3.0  # segundos de processador: quem já os teve não anda devagar, não acaba
+ANSWER = 5.0  # segundos para o processo dizer o que já fez: numa máquina ocupada, demora
 START = 30.0  # segundos para o processo aparecer: numa máquina lenta, importar demora
 NO_WINDOW = getattr(subprocess, "CREATE_NO_WINDOW", 0)  # no Windows, sem abrir um console
 SENT_AT_ONCE = 1000  # bytes que um send() aceita aqui; send(2) pode sempre aceitar só uma parte
 _SHOWN = 2000  # caracteres do que o código imprimiu
-_EVENTS = 10_000
+_EVENTS = 4000  # o rastro de uma chamada: cabe 1 MiB aos pedaços de 1000 bytes, ida e volta
 _ENDED = object()  # o processo acabou
 NEVER_ENDED = "Seu código não terminou: espera bytes que não vêm, ou um laço não acaba?"
 _NOT_STARTED = "O processo da verificação não começou"
@@ -192,7 +193,7 @@ class Learner:
         with suppress(OSError, queue.Empty):
             pickle.dump(("report", what), self._process.stdin)
             self._process.stdin.flush()
-            while (answer := self._answers.get(timeout=TIMEOUT)) is not _ENDED:
+            while (answer := self._answers.get(timeout=ANSWER)) is not _ENDED:
                 if _is_report(answer) and answer[1] == what:
                     return answer[2]
                 if not _is_report(answer):

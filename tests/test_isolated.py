@@ -163,7 +163,7 @@ def test_second_process_that_does_not_start_is_told_too(short_wait, monkeypatch)
 def test_report_that_came_late_is_not_taken_for_the_answer(monkeypatch):
     with Learner(wait_a_little) as learner:
         learner.start()
-        monkeypatch.setattr(isolated, "TIMEOUT", 0.0)
+        monkeypatch.setattr(isolated, "ANSWER", 0.0)
         learner.look(wait=0.01)  # quem pediu o rastro já não o espera
         monkeypatch.undo()
         assert learner.result() == ("feito", "")
