@@ -163,13 +163,13 @@ _BY_NAME: dict[str, tuple[str, str, str]] = {
     "EINVAL": (
         "o sistema recusou a chamada: ela não vale no estado em que o socket está.",
         "bind chamado duas vezes no mesmo socket, ou accept antes de listen.",
-        "rode de novo a célula que cria o socket e siga a ordem: socket, bind, listen, accept.",
+        "crie um socket novo e siga a ordem: socket, bind, listen, accept.",
     ),
     "EBADF": (
         "este socket já foi fechado.",
         "close() foi chamado antes (também no fim de um bloco with), e um socket fechado não "
         "volta a abrir.",
-        "crie um socket novo: rode de novo a célula que o cria.",
+        "use-o antes do close (num with, dentro do bloco), ou crie um socket novo.",
     ),
     "EAGAIN": (
         "a chamada teria de esperar, e este socket não espera (modo não bloqueante).",

@@ -247,6 +247,7 @@ def test_patience_is_accepted_in_any_style(answer):
     [
         (lambda h, p, a, t: socket.create_connection((h, p), t), "Você só tentou uma vez"),
         (lambda h, p, a, t: patient(h, p, a, t, pause=0), "espere um pouco entre uma e outra"),
+        (lambda h, p, a, t: patient(h, p, a, t, pause=2), " s: são 0,2 s"),
         (lambda h, p, a, t: patient(h, p, a, t, retry=OSError), "Este erro, não"),
         (lambda h, p, a, t: None, "um NoneType, e não uma conexão"),
         (no_timeout, "a conexão veio com None: falta usar prazo"),

@@ -533,6 +533,17 @@ def chat_under_the_lock(conn, room, lock):
             room.remove(conn)
 
 
+def without_the_lock(conn, room, lock):
+    room.append(conn)
+    try:
+        while data := conn.recv(1024):
+            for other in room:
+                if other is not conn:
+                    other.sendall(data)
+    finally:
+        room.remove(conn)
+
+
 def echoes(conn, room, lock):
     while data := conn.recv(1024):
         conn.sendall(data)
@@ -619,6 +630,7 @@ def test_chat_room_passes(answer):
         (hears_oneself, "voltou a ele"),
         (only_one_hears, "outro recebeu b''"),
         (said_twice, "chegou mais de uma vez"),
+        (without_the_lock, "Guarde a trava ao mudar a lista e ao percorrê-la"),
         (who_drops_stays, "Uma cliente caiu de repente"),
         (who_leaves_stays, "Só a Ana ficou, e na sala há 2"),
         (one_message_only, "Sua função voltou com o cliente ainda conectado"),

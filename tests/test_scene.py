@@ -181,6 +181,46 @@ def test_closing_with_unread_bytes_is_a_reset(talk):
     assert reset["label"] == "RST"
 
 
+def test_after_a_reset_that_was_read_closing_sends_nothing(talk):
+    talk.client.sendall(b"nada")
+    assert talk.conn.recv(1, socket.MSG_PEEK)
+    talk.conn.close()
+    with pytest.raises(ConnectionResetError):
+        talk.client.recv(1024)
+    talk.client.close()
+    (reset,) = talk.drawn().of_kind("fin")
+    assert (reset["label"], reset["source"]) == ("RST", "1server")
+
+
+def test_after_a_reset_that_nobody_read_closing_sends_nothing(talk):
+    talk.client.sendall(b"nada")
+    assert talk.conn.recv(1, socket.MSG_PEEK)
+    talk.conn.close()
+    talk.client.close()
+    (reset,) = talk.drawn().of_kind("fin")
+    assert (reset["label"], reset["source"]) == ("RST", "1server")
+
+
+def test_bytes_sent_to_who_already_closed_leave_nothing_for_the_close_to_say(talk):
+    talk.conn.close()
+    talk.client.sendall(b"tarde demais")
+    talk.client.close()
+    (fin,) = talk.drawn().of_kind("fin")
+    assert (fin["label"], fin["source"]) == ("FIN", "1server")
+
+
+def test_after_a_broken_pipe_closing_sends_nothing():
+    with Trace() as trace, socket.create_server((HERE, 0)) as listener:
+        outside = socket.SocketType(socket.AF_INET, socket.SOCK_STREAM)
+        outside.connect(listener.getsockname())  # sem rastro: outra máquina
+        conn, _ = listener.accept()
+        outside.close()
+        with conn, pytest.raises(ConnectionError):
+            while True:
+                conn.send(b"x")
+    assert Drawing(trace.events()).of_kind("fin") == []
+
+
 def test_refused_connection_has_no_target_and_says_the_error():
     with socket.create_server((HERE, 0)) as gone:
         address = gone.getsockname()

@@ -57,12 +57,16 @@ def _after_silence(learner: Learner, answer: Any, error: str, waited: float) -> 
     elif "parou com TimeoutError" not in error:
         hint = error
     elif waited < _DEADLINE / 2:
-        hint = f"Você desistiu em {waited:.2f} s: o prazo pedido é de um segundo."
+        hint = f"Você desistiu em {_decimal(waited)} s: o prazo pedido é de um segundo."
     elif long := _too_long(learner):
         hint = long
     else:
         return passed("Certo: responde quem responde, e ninguém espera para sempre.")
     return failed(f"{what} {hint}", learner)
+
+
+def _decimal(value: float) -> str:
+    return f"{value:.1f}".replace(".", ",")
 
 
 def cause(function: Callable[[BaseException], str]) -> Check:
@@ -184,7 +188,7 @@ def _server_late(learner: Learner) -> Check | None:
             pass
         answer, error = learner.result()
     if not error and isinstance(answer, tuple):
-        return None
+        return _paused(learner)
     what = f"O servidor subiu {_LATE:g} s depois, e eram 20 tentativas."
     if _attempts(learner) == 1:
         hint = "Você só tentou uma vez."
@@ -193,6 +197,17 @@ def _server_late(learner: Learner) -> Check | None:
     else:
         hint = f"{_attempts(learner)} foram feitas."
     return failed(f"{what} {hint} {error or f'Veio {answer}.'}", learner)
+
+
+def _paused(learner: Learner) -> Check | None:
+    """Confere a pausa entre duas tentativas; a menor, porque a máquina ocupada alonga as outras."""
+    tries = [event for event in learner.own_events() if event.call.startswith("connect")]
+    ends = [event.time + event.duration for event in tries]
+    pause = min((b.time - end for b, end in zip(tries[1:], ends, strict=False)), default=0.0)
+    if pause <= _DEADLINE:
+        return None
+    text = f"Entre uma tentativa e outra você esperou {_decimal(pause)} s: são 0,2 s."
+    return failed(text, learner)
 
 
 def _server_never(learner: Learner) -> Check | None:
@@ -286,7 +301,7 @@ def _too_long(learner: Learner) -> str:
     waits = [e.duration for e in learner.own_events() if isinstance(e.error, TimeoutError)]
     if max(waits, default=0.0) <= 2 * _DEADLINE:
         return ""
-    return f"Seu recv esperou {max(waits):.1f} s: o prazo pedido é de um segundo."
+    return f"Seu recv esperou {_decimal(max(waits))} s: o prazo pedido é de um segundo."
 
 
 def _is_cut(learner: Learner) -> Check | None:

@@ -9,7 +9,7 @@ import errno
 import queue
 import socket
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from inspect import iscoroutinefunction
 from itertools import takewhile
@@ -249,6 +249,23 @@ class SlowBoard(dict[str, Any]):
         return super().__getitem__("agora") if "agora" in self else None
 
 
+class Room(list[Any]):
+    """Uma sala em que, a pedido, alguém sai enquanto o laço de outra thread passa por ela."""
+
+    leave: Callable[[], object] | None = None  # o que o primeiro faz assim que o laço passa por ele
+
+    def __iter__(self) -> Iterator[Any]:
+        for member in super().__iter__():
+            yield member
+            leave, self.leave = self.leave, None
+            if leave:
+                size = len(self)
+                leave()
+                give_up = monotonic() + _SILENCE  # quem guarda a trava não deixa ninguém sair agora
+                while len(self) == size and monotonic() < give_up:
+                    sleep(0.01)
+
+
 class House:
     """Dá a cada cliente que chega uma thread com a função do aluno."""
 
@@ -359,7 +376,7 @@ def _discount_hint(now: Any, expected: int) -> str:
 
 def _chat(function: Handler) -> str:
     """A cena da sala."""
-    room: list[Any] = []
+    room = Room()
     house = House(function, room, threading.Lock())
     ana, rui, bia = house.crowd(3)
     if not house.until(lambda: len(room) == 3):
@@ -379,10 +396,20 @@ def _chat(function: Handler) -> str:
     if not house.until(lambda: len(room) == 1):
         what = f"Só a Ana ficou, e na sala há {len(room)}."
         return house.because(what, "Quem sai se tira da lista?")
-    newcomers = house.crowd(1)
+    (leo,) = house.crowd(1)
     house.until(lambda: len(room) == 2)
-    wrong = _heard(ana, newcomers)
-    return house.because(*wrong) if wrong else house.error
+    if wrong := _heard(ana, [leo]):
+        return house.because(*wrong)
+    (eva,) = house.crowd(1)
+    house.until(lambda: len(room) == 3)
+    room.leave = ana.close
+    wrong = _heard(eva, [leo])
+    room.leave = None
+    if wrong:
+        what = "Alguém saiu enquanto o seu laço passava pela sala, e um vizinho ficou de fora."
+        hint = "Guarde a trava ao mudar a lista e ao percorrê-la."
+        return house.because(f"{wrong[0]} {what}", hint)
+    return house.error
 
 
 def _heard(speaker: socket.socket, others: list[socket.socket]) -> tuple[str, str] | None:

@@ -26,6 +26,7 @@ _LINES = 5000  # linhas de vida lembradas
 _SHUTDOWN = {socket.SHUT_RD: "SHUT_RD", socket.SHUT_WR: "SHUT_WR", socket.SHUT_RDWR: "SHUT_RDWR"}
 
 Record = dict[str, Any]
+_CUT = (ConnectionResetError, ConnectionAbortedError, BrokenPipeError)
 LINK = ("id", "from", "to", "source", "target", "kind", "label")  # os campos de uma seta
 
 
@@ -49,6 +50,7 @@ class _Flow:
     known: bool = True  # falso depois de uma lacuna no rastro: as posições já não se sabem
     last: Event | None = None  # o shutdown ou close que acabou o envio
     end: Event | None = None  # o recv que devolveu b""
+    cut: bool = False  # quem envia soube de um RST: o close dele já não manda nada
 
 
 class Scene:
@@ -251,6 +253,8 @@ class Scene:
         number, role = event.connection, event.role
         other = "client" if role == "server" else "server"
         assert number is not None
+        if isinstance(event.error, _CUT):
+            self._flow(number, role).cut = True
         if event.size and (event.sends or event.receives):
             self._carry(number, role if event.sends else other, event)
         elif event.receives and _ends(event):
@@ -261,7 +265,8 @@ class Scene:
             flow = self._flow(number, role)
             if flow.last is None and event.error is None:
                 flow.last = event
-                self._end_link(number, role, flow)
+                if not flow.cut and not self._answers_rst(number, other):
+                    self._end_link(number, role, flow)
             if event.call == "close":
                 self._forget(event)
 
@@ -350,14 +355,18 @@ class Scene:
         Fonte: RFC 9293, seções 3.6 e 3.10.4; RFC 1122, seção 4.2.2.13.
         """
         other = "client" if role == "server" else "server"
-        back = self._flow(number, other)
-        unread = back.known and back.sent_to > back.received_to
-        closes = flow.last is not None and flow.last.call == "close"
-        reset = flow.end.error is not None if flow.end else closes and unread
+        reset = flow.end.error is not None if flow.end else self._answers_rst(number, role)
         label = "RST" if reset else "FIN"
         name = f"f{number}{role}"
         start, end = (event.number if event else None for event in (flow.last, flow.end))
         self._link(name, start, end, f"{number}{role}", f"{number}{other}", "fin", label)
+
+    def _answers_rst(self, number: int, role: str) -> bool:
+        """Se esta ponta fechou com bytes da outra por ler: já no buffer, ou vindos depois."""
+        last = self._flow(number, role).last
+        back = self._flow(number, "client" if role == "server" else "server")
+        unread = back.known and back.sent_to > back.received_to
+        return last is not None and last.call == "close" and unread
 
 
 def _kind(event: Event, before: str) -> str:
