@@ -128,6 +128,8 @@ def test_program_that_does_not_exist_is_said():
 def test_states_reach_and_networks():
     assert checks.states(lambda port: sorted(row.state for row in ports(port))).ok
     assert "esperava ['LISTEN']" in checks.states(lambda port: []).text
+    by_age = checks.states(lambda port: sorted((r.state for r in ports(port)), reverse=True))
+    assert "São esses: falta a ordem alfabética." in by_age.text
     assert checks.reach(
         lambda host: "só esta máquina" if host[:4] in ("127.", "loca") else "a rede"
     ).ok

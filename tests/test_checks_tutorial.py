@@ -704,6 +704,9 @@ def the_pair(mine, colleague):
         (the_pair, "Devolva só o endereço, sem a máscara"),
         (lambda mine, colleague: by_ipaddress(mine, colleague) or "", "a resposta é None"),
         (lambda mine, colleague: None, "Chegou ao return?"),
+        (lambda mine, colleague: colleague, "Esse é o do colega"),
+        (lambda mine, colleague: [by_ipaddress(mine, colleague)], "fora de uma lista"),
+        (lambda mine, colleague: ipaddress.ip_address(by_ipaddress(mine, colleague)), "o texto"),
     ],
 )
 def test_mistake_about_the_address_gets_its_hint(function, hint):

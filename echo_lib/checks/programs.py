@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from time import sleep
 from typing import Any
@@ -197,7 +198,10 @@ def states(function: Callable[[int], list[str]]) -> Check:
             return wrong
         with EchoClient(*server.address) as client:
             client.send("!")
-            wrong = compare(lasting, {(port,): ["ESTABLISHED"] * 2 + ["LISTEN"]}, given)
+            three = ["ESTABLISHED"] * 2 + ["LISTEN"]
+            wrong = compare(lasting, {(port,): three}, given)
+            if wrong and not compare(lambda port: sorted(lasting(port)), {(port,): three}):
+                wrong = replace(wrong, text=f"{wrong.text} São esses: falta a ordem alfabética.")
     return wrong or passed("Certo: sozinho, o servidor só escuta; com um cliente, são três.")
 
 
@@ -255,14 +259,24 @@ def which_address(function: Callable[[list[tuple[str, str]], str], str | None]) 
         for mine, colleague, expected in cases:
             answer, error = learner.call(mine, colleague)
             if error or answer != expected:
-                hint = "Devolva só o endereço, sem a máscara." if answer in mine else ""
-                if error:
-                    hint = ""
-                elif expected and answer is None:
-                    hint = "Chegou ao return? Quantas partes a máscara manda comparar?"
-                elif expected is None:
-                    hint = "Se nenhum está na sub-rede dele, a resposta é None."
+                hint = "" if error else _address_hint(mine, colleague, expected, answer)
                 came = error or f"Recebi {answer!r}."
                 what = f"Com {mine} e o colega em {colleague}, esperava {expected!r}"
                 return failed(f"{what}. {came} {hint}", learner)
     return passed("Certo: cada colega, o endereço da rede em que está; ou nenhum.")
+
+
+def _address_hint(
+    mine: list[tuple[str, str]], colleague: str, expected: str | None, answer: Any
+) -> str:
+    if answer in mine:
+        return "Devolva só o endereço, sem a máscara."
+    if answer == colleague:
+        return "Esse é o do colega: devolva o seu, o que ele deve usar para chegar a você."
+    if isinstance(answer, list):
+        return "Devolva um só, fora de uma lista."
+    if expected and str(answer) == expected:
+        return "É esse, mas devolva o texto, como veio no par."
+    if expected and answer is None:
+        return "Chegou ao return? Quantas partes a máscara manda comparar?"
+    return "Se nenhum está na sub-rede dele, a resposta é None." if expected is None else ""

@@ -304,6 +304,8 @@ def one_conversation(function: Callable[[str, int, str, str], list[str]]) -> Che
         connections, arrived = served(trace)
         if error or answer != expected:
             reason = error or f"Recebi {brief(answer)}. Devolva uma lista com os dois ecos."
+            if not error and answer == expected[:1] * 2:
+                reason = f"Recebi {brief(answer)}. O segundo eco devia ser o de `b`."
             if used(learner, "connect") and not connections:
                 reason += "\nA função recebe host e porta, e a nenhum deles você se conectou."
             return failed(f"Esperava {expected}. {reason}", learner)

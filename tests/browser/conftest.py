@@ -48,7 +48,7 @@ class Lab(NamedTuple):
         notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3"}
         nbformat.write(notebook, self.folder / f"{name}.ipynb")
         view = self.show(page, name)
-        page.wait_for_function(KERNEL_READY, arg=f"{name}.ipynb")
+        page.wait_for_function(KERNEL_READY, arg=f"{name}.ipynb", polling=100)
         return Notebook(page, view)
 
     def show(self, page, name):
