@@ -1,7 +1,7 @@
 // O diagrama de sequência. Guarda os registros que o kernel manda (linhas de vida, linhas e setas;
 // veja scene.py), calcula onde cada um fica e desenha só o que está à vista.
 
-const SIZES = { narrow: 116, list: 176, tight: 220, row: 46, tall: 92, head: 52, overscan: 4 };
+const SIZES = { least: 94, narrow: 116, list: 176, tight: 220, row: 46, tall: 92, head: 52, overscan: 4 };
 const KEEP = 10_000;
 // O que é cada linha: uma chamada de um rastro, ou um segmento de uma captura.
 const TEXTS = {
@@ -124,7 +124,7 @@ export class Store {
  * Onde cada coisa fica. `connection` filtra; `until` é o id da última chamada mostrada (pausa e
  * passo a passo), que continua a mesma quando as antigas saem. Sem DOM: os testes o conferem.
  */
-export function layout(store, { connection = null, until = null, room = Infinity } = {}) {
+export function layout(store, { connection = null, until = null, room = Infinity, tight = room } = {}) {
   const chosen = connection === null
     ? store.rows
     : store.rows.filter((row) => row.connection === null || row.connection === connection);
@@ -150,14 +150,18 @@ export function layout(store, { connection = null, until = null, room = Infinity
   }
   for (const row of chosen) use(row.line);
   const columns = [...lines.values()].sort((a, b) => a.order[0] - b.order[0] || a.order[1] - b.order[1]);
-  const column = Math.max(SIZES.narrow, Math.min(store.texts.column, room / Math.max(1, columns.length)));
+  const count = Math.max(1, columns.length);
+  // Mais estreitas que o costume, só se assim cabem todas.
+  const fitting = Math.min(SIZES.narrow, tight / count);
+  const roomy = Math.min(store.texts.column, room / count);
+  const column = Math.max(roomy, fitting < SIZES.least ? SIZES.narrow : fitting);
   const x = new Map(columns.map((line, i) => [line.id, column * (i + 0.5)]));
   const tops = new Float64Array(rows.length + 1);
   rows.forEach((row, i) => { tops[i + 1] = tops[i] + (tall.has(row.id) ? SIZES.tall : SIZES.row); });
   return {
     chosen, rows, links, columns, x, tops, index, column,
     spans: lives(store, rows, links),
-    width: column * Math.max(1, columns.length),
+    width: column * count,
     height: tops[rows.length],
   };
 }
@@ -430,7 +434,8 @@ export function mount(el, store, onExport) {
   function update() {
     if (!stage.clientHeight && plan) return; // escondido: ao reaparecer, atualiza-se
     const wide = Math.round(Math.max(SIZES.list, Math.min(288, stage.clientWidth * 0.34)));
-    plan = layout(store, { ...state, room: stage.clientWidth - wide - 2 });
+    const room = stage.clientWidth - wide - 2, tight = stage.clientWidth - SIZES.tight - 2;
+    plan = layout(store, { ...state, room, tight });
     // Se basta estreitar a lista para caberem todas as linhas de vida, ela se estreita.
     const left = Math.floor(stage.clientWidth - plan.width - 2);
     root.style.setProperty("--echo-list", `${left >= SIZES.tight ? Math.min(wide, left) : wide}px`);
@@ -546,6 +551,7 @@ export function mount(el, store, onExport) {
     const key = JSON.stringify([shown, plan.column, shown[0] && plan.x.get(shown[0].id)]);
     if (head.dataset.key === key) return;
     head.dataset.key = key;
+    head.classList.toggle("tight", plan.column < SIZES.narrow);
     head.replaceChildren(...shown.map((line) => {
       const node = element("div", { className: `echo-head ${line.kind}` },
         element("strong", { textContent: line.name }),

@@ -272,6 +272,21 @@ def test_list_gets_narrower_if_that_shows_every_column(page):
     page.set_viewport_size({"width": 1280, "height": 720})
 
 
+def test_three_connections_fit_a_notebook_on_a_common_screen(page):
+    with Trace() as trace, socket.create_server((HERE, 0)) as listener:
+        for _ in range(3):
+            with socket.create_connection(listener.getsockname(), timeout=TIMEOUT):
+                listener.accept()[0].close()
+    page.set_viewport_size({"width": 951, "height": 720})  # o que sobra de 1366
+    diagram = Diagram(page, records(trace.events()))
+    last = diagram.root.locator(".echo-head").filter(has_text="cliente 3")
+    expect(last).to_be_in_viewport(ratio=1)
+    for name in ("escuta", "conn 1", "cliente 3"):
+        head = diagram.root.locator(".echo-head").filter(has_text=name)
+        assert head.evaluate("head => head.querySelector('span').offsetWidth <= head.clientWidth")
+    page.set_viewport_size({"width": 1280, "height": 720})
+
+
 def test_new_call_brings_its_column_into_view(page):
     with Trace() as trace, socket.create_server((HERE, 0)) as listener:
         for _ in range(12):
