@@ -59,6 +59,7 @@ CODES: dict[str, tuple[int, int, int]] = {
     "ENETUNREACH": (10051, 51, 101),
     "ENOTCONN": (10057, 57, 107),
     "EPIPE": (10058, 32, 32),
+    "EPROTOTYPE": (10041, 41, 91),
     "ETIMEDOUT": (10060, 60, 110),
 }
 # Os erros do nome da máquina, que são de outra tabela: a de getaddrinfo.
@@ -147,6 +148,14 @@ _BY_NAME: dict[str, tuple[str, str, str]] = {
         "o outro lado já fechou a conexão, você mesmo chamou shutdown(), ou o connect nunca foi "
         "feito.",
         "crie um socket novo, chame connect e só então envie.",
+    ),
+    "EPROTOTYPE": (
+        "o sistema diz que este protocolo não serve para este socket.",
+        "no macOS, é o que às vezes se recebe ao enviar enquanto a conexão{onde} está acabando: o "
+        "outro lado já a fechou ou a cortou. Fora disso, o tipo e o protocolo do socket não "
+        "combinam.",
+        "trate como uma conexão que acabou (except OSError: ele não é um ConnectionError) e "
+        "conecte de novo.",
     ),
     "ENOTCONN": (
         "este socket não está conectado.",
