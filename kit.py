@@ -31,7 +31,7 @@ import subprocess
 import tempfile
 import time
 import webbrowser
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -110,11 +110,20 @@ def make_venv() -> None:
             "    sudo apt install python3-venv\ne tente de novo."
         )
     if VENV.exists():
-        shutil.rmtree(VENV)
+        remove_venv()
     VENV.mkdir()
     STAMP.write_text("{}")
     run(getattr(sys, "_base_executable", sys.executable), "-m", "venv", str(VENV))
     pip_install("--upgrade", "pip")
+
+
+def remove_venv() -> None:
+    """Apaga a .venv; a que um antivírus segura, no Windows, continua marcada como do kit."""
+    try:
+        shutil.rmtree(VENV)
+    finally:
+        if VENV.exists():
+            STAMP.write_text("{}")
 
 
 def venv_version() -> str:
@@ -161,7 +170,8 @@ def set_up(tests: bool) -> None:
         install(old if keep else {}, new)
     except BaseException as error:
         if not keep:
-            shutil.rmtree(VENV, ignore_errors=True)
+            with suppress(OSError):
+                remove_venv()
         elif isinstance(getattr(error, "code", 0), str):  # o pip desfez o que começou
             STAMP.write_text(json.dumps(old))
         raise

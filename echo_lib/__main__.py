@@ -102,7 +102,8 @@ def _ask() -> str:
 
 def _line(event: Event) -> str:
     """O que o terminal mostra de um evento; "" se nada."""
-    if event.role != "server" or event.error is not None:
+    # No macOS, accept pode entregar quem já desistiu, sem endereço.
+    if event.role != "server" or event.error is not None or not event.peer:
         return ""
     who = f"{event.peer[0]}:{event.peer[1]}"
     if event.call == "accept":

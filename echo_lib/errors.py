@@ -171,7 +171,8 @@ _BY_NAME: dict[str, tuple[str, str, str]] = {
     ),
     "EINVAL": (
         "o sistema recusou a chamada: ela não vale no estado em que o socket está.",
-        "bind chamado duas vezes no mesmo socket, ou accept antes de listen.",
+        "bind chamado duas vezes no mesmo socket, ou accept antes de listen; no macOS, também "
+        "connect de novo num socket cujo connect falhou.",
         "crie um socket novo e siga a ordem: socket, bind, listen, accept.",
     ),
     "EBADF": (
@@ -269,6 +270,26 @@ _NOT_AN_ADDRESS = (
     "o endereço é ainda um texto (str).",
     "escreva ipaddress.ip_address(endereço) in rede.",
 )
+_A_PAIR = (
+    "o accept devolve um par, e não só um socket.",
+    "o par tem dois itens: o socket da conversa e o endereço do cliente, nessa ordem.",
+    "guarde os dois: conn, addr = s.accept().",
+)
+_TEXT_AND_BYTES = (
+    "texto (str) e bytes não se somam.",
+    "o recv devolve bytes, e a outra parte da soma é texto; ou o contrário.",
+    "junte bytes com bytes, a começar por dados = b''; o decode vem no fim.",
+)
+_NO_SIZE = (
+    "o recv foi chamado sem dizer quantos bytes quer, no máximo.",
+    "os parênteses estão vazios.",
+    "escreva, por exemplo, conn.recv(1024).",
+)
+_NO_DATA = (
+    "o sendall foi chamado sem o que enviar.",
+    "os parênteses estão vazios.",
+    "escreva entre eles os bytes: conn.sendall(dados).",
+)
 _ENCODE = (
     "este texto não pode virar bytes.",
     "ele contém um caractere que a codificação não aceita; num nome de máquina, uma parte vazia "
@@ -283,6 +304,10 @@ _BY_TYPE = (
     (OverflowError, "port", _BAD_PORT),
     (ValueError, "has host bits set", _HOST_BITS),
     (AttributeError, "no attribute '_version'", _NOT_AN_ADDRESS),
+    (AttributeError, r"'tuple' object has no attribute '(recv|send|sendall|settimeout)'", _A_PAIR),
+    (TypeError, r"concatenate str \(not \"bytes\"\)|can't concat str to bytes", _TEXT_AND_BYTES),
+    (TypeError, r"recv\(\) (takes at least|missing) 1", _NO_SIZE),
+    (TypeError, r"sendall\(\) (takes at least|missing) 1", _NO_DATA),
     (TypeError, r"missing \d+ required (positional|keyword-only) argument", _TOO_FEW),
     (TypeError, r"argument after \* must be an iterable, not \w*[sS]ocket", _NOT_A_TUPLE),
 )
@@ -461,7 +486,7 @@ def _texts(exc: BaseException, name: str) -> tuple[str, str, str] | None:
             return texts
     if isinstance(exc, (TypeError, ValueError)) and _SOCKET_CALL.search(_last_lines(exc)):
         if _ADDRESS_TYPE.search(str(exc)):
-            return _BAD_ADDRESS
+            return _BAD_ADDRESS if not re.search(r"\.send(all)?\(", _last_lines(exc)) else None
         texts = _NOT_BYTES if re.search(r"\bstr\b", str(exc)) else _NOT_DATA
         return texts if "bytes-like object" in str(exc) else None
     return _BY_NAME.get(name)

@@ -162,8 +162,10 @@ class Learner:
         import psutil
 
         assert self._process
-        with suppress(psutil.Error):
-            return sum(psutil.Process(self._process.pid).cpu_times()[:2])
+        with suppress(psutil.Error):  # no Windows, o python de uma .venv abre o verdadeiro
+            first = psutil.Process(self._process.pid)
+            all_of_them = [first, *first.children(recursive=True)]
+            return sum(sum(process.cpu_times()[:2]) for process in all_of_them)
         return 0.0
 
     def running(self) -> bool:
@@ -524,6 +526,7 @@ def _told(problem: BaseException, sources: frozenset[str]) -> str:
     name = type(problem).__name__
     known = next(kind for kind in type(problem).__mro__ if kind.__module__ == builtins.__name__)
     if known.__name__ != name:  # uma exceção do aluno, ou de um módulo: de que família é
+        name = name if name != "error" else f"{type(problem).__module__}.error"  # struct.error
         name = f"{known.__name__} ({name})"
     frames = traceback.extract_tb(problem.__traceback__)
     own = [frame.line for frame in frames if frame.filename in sources and frame.line]

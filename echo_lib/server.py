@@ -414,7 +414,7 @@ class EchoServer:
         """Aceita um cliente; acima do limite, fecha-o em seguida."""
         try:
             sock, address = self._listener.accept()
-        except (BlockingIOError, ConnectionAbortedError):  # desistiu antes de ser aceito
+        except (BlockingIOError, ConnectionError):  # desistiu antes de ser aceito
             return
         except OSError:  # faltam descritores: sem esta pausa, o select giraria em falso
             self._selector.unregister(self._listener)
@@ -606,8 +606,8 @@ def _poller(
 
 def _spare_descriptors() -> int:
     """Quantos sockets se pode abrir sem deixar o kernel do notebook sem descritores."""
-    if sys.platform == "win32":  # sem esse limite
-        return MOST
+    if sys.platform == "win32":  # o select do Python vigia até 512; dois são da escuta e do aviso
+        return 510
     import resource
 
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -621,8 +621,12 @@ def _conflict(one: Address, other: Address) -> bool:
 
 
 def _way_out(error: Exception, address: Address) -> str:
-    """Para «endereço em uso»: quem o segura, se o sistema disser, e uma porta livre."""
-    if not isinstance(error, OSError) or error.errno != errno.EADDRINUSE:
+    """Para «endereço em uso»: quem o segura, se o sistema disser, e uma porta livre.
+
+    No Windows, o Hyper-V e o WSL reservam blocos de portas altas, e nelas bind não é permitido.
+    """
+    reserved = isinstance(error, PermissionError) and address[1] > 1023
+    if not reserved and getattr(error, "errno", None) != errno.EADDRINUSE:
         return ""
     holder = port_holder(address[1])
     who = f"Quem usa a porta {address[1]}: {holder}. " if holder else ""

@@ -490,7 +490,7 @@ def answers_bytes(host, port, messages):
         (sends_all_first, "Os ecos vieram colados"),
         (returns_inside_the_loop, "o return está dentro do laço?"),
         (answers_bytes, "Recebi [b'oi', b'tchau']. Devolva uma lista com os textos"),
-        (lambda host, port, messages: None, "Recebi None: faltou o return?"),
+        (lambda host, port, messages: None, "Recebi None. Faltou o return?"),
         (lambda host, port, messages: messages, "ao servidor chegou b''"),
     ],
 )
@@ -664,6 +664,18 @@ def stuck_with_the_first(s, n):
 )
 def test_mistake_with_several_clients_gets_its_hint(function, hint):
     rejected(checks.one_after_another(function), hint)
+
+
+def test_client_with_a_deadline_that_receives_before_sending_is_told_the_order():
+    def receives_first(host, port, message):
+        with socket.create_connection((host, port), timeout=0.2) as s:
+            data = s.recv(1024)
+            s.sendall(message.encode())
+        return data.decode()
+
+    check = checks.client(receives_first)
+    rejected(check, "Você espera a resposta antes de enviar?")
+    assert "do outro lado" not in check.text
 
 
 # 07.3: qual_endereco

@@ -153,6 +153,10 @@ def test_only_an_error_of_the_system_has_codes():
             "este socket já foi fechado",
             "crie um socket novo",
         ),
+        (lambda net: (net.conn, net.address).recv(1024), "o accept devolve um par", "conn, addr ="),
+        (lambda net: "" + net.s.family.to_bytes(), "não se somam", "dados = b''"),
+        (lambda net: net.client.recv(), "quantos bytes quer", "conn.recv(1024)"),
+        (lambda net: net.client.sendall(), "sem o que enviar", "conn.sendall(dados)"),
         (
             lambda net: (net.listener.setblocking(False), net.listener.accept()),
             "modo não bloqueante",

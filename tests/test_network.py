@@ -65,6 +65,15 @@ def test_netstat_of_each_system_is_read(text):
     assert parse_netstat(text) == [listening, conversation]
 
 
+@pytest.mark.parametrize(
+    ("written", "state"),
+    [("FIN_WAIT_2", "FIN_WAIT2"), ("SYN_RCVD", "SYN_RECV"), ("TIME_WAIT", "TIME_WAIT")],
+)
+def test_netstat_of_macos_gives_the_names_of_psutil(written, state):
+    (row,) = parse_netstat(f"tcp4  0  0  127.0.0.1.61840  127.0.0.1.50123  {written}\n")
+    assert row.state == state
+
+
 def alive(port):
     """As linhas da porta, sem o que restou (TIME_WAIT) de quem a usou antes."""
     rows = ports(port)

@@ -87,6 +87,8 @@ def not_expected(
 ) -> Check:
     """Diz o que se tentou, o que se esperava, o que veio, e a pista."""
     came = error or f"Recebi {brief(answer)}."
+    if answer is None and not error:
+        hint = "Faltou o return?"
     return failed(f"Com {what}, esperava {brief(expected)}. {came} {hint}", learner)
 
 

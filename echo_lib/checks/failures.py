@@ -23,6 +23,7 @@ _PATIENCE = 3.0  # segundos até concluir que o código não desiste do silênci
 _LATE = 0.5  # segundos até o servidor subir
 _GIVING_UP = 11.0  # segundos para desistir: no Windows, ser recusado leva uns dois
 _SYSTEMS = ("Windows", "macOS", "Linux")
+_HOST = "127.0.0.1"
 _NOWHERE = "255.255.255.255"  # não é de máquina alguma: o connect falha sem enviar nada
 _FLOOD = 2**24  # bytes: mais do que os dois sistemas guardam
 
@@ -39,7 +40,7 @@ def has_deadline(function: Callable[[str, int], bytes]) -> Check:
         if error or answer != b"oi":
             what = "um servidor que responde"
             return not_expected(learner, what, b"oi", answer, error)
-        with _not_answering(learner, listening=True) as (address, _):
+        with _silent(learner) as address:
             start = monotonic()
             learner.start(*address)
             answer, error = learner.result(_PATIENCE)
@@ -176,17 +177,19 @@ def _server_ready(learner: Learner) -> Check | None:
 
 def _server_late(learner: Learner) -> Check | None:
     """O servidor sobe meio segundo depois da primeira tentativa."""
-    with _not_answering(learner, listening=False) as (address, listener):
+    with _refusing(learner) as holder:
+        address = holder.getsockname()
         learner.start(*address, 20, 5.0)
         Event().wait(_LATE)
-        listener.listen()
-        listener.settimeout(isolated.TIMEOUT)
-        try:
-            with listener.accept()[0] as conn:
-                peers.send(conn, peers.receive(conn, 2))
-        except TimeoutError:  # já tinha desistido
-            pass
-        answer, error = learner.result()
+        peers.reset(holder)  # sem TIME_WAIT: a porta fica livre no mesmo instante
+        with learner.trace, socket.create_server(address) as listener:
+            listener.settimeout(isolated.TIMEOUT)
+            try:
+                with listener.accept()[0] as conn:
+                    peers.send(conn, peers.receive(conn, 2))
+            except TimeoutError:  # já tinha desistido
+                pass
+            answer, error = learner.result()
     if not error and isinstance(answer, tuple):
         return _paused(learner)
     what = f"O servidor subiu {_LATE:g} s depois, e eram 20 tentativas."
@@ -211,8 +214,8 @@ def _paused(learner: Learner) -> Check | None:
 
 
 def _server_never(learner: Learner) -> Check | None:
-    with _not_answering(learner, listening=False) as (address, _):
-        learner.start(*address, 2, 5.0)
+    with _refusing(learner) as holder:
+        learner.start(*holder.getsockname(), 2, 5.0)
         answer, error = learner.result(_GIVING_UP)
     if error == NEVER_ENDED:
         text = "Ninguém escutava, e eram 2 tentativas: você continuou tentando."
@@ -342,11 +345,21 @@ def _counted(
 
 
 @contextmanager
-def _not_answering(learner: Learner, listening: bool) -> Iterator[tuple[Address, socket.socket]]:
-    """Uma porta só nossa, em que ninguém atende; se não escuta, quem conecta é recusado."""
+def _silent(learner: Learner) -> Iterator[Address]:
+    """O endereço de quem escuta e nunca atende."""
     learner.trace = Trace()
-    with learner.trace, socket.socket(socket.AF_INET, socket.SOCK_STREAM) as listener:
-        listener.bind(("127.0.0.1", 0))
-        if listening:
-            listener.listen()
-        yield listener.getsockname(), listener
+    with learner.trace, socket.create_server((_HOST, 0)) as listener:
+        yield listener.getsockname()
+
+
+@contextmanager
+def _refusing(learner: Learner) -> Iterator[socket.socket]:
+    """Um socket que segura uma porta em que se é recusado: conectado, e não só preso.
+
+    O macOS descarta o pedido a uma porta que só tem um bind, em vez de responder com um RST.
+    """
+    learner.trace = Trace()
+    with socket.create_server((_HOST, 0)) as other, socket.socket() as holder:
+        holder.bind((_HOST, 0))
+        holder.connect(other.getsockname())
+        yield holder

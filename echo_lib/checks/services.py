@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable
+from itertools import accumulate
 from time import monotonic
 from typing import Any
 
 from echo_lib import isolated, network
 from echo_lib.checks import peers
 from echo_lib.checks.base import BYTE_BY_BYTE, MESSAGES, STUB, Check, brief, failed, passed, used
-from echo_lib.checks.tutorial import echo_server, served, wrong_answer
+from echo_lib.checks.tutorial import echo_server, read_it_all, served, wrong_answer
 from echo_lib.isolated import NEVER_ENDED, Learner
 
 _HOST = "127.0.0.1"
@@ -18,6 +19,8 @@ _TALK = "a conversa, conn"
 _MISSED = Check(False, "Um cliente ficou sem o eco.")
 _NO_ACCEPT = "A função escutou e voltou sem esperar o cliente: faltou o accept?"
 _TRY = "Tente prender um socket a ela: se a porta tem dono, o bind lança OSError."
+_ANSWER = "É esse erro que responde: capture-o (except OSError) e, nesse caso, devolva False."
+_LIST = "Devolva uma lista com os textos."
 _UNSEEN = "Ninguém escuta nela, e mesmo assim ela tem dono: só o bind decide."
 
 
@@ -41,14 +44,24 @@ def port_is_free(function: Callable[[int], bool]) -> Check:
         ):
             answer, error = learner.call(port)
             if error:
+                if "EADDRINUSE" in error:
+                    error = f"{error.partition(chr(10))[0]}\n{_ANSWER}"
                 return failed(f"Com {what}. {error}", learner)
             if answer is ... or answer is None:
                 return failed(STUB if answer is ... else f"Com {what}, faltou o return.", learner)
             if answer is not expected:
+                if not isinstance(answer, bool):
+                    hint = "A resposta é True ou False, sem aspas: nem texto, nem número."
+                elif not expected and used(learner, "bind"):
+                    hint = _ANSWER
                 text = f"Com {what}, esperava {expected} e recebi {brief(answer)}. {hint}"
                 return failed(text, learner)
         if network.next_free_port(_HOST, free) != free:
             text = "Você respondeu True, e a porta ficou presa: feche o socket antes de responder."
+            return failed(text, learner)
+        places = [e.argument for e in learner.own_events() if e.call == "bind"]
+        if elsewhere := {place[0] for place in places} - {_HOST, "localhost"}:
+            text = f"A pergunta é sobre {_HOST}, e você prendeu o socket em {elsewhere.pop()!r}."
             return failed(text, learner)
         if open_one := _left_open(learner, bind="o socket"):
             text = f"As respostas estão certas, mas faltou fechar {open_one}: use with, ou close."
@@ -111,7 +124,9 @@ def _whole_server(function: Callable[[str, int], Any]) -> Check:
             return failed(_NO_ACCEPT, learner) if _only_listened(learner) else wrong
         _, error = learner.result()
         if error == NEVER_ENDED:
-            error = "O cliente fechou, e a função não voltou: recv devolve b'' no fim."
+            ends = [e for e in learner.own_events() if e.receives and not e.size]
+            why = "recv devolve b'' no fim." if len(ends) != 1 else "ela atende um cliente só."
+            error = f"O cliente fechou, e a função não voltou: {why}"
         if error:
             return failed(error, learner)
         if open_ones := _left_open(learner, recv=_TALK, listen="a escuta, s"):
@@ -240,7 +255,7 @@ def sends_a_list(function: Callable[[str, int, list[str]], list[str]]) -> Check:
     empty = 'Uma mensagem vazia não tem bytes: não espere o eco dela; na lista, ponha "".'
     piece = "Um recv traz só o que já chegou: junte até ter todos os bytes de cada eco."
     cases: list[tuple[list[str], list[int], str]] = [
-        (["oi", "tchau"], [], "Devolva uma lista com os textos."),
+        (["oi", "tchau"], [], _LIST),
         (["oi", "", "fim"], [], empty),
         ([*MESSAGES, "fim"], [], piece),
         (["ção", "🗣️"], BYTE_BY_BYTE, piece),
@@ -249,12 +264,21 @@ def sends_a_list(function: Callable[[str, int, list[str]], list[str]]) -> Check:
     with Learner(function) as learner:
         for messages, pieces, hint in cases:
             with echo_server(learner) as (server, trace):
-                learner.start(*server.address, messages, pieces=pieces)
+                address = server.address
+                learner.start(*address, messages, pieces=pieces)
                 answer, error = learner.result()
             what = f"Com a lista {_listed(messages)}"
             if error or answer != messages:
                 came = error or f"Recebi {_listed(answer)}."
-                return failed(f"{what}. {came} {_list_hint(messages, answer) or hint}", learner)
+                general = "" if error and hint == _LIST else hint
+                hint = _list_hint(learner, messages, answer, error) or general
+                return failed(f"{what}. {came} {hint}", learner)
+            if not read_it_all(learner, address, "".join(messages)):
+                text = f"{what}, os textos estão certos, mas você não recebeu os ecos inteiros."
+                return failed(text, learner)
+            if not _one_at_a_time(learner, messages):
+                text = f"{what}, você enviou um texto antes de receber inteiro o eco do anterior."
+                return failed(text, learner)
             connections, arrived = served(trace)
             if connections > 1:
                 text = f"{what}, os ecos estão certos, mas vi {connections} conexões: use uma só."
@@ -265,11 +289,33 @@ def sends_a_list(function: Callable[[str, int, list[str]], list[str]]) -> Check:
     return passed("Seu cliente passou: várias mensagens, a vazia, uma comprida, numa só conexão.")
 
 
-def _list_hint(messages: list[str], answer: Any) -> str:
-    """A pista do engano que os ecos mostram."""
+def _one_at_a_time(learner: Learner, messages: list[str]) -> bool:
+    """Se cada texto só foi enviado depois do eco inteiro do anterior."""
+    begins = {0, *accumulate(len(message.encode()) for message in messages)}
+    gone = came = 0
+    for event in learner.own_events():
+        if event.sends and gone in begins and came < gone:
+            return False
+        gone += event.size * event.sends
+        came += event.size * event.receives
+    return True
+
+
+def _list_hint(learner: Learner, messages: list[str], answer: Any, error: str) -> str:
+    """A pista do engano que os ecos, ou as chamadas, mostram."""
+    own = learner.own_events()
+    came = sum(event.size for event in own if event.receives)
+    if error and came >= len("".join(messages).encode()) and not _one_at_a_time(learner, messages):
+        return "Os ecos vieram colados: receba um inteiro antes de enviar o texto seguinte."
+    if answer is None and not error:
+        return "Faltou o return?"
     if answer == messages[:1]:
         return "Faltam ecos: o return está dentro do laço?"
+    if isinstance(answer, list) and len(answer) > len(messages):
+        return "São letras soltas: += junta à lista cada letra; append põe o texto inteiro."
     match answer:
+        case [str(first), str(second), *_] if first == messages[0] and second.startswith(first):
+            return "O segundo traz o primeiro junto: comece cada eco com dados = b''."
         case [str(first), *_] if first != messages[0] and "".join(messages).startswith(first):
             if first.startswith(messages[0]):
                 return "Os ecos vieram colados: receba um inteiro antes de enviar o texto seguinte."
@@ -280,4 +326,4 @@ def _listed(answer: Any) -> str:
     """Uma lista com os seus itens encurtados; outra coisa, como é."""
     if isinstance(answer, list):
         return f"[{', '.join(map(brief, answer))}]"
-    return f"{brief(answer)}: faltou o return?" if answer is None else brief(answer)
+    return brief(answer)

@@ -14,6 +14,7 @@ from echo_lib.checks import peers
 from echo_lib.checks.base import LOST_BY_SEND, Check, brief, failed, not_expected, passed, used
 from echo_lib.isolated import Learner
 
+_LOST = r"parou com (Connection\w*|BrokenPipe|EOF)Error"
 _TOO_MUCH = "Não peça ao recv mais do que falta: o resto é da próxima mensagem."
 _TOO_LITTLE = "Um recv devolve de 1 a n bytes: leia o tamanho e o texto com exato."
 
@@ -32,15 +33,19 @@ def receives_exactly(function: Callable[[socket.socket, int], bytes]) -> Check:
             if error or answer != text:
                 short = not error and isinstance(answer, bytes) and len(answer) < len(text)
                 hint = "Um recv devolve de 1 a n bytes: falta um laço?" if short else ""
+                if re.search(_LOST, error):
+                    hint = "A conexão não acabou: os outros bytes ainda vinham. E o laço?"
                 what = f"seis bytes que chegaram {what}"
                 return not_expected(learner, what, text, answer, error, hint)
         # Três, e depois até dez: um laço que pede sempre n tira bytes da mensagem seguinte.
         answer, error = _fed(learner, text + b"o resto", 6, function=1, pieces=[3, 10])
         if error or answer != (text, b"o resto"):
-            what = "seis bytes, e mais sete depois"
-            return not_expected(learner, what, text, answer, error, _TOO_MUCH)
+            if not error:
+                mine, next_one = map(brief, answer)
+                error = f"Você devolveu {mine}, e para o recv seguinte ficou {next_one}."
+            return failed(f"Com seis bytes, e mais sete depois. {error} {_TOO_MUCH}", learner)
         answer, error = _fed(learner, text[:3], 6)
-        if not re.search(r"parou com (Connection\w*|BrokenPipe|EOF)Error", error):
+        if not re.search(_LOST, error):
             came = error or f"Sua função devolveu {brief(answer)}, como se fosse tudo."
             hint = "Quando recv devolve b'', lance ConnectionError: não virá mais nada."
             return failed(f"A conexão acabou depois de 3 dos 6 bytes. {came} {hint}", learner)
@@ -55,18 +60,19 @@ def lines(function: Callable[[socket.socket], list[str]]) -> Check:
     """
     data = "olá\nção 🗣️\n\nfim\n".encode()
     expected = ["olá", "ção 🗣️", "", "fim"]
+    spaced = ["", "  oi ", ""]
     cases = {
-        "coladas, num só recv": (data, [len(data)]),
-        "um byte por vez": (data, [1] * len(data)),
-        "a última sem o fim de linha": (data[:-1], [len(data)]),
+        "quatro linhas, coladas, num só recv": (data, [len(data)], expected),
+        "quatro linhas, um byte por vez": (data, [1] * len(data), expected),
+        "quatro linhas, a última sem o fim de linha": (data[:-1], [len(data)], expected),
+        "b'\\n  oi \\n\\n'": (b"\n  oi \n\n", [], spaced),
     }
     with Learner(function) as learner:
-        for what, (sent, pieces) in cases.items():
+        for what, (sent, pieces, right) in cases.items():
             answer, error = _fed(learner, sent, pieces=pieces)
-            if error or answer != expected:
-                hint = "" if error else _lines_hint(learner, expected, answer)
-                what = f"quatro linhas, {what}"
-                return not_expected(learner, what, expected, answer, error, hint)
+            if error or answer != right:
+                hint = "" if error else _lines_hint(learner, right, answer)
+                return not_expected(learner, what, right, answer, error, hint)
     return passed("Certo: coladas, cortadas, com acentos, a linha vazia e a última.")
 
 
@@ -79,6 +85,14 @@ def _lines_hint(learner: Learner, expected: list[str], answer: Any) -> str:
         return "Você chamou recv uma vez só, e o resto veio depois."
     if answer == [line for line in expected if line]:
         return "Uma linha vazia também é uma linha."
+    if expected[0] == "":
+        return "Os espaços e as linhas vazias são de quem as enviou: tire só os fins de linha."
+    if isinstance(answer, list) and answer and isinstance(answer[0], bytes):
+        return "São bytes, e não textos: faltou o decode?"
+    if isinstance(answer, list) and answer[:1] == [expected[0] + "\n"]:
+        return "Tire de cada uma o fim de linha."
+    if answer == [*expected[:-1], expected[-1][:-1]]:
+        return "A última pode não ter fim de linha: tire-o só de quem o tem."
     if answer == expected[:-1]:
         return "O que sobra depois do último fim de linha também é uma linha."
     return ""
@@ -93,7 +107,11 @@ def framing(
         send: recebe `conn` e o texto; envia 4 bytes com o tamanho, em ordem de rede, e o texto.
         receive: recebe `conn`; devolve o texto da próxima mensagem.
     """
-    with Learner(send, receive, lambda conn: [receive(conn), receive(conn)]) as learner:
+    twice = (
+        lambda conn: [receive(conn), receive(conn)],
+        lambda conn, text: (send(conn, text), send(conn, text)),
+    )
+    with Learner(send, receive, *twice) as learner:
         for text in ("oi", "", "olá, ção 🗣️", "ação " * 10_000, "x" * 2**17):
             data = struct.pack("!I", len(text.encode())) + text.encode()
             peer = learner.connect(text)
@@ -101,6 +119,8 @@ def framing(
             _, error = learner.result()
             if error or received != data:
                 hint = "São 4 bytes, struct.pack('!I', tamanho em bytes), e depois o texto."
+                if not received and not error:
+                    hint = "Nada foi enviado: faltou o sendall?"
                 if used(learner, "send") and data.startswith(received):
                     hint = LOST_BY_SEND
                 what = f"o envio de {brief(text)}"
@@ -114,6 +134,13 @@ def framing(
                     what = f"a mensagem {brief(text)}{how}"
                     hint = _framing_hint(learner, data, answer, error if how else "")
                     return not_expected(learner, what, text, answer, error, hint)
+        data = struct.pack("!I", 2) + b"oi"
+        peer = learner.connect("oi", function=3)
+        received = peers.receive(peer, 2 * len(data) + 1)
+        _, error = learner.result()
+        if error or received != 2 * data:
+            hint = "Quem envia não fecha: a conversa continua."
+            return not_expected(learner, "dois envios", 2 * data, received, error, hint)
         one, two = (struct.pack("!I", n) + b"x" * n for n in (2, 3))
         answer, error = _fed(learner, one + two, function=2)
         if error or answer != ["xx", "xxx"]:
@@ -126,6 +153,10 @@ def _framing_hint(learner: Learner, data: bytes, answer: Any, error: str) -> str
     text, came = data[4:].decode(), sum(e.size for e in learner.own_events() if e.receives)
     if isinstance(answer, str) and answer.startswith(text) and answer != text:
         return _TOO_MUCH
+    if isinstance(answer, bytes):
+        return "São bytes, e não texto: faltou o decode?"
+    if "'tuple'" in error:
+        return "unpack devolve uma tupla, mesmo de um número só: use [0]."
     short = isinstance(answer, str) and text.startswith(answer) and came < len(data)
     return _TOO_LITTLE if short or ("unpack requires" in error and came < 4) else ""
 

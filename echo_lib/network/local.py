@@ -23,6 +23,13 @@ _NETSTAT_ROW = re.compile(
     r"^\s*tcp(?:4|46)?\s+(?:\d+\s+\d+\s+)?([\d.]+|\*)[.:](\d+)\s+([\d.]+|\*)[.:](\d+|\*)\s+(\w+)",
     re.MULTILINE | re.IGNORECASE,
 )
+_STATES = {  # como o netstat do macOS e o do Windows os escrevem → como o psutil
+    "LISTENING": "LISTEN",
+    "FIN_WAIT_1": "FIN_WAIT1",
+    "FIN_WAIT_2": "FIN_WAIT2",
+    "SYN_RCVD": "SYN_RECV",
+    "SYN_RECEIVED": "SYN_RECV",
+}
 
 
 @dataclass(frozen=True)
@@ -222,6 +229,8 @@ def next_free_port(host: str = "127.0.0.1", start: int = 61840) -> int:
             if isinstance(failure, socket.gaierror):  # o nome não existe em porta nenhuma
                 break
     assert error is not None
+    if isinstance(error, PermissionError) and start > 1023:  # um bloco que o Windows reservou
+        return next_free_port(host, 0)
     annotate(error, (host, start))
     raise error
 
@@ -282,5 +291,5 @@ def parse_netstat(text: str) -> list[PortUse]:
     for host, port, peer_host, peer_port, state in _NETSTAT_ROW.findall(text):
         peer = (peer_host, int(peer_port)) if peer_port.isdecimal() and peer_port != "0" else None
         local = (host.replace("*", "0.0.0.0"), int(port))
-        rows.append(PortUse(local, peer, "LISTEN" if state == "LISTENING" else state))
+        rows.append(PortUse(local, peer, _STATES.get(state, state)))
     return rows

@@ -1,5 +1,3 @@
 def receber_linhas(conn):
-    dados = b""
-    while parte := conn.recv(1024):
-        dados += parte
-    return dados.decode().removesuffix("\n").split("\n")
+    with conn.makefile(encoding="utf-8", newline="\n") as linhas:
+        return [linha.removesuffix("\n") for linha in linhas]

@@ -1,5 +1,5 @@
 """Verificação: receives_exactly
-Pista: parou com ConnectionError: só vieram 1
+Pista: os outros bytes ainda vinham
 """
 
 

@@ -1,5 +1,5 @@
 """Verificação: server
-Pista: um recv pode cortar um caractere
+Pista: Um eco não precisa de texto: tire o decode
 """
 
 
