@@ -678,6 +678,17 @@ def test_client_with_a_deadline_that_receives_before_sending_is_told_the_order()
     assert "do outro lado" not in check.text
 
 
+def test_an_error_after_a_rightful_accept_says_nothing_of_accept():
+    def forgets_a_name(listener):
+        conn, _ = listener.accept()
+        with conn:
+            conn.sendall(dados)  # noqa: F821
+
+    check = checks.one_visit(forgets_a_name)
+    rejected(check, "NameError")
+    assert "aqui não há accept" not in check.text
+
+
 # 07.3: qual_endereco
 
 

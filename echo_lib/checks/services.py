@@ -45,7 +45,7 @@ def port_is_free(function: Callable[[int], bool]) -> Check:
             answer, error = learner.call(port)
             if error:
                 if "EADDRINUSE" in error:
-                    error = f"{error.partition(chr(10))[0]}\n{_ANSWER}"
+                    error = error.partition("\n")[0] + f" {_ANSWER}"
                 return failed(f"Com {what}. {error}", learner)
             if answer is ... or answer is None:
                 return failed(STUB if answer is ... else f"Com {what}, faltou o return.", learner)
@@ -59,8 +59,8 @@ def port_is_free(function: Callable[[int], bool]) -> Check:
         if network.next_free_port(_HOST, free) != free:
             text = "Você respondeu True, e a porta ficou presa: feche o socket antes de responder."
             return failed(text, learner)
-        places = [e.argument for e in learner.own_events() if e.call == "bind"]
-        if elsewhere := {place[0] for place in places} - {_HOST, "localhost"}:
+        places = [e.local for e in learner.own_events() if e.call == "bind" and e.local]
+        if elsewhere := {place[0] for place in places} - {_HOST}:
             text = f"A pergunta é sobre {_HOST}, e você prendeu o socket em {elsewhere.pop()!r}."
             return failed(text, learner)
         if open_one := _left_open(learner, bind="o socket"):

@@ -59,10 +59,8 @@ def client(function: Callable[[str, int, str], str]) -> Check:
                 return failed(text, learner)
             hint = _client_hint(learner, address, message, answer, error)
             came = "Seu código não terminou." if error == NEVER_ENDED else error
-            if hint in (
-                _TOO_MUCH,
-                _FIRST_SEND,
-            ):  # a explicação do erro, que não sabe do eco, diria outra coisa
+            # A explicação do erro, que não sabe do eco, diria outra coisa.
+            if hint in (_TOO_MUCH, _FIRST_SEND):
                 came = came.split("\n")[0]
             came = came or f"Recebi {brief(answer)}."
             tried = f"Com {brief(message)}{', que volta um byte por vez' if pieces else ''}"
@@ -120,7 +118,7 @@ def _client_hint(learner: Learner, address: Any, message: str, answer: Any, erro
         return "São bytes, e não texto: faltou o decode?"
     if isinstance(answer, str) and answer.startswith(("b'", 'b"')):
         return "str() de bytes só os mostra entre aspas; quem faz deles texto é decode."
-    if gone > len(sent):
+    if gone >= 2 * len(sent):
         return "Você enviou mais de uma vez: o sendall está dentro do laço?"
     if came == len(message) < len(sent):
         return "Você parou no número de letras: conte bytes, que são mais quando há acentos."
@@ -193,11 +191,11 @@ def wrong_answer(
         hint = "A resposta só veio quando o cliente parou de enviar: responda a cada recv."
     error = learner.result(0.5)[1]  # o código pode estar acabando de falhar
     if error and error != NEVER_ENDED:
-        hint = error
+        hint, said = error, error.partition("\n")[0]
         if "UnicodeDecodeError" in error:
-            hint = f"{error.partition(chr(10))[0]} Um eco não precisa de texto: tire o decode."
-        elif used(learner, "accept"):
-            hint = f"{error.partition(chr(10))[0]} `conn` já foi aceito: aqui não há accept."
+            hint = f"{said} Um eco não precisa de texto: tire o decode."
+        elif "EINVAL" in error and used(learner, "accept") and not used(learner, "listen"):
+            hint = f"{said} `conn` já foi aceito: aqui não há accept."
     text = f"Enviei {brief(sent)}, esperava {brief(expected)} e recebi {brief(received)}."
     return failed(f"{text} {hint}", learner)
 
