@@ -88,7 +88,7 @@ def not_expected(
     """Diz o que se tentou, o que se esperava, o que veio, e a pista."""
     came = error or f"Recebi {brief(answer)}."
     if answer is None and not error:
-        hint = "Faltou o return?"
+        hint = hint or "Faltou o return?"
     return failed(f"Com {what}, esperava {brief(expected)}. {came} {hint}", learner)
 
 
