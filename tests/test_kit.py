@@ -63,6 +63,14 @@ def run(tree, *args, encoding="utf-8", **more) -> subprocess.CompletedProcess[st
     return subprocess.run(command, cwd="/", env=variables(tree, **more), **options)
 
 
+def close(kit: pexpect.spawn) -> None:
+    """Fecha o terminal e encerra o programa, mesmo que o fim dele demore numa máquina ocupada."""
+    with contextlib.suppress(pexpect.ExceptionPexpect):
+        return kit.close(force=True)
+    kit.wait()  # o pexpect espera 0,1 s depois do SIGKILL, e às vezes é pouco
+    kit.close()
+
+
 @pytest.fixture
 def start():
     """Uma função que começa um kit.py num terminal e o encerra no fim do teste."""
@@ -72,7 +80,7 @@ def start():
             options = {"encoding": "utf-8", "timeout": INSTALL, "cwd": "/"}
             command = [str(tree / "kit.py"), *args]
             kit = pexpect.spawn(sys.executable, command, env=variables(tree, **more), **options)
-            stack.callback(kit.close, force=True)
+            stack.callback(close, kit)
             return kit
 
         yield start
@@ -92,6 +100,7 @@ def children(kit: pexpect.spawn) -> list[psutil.Process]:
 def end(kit: pexpect.spawn) -> str:
     """Espera o fim do programa e devolve o que ele ainda mostrou."""
     kit.expect(pexpect.EOF, timeout=TIMEOUT)
+    kit.wait()  # o terminal fecha um instante antes de o programa acabar
     kit.close()
     return kit.before
 
