@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from echo_lib import isolated
+from echo_lib.checks import peers
 from echo_lib.isolated import NEVER_ENDED, Learner
 from tests.conftest import TIMEOUT
 
@@ -229,6 +230,15 @@ def test_both_ends_are_one_trace_in_the_order_of_time():
     sent = next(e for e in events if e.role == "client" and e.call == "sendall")
     got = next(e for e in events if e.role == "server" and e.call == "recv")
     assert sent.time < got.time and sent.local == got.peer
+
+
+def test_checker_does_not_draw_the_end_of_a_connection_the_student_reset():
+    with Learner(lambda conn: peers.reset(conn)) as learner:
+        peer = learner.connect()
+        learner.result()
+        peers.receive(peer, 1)  # até o RST chegar
+        peers.end(peer)
+        assert "shutdown" not in [e.call for e in learner.events()]
 
 
 def test_what_was_done_before_the_cut_is_still_told(short_wait):

@@ -1,6 +1,7 @@
 """Esta máquina na rede: endereços, portas em uso e a próxima livre, como o sistema os mostra."""
 
 import os
+import re
 import shlex
 import socket
 import subprocess
@@ -191,3 +192,29 @@ def test_machine_without_route_to_the_world(setup, expected):
     command = [need("unshare"), "--map-root-user", "--net", "sh", "-ec", shell]
     done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT)
     assert (done.stdout, done.stderr) == (expected, "")
+
+
+RESERVED = """'
+from echo_lib import EchoServer
+from echo_lib.network import next_free_port
+print(next_free_port())
+try:
+    EchoServer().start()
+except PermissionError as error:
+    print(*error.__notes__)
+'"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="usa espaços de rede do Linux")
+@pytest.mark.parametrize(("first", "free"), [(61_900, "61900"), (65_000, r"65\d+")])
+def test_block_of_reserved_ports_gives_way_to_one_that_is_not(first, free):
+    """Como os que o Hyper-V e o WSL reservam no Windows, que dão o mesmo PermissionError."""
+    lock = f"""ip link set lo up; cd /proc/sys/net/ipv4
+echo 65000 65535 > ip_local_port_range; echo {first} > ip_unprivileged_port_start; cd /
+"""
+    drop = f"{need('setpriv')} --bounding-set=-net_bind_service --inh-caps=-net_bind_service"
+    shell = f"{lock}exec {drop} {shlex.quote(sys.executable)} -c {RESERVED}"
+    command = [need("unshare"), "--map-root-user", "--net", "sh", "-ec", shell]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT)
+    way_out = rf"Porta livre mais próxima: EchoServer\(port={free}\)"
+    assert re.search(rf"^{free}\n.*{way_out}", done.stdout, re.DOTALL), done

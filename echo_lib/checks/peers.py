@@ -28,6 +28,7 @@ def send(peer: socket.socket, data: bytes) -> None:
 def end(peer: socket.socket) -> None:
     """Diz que não enviará mais nada, e continua a receber (RFC 9293, seção 3.6)."""
     with suppress(OSError):
+        peer.getpeername()  # ENOTCONN: o outro lado já a derrubou, e nada se desenha
         peer.shutdown(socket.SHUT_WR)
 
 

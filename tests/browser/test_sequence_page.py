@@ -48,6 +48,16 @@ def expect_last(notebook, text):
     expect(calls(notebook).last).to_contain_text(text)
 
 
+def expect_reopened(notebook, text):
+    # Um kernel que leva uns 2 s para começar acha o gerenciador dos widgets entre desistir e ler o
+    # arquivo (jupyterlab_widgets 3.0.17). A lição 00 diz o que fazer, e aqui se faz o que ela diz.
+    lost = notebook.view.get_by_text("Error displaying widget: model not found")
+    expect(calls(notebook).last.or_(lost)).to_be_visible()
+    if lost.is_visible():
+        notebook.page.reload()
+    expect_last(notebook, text)
+
+
 def test_student_code_is_drawn_while_the_cell_still_runs(open_lab):
     wait = f"\nthreading.Event().wait({TIMEOUT * 3})"
     notebook = open_lab("ao-vivo", TALK + wait, CLOSE)
@@ -111,10 +121,10 @@ def test_notebook_reopened_shows_the_same_drawing_with_its_kernel_or_without(ope
         assert time.monotonic() < deadline, "o estado do widget não foi salvo com o caderno"
         notebook.page.evaluate("() => jupyterapp.commands.execute('docmanager:save')")
     notebook.page.reload()
-    expect_last(notebook, "escuta close()")
+    expect_reopened(notebook, "escuta close()")
     notebook.page.evaluate(CLOSE_TABS)
     lab.show(notebook.page, "reaberto")
-    expect_last(notebook, "escuta close()")
+    expect_reopened(notebook, "escuta close()")
     diagram(notebook).get_by_role("button", name="Início").click()
     expect(diagram(notebook).get_by_text("1 de 9 chamadas.")).to_be_visible()
 
