@@ -59,7 +59,8 @@ REMEDIES = {  # o que procurar num erro: o que dizer a quem o recebeu
     r"onnection|[Rr]esol|Proxy|SSL|timed out|[Nn]o matching|find a version": (
         "Não consegui baixar os pacotes. Confira a internet, ou use outra rede (a do celular, por\n"
         "exemplo). Se a rede exige um proxy, ponha o endereço dele na variável HTTPS_PROXY.\n"
-        "Sem rede: numa máquina igual a esta, com internet, rode na pasta do kit\n"
+        "Sem rede: numa máquina igual a esta, com internet, rode na pasta do kit (no Windows,\n"
+        "com py em vez de python3)\n"
         "    python3 -m pip download -d pacotes -c constraints.txt hatchling pip .\n"
         "traga para cá a pasta `pacotes` e tente de novo com as variáveis de ambiente\n"
         "PIP_NO_INDEX=1 e PIP_FIND_LINKS=pacotes."

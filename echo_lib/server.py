@@ -27,7 +27,6 @@ from typing import NamedTuple, Self
 from echo_lib.cell import close_on_rerun
 from echo_lib.errors import MOST, MOST_BYTES, Address, annotate, positive, valid_address
 from echo_lib.network import next_free_port, port_holder, resolve
-from echo_lib.trace import untraced_pair
 
 TIMEOUT = 5.0  # segundos: a resolução do nome em start(), o fim da thread em stop()
 _READ, _WRITE = selectors.EVENT_READ, selectors.EVENT_WRITE
@@ -50,8 +49,9 @@ _KEPT_BYTES = 200  # bytes que se guardam da primeira e da última mensagem de c
 # esperam 0,5 a 1 s (p99); com 0,1 ms, de 6 a 13 ms, e o laço anda tanto quanto andava: o que ele
 # perde, uns 15 %, é o trabalho do servidor (tests/benchmarks/busy.py). Um processo à parte não
 # disputaria o interpretador, mas não pararia com o kernel nem apareceria no rastro. O valor
-# anterior volta quando o último servidor para.
-_SWITCH_INTERVAL = 0.0001  # segundos
+# anterior volta quando o último servidor para. O Windows espera milissegundos inteiros, e 0 seria
+# não esperar (CPython, Python/condvar.h).
+_SWITCH_INTERVAL = 0.001 if sys.platform == "win32" else 0.0001  # segundos
 _CUT = "saiu: a conexão foi cortada"
 
 
@@ -307,7 +307,7 @@ class EchoServer:
         self._selector = undo.enter_context(selectors.DefaultSelector())
         self._poll = _poller(self._selector)
         undo.callback(self.__dict__.pop, "_poll")  # e com ele o epoll duplicado
-        self._wake_receiver, self._wake_sender = map(undo.enter_context, untraced_pair())
+        self._wake_receiver, self._wake_sender = map(undo.enter_context, socket.socketpair())
         self._wake_receiver.settimeout(None)  # socket.setdefaulttimeout() não vale para ele
         self._wake_sender.setblocking(False)
         self._selector.register(self._listener, _READ)

@@ -118,6 +118,7 @@ class Trace:
         with _patch_lock:
             _active.append(self)
             socket.socket = TracedSocket  # type: ignore[misc]
+            socket.socketpair = _untraced_pair
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -125,6 +126,7 @@ class Trace:
             _active.remove(self)
             if not _active:
                 socket.socket = _plain_socket  # type: ignore[misc]
+                socket.socketpair = _plain_pair
 
     def events(self, after: int = 0, most: int | None = None) -> list[Event]:
         """Os eventos guardados, em ordem de tempo.
@@ -426,12 +428,12 @@ class TracedSocket(socket.socket):
             self._trace._make_room()
 
 
-def untraced_pair() -> tuple[socket.socket, socket.socket]:
-    """Um socketpair fora do rastro: no Windows ele é feito de sockets TCP comuns."""
+def _untraced_pair(*arguments: Any, **named: Any) -> tuple[socket.socket, socket.socket]:
+    """Um socketpair fora do rastro: no Windows, o do asyncio é feito de sockets TCP comuns."""
     with _patch_lock:
         current, socket.socket = socket.socket, _plain_socket  # type: ignore[misc]
         try:
-            return socket.socketpair()
+            return _plain_pair(*arguments, **named)
         finally:
             socket.socket = current  # type: ignore[misc]
 
@@ -457,6 +459,7 @@ def _bare(error: BaseException | None) -> BaseException | None:
 
 
 _plain_socket = socket.socket
+_plain_pair = socket.socketpair
 _recv = _plain_socket.recv
 _recv_into = _plain_socket.recv_into
 _send = _plain_socket.send

@@ -418,12 +418,23 @@ def test_sockets_that_are_not_tcp_work_and_are_not_recorded(trace):
         udp.connect(udp.getsockname())
         udp.send(DATA)
         assert udp.recv(1024) == DATA
-    if sys.platform != "win32":
-        one, other = socket.socketpair()
-        with one, other:
-            one.sendall(DATA)
-            assert other.recv(1024) == DATA
+    one, other = socket.socketpair()
+    with one, other:
+        one.sendall(DATA)
+        assert other.recv(1024) == DATA
     assert trace.events() == []
+
+
+def test_pair_made_of_tcp_sockets_as_on_windows_is_not_recorded(trace, monkeypatch):
+    monkeypatch.setattr("echo_lib.trace._plain_pair", connected)
+    asyncio.run(asyncio.sleep(0))  # o laço do asyncio tem o seu par
+    one, other = socket.socketpair()
+    with one, other:
+        one.sendall(DATA)
+        assert other.recv(1024) == DATA
+    assert trace.events() == []
+    with socket.create_server((HERE, 0)):
+        assert trace.events()
 
 
 @pytest.mark.parametrize("wrap", [bytes, bytearray, memoryview, lambda b: array.array("H", b)])
