@@ -1,0 +1,41 @@
+"use strict";
+// O jupyterlab_widgets (até a versão 3.0.17, ao menos) procura cada widget de um notebook reaberto
+// por 2 s, e quase ao fim deles não olha de novo: se o kernel fica pronto nessa hora, o que estava
+// gravado chega, e na página fica o erro. Aqui se pede outra vez o mesmo desenho.
+// Sem ferramentas de montagem: o que o JupyterLab espera de uma extensão são só `init` e `get`
+// (https://jupyterlab.readthedocs.io/en/stable/extension/extension_dev.html).
+{
+  const LOST = "Error displaying widget: model not found";
+  const TRIES = 2; // o que não foi gravado não vem nunca
+  const NOT_SAVED = "O que estava aqui não foi gravado com o notebook: execute a célula de novo.";
+
+  /** O que desenha cada saída dos notebooks abertos, e a saída que ele desenha. */
+  function* renderers(app) {
+    for (const panel of app.shell.widgets("main"))
+      for (const cell of panel.content?.widgets ?? [])
+        for (const [index, output] of (cell.outputArea?.widgets ?? []).entries())
+          for (const renderer of output.widgets ?? [])
+            yield [renderer, cell.outputArea.model.get(index)];
+  }
+
+  const activate = (app) => {
+    const tried = new WeakMap();
+    const drawAgain = (node) => {
+      const tries = tried.get(node) ?? 0;
+      if (tries === TRIES) return void (node.textContent = NOT_SAVED);
+      tried.set(node, tries + 1);
+      for (const [renderer, output] of renderers(app))
+        if (renderer.node === node) renderer.renderModel(output);
+    };
+    new MutationObserver((records) => {
+      for (const { target, addedNodes } of records)
+        if (addedNodes.length === 1 && addedNodes[0].data === LOST) drawAgain(target);
+    }).observe(document.body, { childList: true, subtree: true });
+  };
+
+  const plugin = { id: "echo-lib:desenhos", autoStart: true, activate };
+  (globalThis._JUPYTERLAB ??= {})["echo-lib"] = {
+    init() {},
+    get: async () => () => ({ __esModule: true, default: plugin }),
+  };
+}
