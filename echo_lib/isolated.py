@@ -8,6 +8,7 @@ das duas pontas viram um só, para o diagrama.
 from __future__ import annotations
 
 import builtins
+import inspect
 import io
 import linecache
 import os
@@ -66,8 +67,9 @@ class Learner:
             self._code = _pickled((functions, _sources(functions)))
         except Exception as error:
             self._code = b""
+            which = " ou ".join(_stuck(functions)) or "uma variável"
             self._failed = (
-                "Seu código usa uma variável que não passa a outro processo "
+                f"Seu código usa {which}, de fora da função, e isso não passa a outro processo "
                 f"({type(error).__name__}: {error}). Use só os argumentos que a função recebe: "
                 "um socket, um servidor ou uma trava já abertos no notebook não servem."
             )
@@ -334,6 +336,22 @@ def _sources(functions: tuple[Any, ...]) -> dict[str, list[str]]:
         files |= {f.__code__.co_filename for f in (function, *near) if hasattr(f, "__code__")}
     found = {file: linecache.getlines(file) for file in files}
     return {file: lines for file, lines in found.items() if lines}
+
+
+def _stuck(functions: tuple[Any, ...]) -> list[str]:
+    """Os nomes de fora que estas funções usam e que não passam a outro processo."""
+    used: dict[str, Any] = {}
+    for function in filter(inspect.isfunction, map(_innermost, functions)):
+        with suppress(ValueError):  # usa um nome da função de fora que ainda não tem valor
+            outside = inspect.getclosurevars(function)
+            used |= {**outside.globals, **outside.nonlocals}
+    stuck = []
+    for name, value in used.items():
+        try:
+            _pickled(value)
+        except Exception:
+            stuck.append(name)
+    return stuck
 
 
 def _innermost(function: Any) -> Any:

@@ -657,6 +657,7 @@ def test_what_cannot_go_to_another_process_is_said():
 
     check = checks.many_clients(uses_a_lock_of_the_notebook)
     assert not check.ok and "uma trava já abertos no notebook não servem" in check.text
+    assert "usa lock, de fora da função" in check.text
 
 
 def test_socket_of_the_notebook_is_said():

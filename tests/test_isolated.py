@@ -123,6 +123,7 @@ def test_variable_that_can_not_go_to_another_process_is_told():
         with Learner(lambda: mine.fileno()) as learner:
             answer, error = learner.call()
         assert answer is None and "cannot pickle 'socket' object" in error
+        assert "Seu código usa mine, de fora da função" in error
         assert "Use só os argumentos" in error
 
 
