@@ -366,8 +366,7 @@ export function mount(el, store, onExport) {
   // Ao fim da célula o JupyterLab refaz a saída: o desenho novo continua de onde o outro estava.
   const state = (store.view = { connection: null, until: null, selected: null, ...store.view });
   let plan, range, hovered = null, following = false, reading = false, revealing = false, before = 0, frame = 0;
-  const born = performance.now();
-  let seen = store.latest;
+  let seen = store.latest, since = null; // desde quando há o que desenhar
 
   const pause = button("Pausar", () => showUntil(live() ? plan.chosen.at(-1)?.id ?? null : null));
   const first = button("Início", () => step(-Infinity));
@@ -440,7 +439,8 @@ export function mount(el, store, onExport) {
     const left = Math.floor(stage.clientWidth - plan.width - 2);
     root.style.setProperty("--echo-list", `${left >= SIZES.tight ? Math.min(wide, left) : wide}px`);
     // O que já aconteceu se lê do começo; o que passa a acontecer, segue-se.
-    if (store.latest !== seen && performance.now() - born > SETTLED) following ||= !reading;
+    if (store.rows.length) since ??= performance.now();
+    if (store.latest !== seen && performance.now() - since > SETTLED) following ||= !reading;
     seen = store.latest;
     fillFilter();
     head.style.width = body.style.width = `calc(var(--echo-list) + ${plan.width}px)`;
