@@ -135,7 +135,8 @@ _BY_NAME: dict[str, tuple[str, str, str]] = {
     "ECONNRESET": (
         "a conexão{onde} foi cortada pelo outro lado (RST).",
         "o programa de lá terminou de repente, ou fechou o socket sem ler tudo o que você enviou.",
-        "veja se o servidor ainda está de pé e conecte de novo: esta conexão não volta.",
+        "esta conexão não volta. No cliente, veja se o servidor ainda está de pé e conecte de "
+        "novo; no servidor, feche-a e atenda o próximo.",
     ),
     "ECONNABORTED": (
         "a conexão{onde} foi abortada por esta máquina.",
@@ -147,7 +148,8 @@ _BY_NAME: dict[str, tuple[str, str, str]] = {
         "não dá para enviar: este socket não tem conexão{onde} aberta para escrita.",
         "o outro lado já fechou a conexão, você mesmo chamou shutdown(), ou o connect nunca foi "
         "feito.",
-        "crie um socket novo, chame connect e só então envie.",
+        "no cliente, crie um socket novo, chame connect e só então envie; no servidor, feche esta "
+        "conexão e atenda o próximo.",
     ),
     "EPROTOTYPE": (
         "o sistema diz que este protocolo não serve para este socket.",
@@ -260,6 +262,26 @@ _TOO_FEW = (
     "o def pede mais argumentos do que a chamada passa; numa thread, quem os passa é args.",
     "compare os parênteses do def com os da chamada.",
 )
+_TOO_MANY = (
+    "a função foi chamada com mais argumentos do que o def dela pede.",
+    "a chamada passa algo que o def não recebe; numa thread, quem os passa é args.",
+    "compare os parênteses do def com os da chamada.",
+)
+_THREAD = (
+    "o Thread não entendeu os argumentos: o primeiro, sem nome, não é a função.",
+    "a função e os argumentos dela vão com nome.",
+    "escreva threading.Thread(target=atender, args=(conn,)).",
+)
+_FORGOTTEN = (
+    "esse nome já não existe: o Python o apaga quando o except acaba.",
+    "é o nome depois do as, em except … as erro.",
+    "guarde o erro em outro nome dentro do except, ou use raise ali mesmo.",
+)
+_NOTHING_TO_RAISE = (
+    "o raise, sozinho, repete o erro que se trata, e aqui não há nenhum.",
+    "ele está fora do except.",
+    "ponha o raise dentro do except, na última tentativa.",
+)
 _HOST_BITS = (
     "esse é o endereço de uma máquina, e ip_network esperava o da rede dela.",
     "no endereço de uma rede, os bits que a máscara não marca são todos zero.",
@@ -297,6 +319,7 @@ _ENCODE = (
     "confira o texto; para mensagens use mensagem.encode(), que é UTF-8.",
 )
 
+_TAKES = r"(bind|connect|connect_ex|create_server)\(\) takes"
 # Do tipo, o que a mensagem diz, e os textos; vale o primeiro.
 _BY_TYPE = (
     (UnicodeDecodeError, "", _DECODE),
@@ -309,6 +332,10 @@ _BY_TYPE = (
     (TypeError, r"recv\(\) (takes at least|missing) 1", _NO_SIZE),
     (TypeError, r"sendall\(\) (takes at least|missing) 1", _NO_DATA),
     (TypeError, r"missing \d+ required (positional|keyword-only) argument", _TOO_FEW),
+    (TypeError, rf"^(?!.*{_TAKES}).* takes .*positional arguments? but \d+ w", _TOO_MANY),
+    (AssertionError, "group argument must be None", _THREAD),
+    (UnboundLocalError, "cannot access local variable '(e|ex|exc|err|erro|error)'", _FORGOTTEN),
+    (RuntimeError, "No active exception to reraise", _NOTHING_TO_RAISE),
     (TypeError, r"argument after \* must be an iterable, not \w*[sS]ocket", _NOT_A_TUPLE),
 )
 _NUMBERS = re.compile(r"[0-9.]+")
@@ -319,8 +346,7 @@ _SOCKET_CALL = re.compile(
 )
 _WAITING = re.compile(r"\.(recv|accept)\(|_left\(")  # ou o prazo de EchoClient, entre dois recv
 _ADDRESS_TYPE = re.compile(
-    r"(bind|connect|connect_ex|create_server)\(\) takes|AF_INET|interpreted as an integer"
-    r"|bytearray expected|values to unpack"
+    rf"{_TAKES}|AF_INET|interpreted as an integer|bytearray expected|values to unpack"
 )
 
 

@@ -19,7 +19,7 @@ import subprocess
 import sys
 import threading
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence, Set
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
@@ -467,7 +467,7 @@ class _Worker:
                 given = () if opened is None else (opened,)
                 value = self.functions[function](*given, *arguments)
         except BaseException as problem:  # é o código do aluno: até um sys.exit() é resposta
-            error = _told(problem, self.sources)
+            error = told(problem, self.sources)
         if isinstance(opened, socket.socket):  # a outra ponta não espera à toa
             with suppress(OSError):  # sem rastro: não foi o aluno
                 socket.SocketType.shutdown(opened, socket.SHUT_RDWR)
@@ -539,8 +539,12 @@ def _limit(pieces: list[int], asking: threading.Lock) -> None:
     tracing._recv_into = recv_into  # type: ignore[assignment]
 
 
-def _told(problem: BaseException, sources: frozenset[str]) -> str:
-    """O erro, a linha do aluno em que nasceu e a explicação."""
+def told(problem: BaseException, sources: Set[str]) -> str:
+    """O erro, a linha do aluno em que nasceu e a explicação.
+
+    Argumentos:
+        sources: os arquivos, ou células, do aluno.
+    """
     name = type(problem).__name__
     known = next(kind for kind in type(problem).__mro__ if kind.__module__ == builtins.__name__)
     if known.__name__ != name:  # uma exceção do aluno, ou de um módulo: de que família é

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import builtins
 import os
+import re
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from time import monotonic, sleep
 from typing import IO, Any
 
-from echo_lib.errors import Address
+from echo_lib.errors import Address, explain
 from echo_lib.isolated import NO_WINDOW
 from echo_lib.network import ports, spare_port
 
@@ -21,9 +24,11 @@ HOST = "127.0.0.1"
 class Program:
     """O programa que `serving` abriu, com o endereço que recebeu."""
 
-    def __init__(self, process: subprocess.Popen[bytes], address: Address, errors: IO[Any]) -> None:
+    def __init__(
+        self, process: subprocess.Popen[bytes], path: str, address: Address, errors: IO[Any]
+    ) -> None:
         self.address = address
-        self._process, self._errors = process, errors
+        self._process, self._path, self._errors = process, path, errors
 
     def wait(self, seconds: float) -> str:
         """Espera até que ele escute na porta que recebeu.
@@ -52,7 +57,7 @@ class Program:
         with suppress(subprocess.TimeoutExpired):
             code = self._process.wait(seconds)
             self._errors.seek(0)
-            return failure(code, self._errors.read())
+            return failure(code, self._errors.read(), self._path)
         return ""
 
 
@@ -78,7 +83,7 @@ def serving(path: str) -> Iterator[Program]:
         ) as process,
     ):
         try:
-            yield Program(process, address, errors)
+            yield Program(process, path, address, errors)
         finally:
             process.kill()
 
@@ -88,7 +93,33 @@ def environment() -> dict[str, str]:
     return {**os.environ, "PYTHONIOENCODING": "utf-8"}
 
 
-def failure(code: int, errors: bytes) -> str:
-    """Como um programa acabou: a última linha do traceback ou, sem ela, o código de saída."""
-    last = errors.decode(errors="replace").strip().splitlines()[-1:]
-    return f"falhou: {last[0]}" if last else f"acabou antes da hora (código {code})."
+def failure(code: int, errors: bytes, path: str) -> str:
+    """Como um programa acabou: o erro, a linha dele e a explicação; sem erro, o código de saída.
+
+    Argumentos:
+        code: o código de saída.
+        errors: o que o programa escreveu em stderr, em geral um traceback.
+        path: o arquivo .py do programa.
+    """
+    lines = errors.decode(errors="replace").strip().splitlines()
+    if not lines:
+        return f"acabou antes da hora (código {code})."
+    places = [i for i, line in enumerate(lines) if Path(path).name in line and ", line " in line]
+    where = ""
+    if places:
+        number = re.sub(r".*, line (\d+).*", r"\1", lines[places[-1]])
+        where = f", na linha {number}, `{lines[places[-1] + 1].strip()}`"
+    explanation = _explained(lines[-1])
+    return f"falhou: {lines[-1]}{where}." + (f"\n{explanation}" if explanation else "")
+
+
+def _explained(last: str) -> str:
+    """A explicação do erro que a última linha de um traceback nomeia, ou ""."""
+    name, _, said = last.partition(": ")
+    kind = getattr(builtins, name, None)
+    if not (isinstance(kind, type) and issubclass(kind, Exception)):
+        return ""
+    code = re.match(r"\[(?:Errno|WinError) (\d+)\] (.*)", said)
+    with suppress(TypeError):  # UnicodeDecodeError pede outros argumentos
+        return str(explain(kind(int(code[1]), code[2]) if code else kind(said)) or "")
+    return ""

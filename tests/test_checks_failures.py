@@ -4,6 +4,7 @@ import errno
 import socket
 import sys
 import time
+from contextlib import suppress
 
 import cloudpickle
 import pytest
@@ -326,6 +327,53 @@ def count_messages(conn):
     return 3
 
 
+def patient_after_the_first(conn):
+    total = 0
+    with suppress(OSError):
+        while data := conn.recv(1024):
+            conn.sendall(data)
+            total += len(data)
+            conn.settimeout(1)
+    return total
+
+
+def back_to_recv_after_the_deadline(conn):
+    conn.settimeout(1)
+    data, total = b"oi", 0
+    with suppress(ConnectionError):
+        while data:
+            with suppress(TimeoutError):
+                data = conn.recv(1024)
+                conn.sendall(data)
+                total += len(data)
+    return total
+
+
+def spins_at_the_end(conn):
+    conn.settimeout(1)
+    while True:
+        conn.sendall(conn.recv(1024))
+
+
+def answers_at_the_end(conn):
+    conn.settimeout(1)
+    data = b""
+    with suppress(OSError):
+        while piece := conn.recv(1024):
+            data += piece
+    conn.sendall(data)
+    return len(data)
+
+
+def send_once(conn):
+    conn.settimeout(1)
+    total = 0
+    with suppress(OSError):
+        while data := conn.recv(65536):
+            total += conn.send(data)
+    return total
+
+
 def one_message(conn):
     data = conn.recv(1024)
     conn.sendall(data)
@@ -352,6 +400,11 @@ def test_survivor_is_accepted_in_any_style(answer):
         (catching(OSError, timeout=None), "um cliente que se calou, você continuou esperando"),
         (catching(OSError, timeout=0.35), "antes de um segundo"),
         (catching(TimeoutError), "devolva o que já ecoou"),
+        (patient_after_the_first, "Com um cliente que nunca falou"),
+        (back_to_recv_after_the_deadline, "você voltou ao recv: saia do laço"),
+        (spins_at_the_end, "O recv já devolveu b'': é o fim, saia do laço."),
+        (answers_at_the_end, "voltou ao recv sem responder"),
+        (send_once, "send pode aceitar só uma parte"),
         (guard_only_recv, "O corte também pode chegar no sendall"),
     ],
 )

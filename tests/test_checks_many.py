@@ -343,6 +343,15 @@ def counts(conn, board, lock):
             board["agora"] -= 1
 
 
+def counts_and_closes(conn, board, lock):
+    with conn:
+        counts(conn, board, lock)
+
+
+def not_callable(conn, board, lock):
+    board["agora"] += lock()
+
+
 def counts_by_hand(conn, board, lock):
     lock.acquire()
     board["agora"] = board.get("agora", 0) + 1
@@ -470,7 +479,7 @@ def does_not_echo(conn, board, lock):
         pass
 
 
-@pytest.mark.parametrize("answer", [counts, counts_by_hand])
+@pytest.mark.parametrize("answer", [counts, counts_by_hand, counts_and_closes])
 def test_counting_with_the_lock_passes(answer):
     assert checks.counter(answer).ok, checks.counter(answer)
 
@@ -479,7 +488,7 @@ def test_counting_with_the_lock_passes(answer):
     ("answer", "hint"),
     [
         (without_the_lock, "Ler, somar e escrever são três passos"),
-        (a_lock_for_each, "Ler, somar e escrever são três passos"),
+        (a_lock_for_each, "Só a trava que a função recebe é a mesma para todas"),
         (counts_down_twice, "O mesmo cliente foi descontado duas vezes?"),
         (counts_down_only_who_falls, "também chega ao desconto?"),
         (lock_only_on_the_way_in, "O desconto também é ler, subtrair e escrever"),
@@ -488,6 +497,7 @@ def test_counting_with_the_lock_passes(answer):
         (forgets_who_drops, "4 clientes caíram de repente"),
         (never_subtracts, "Metade saiu: esperava 4"),
         (wrong_key, "KeyError: 'agoro'"),
+        (not_callable, """object is not callable, em `board["agora"] += lock()`."""),
         (does_not_echo, "A função ecoa o que recebe?"),
         (one_message, "falta um laço?"),
         (locks_twice, "Ou espera uma trava que ela mesma guarda?"),
@@ -517,6 +527,11 @@ def chat(conn, room, lock):
     finally:
         with lock:
             room.remove(conn)
+
+
+def chat_and_close(conn, room, lock):
+    chat(conn, room, lock)
+    conn.close()
 
 
 def chat_under_the_lock(conn, room, lock):
@@ -617,7 +632,7 @@ def a_room_of_ones_own(conn, room, lock):
                 other.sendall(data)
 
 
-@pytest.mark.parametrize("answer", [chat, chat_under_the_lock])
+@pytest.mark.parametrize("answer", [chat, chat_under_the_lock, chat_and_close])
 def test_chat_room_passes(answer):
     assert checks.chat_room(answer).ok, checks.chat_room(answer)
 

@@ -111,6 +111,9 @@ CONNECT = "s = socket.create_connection((host, int(port)), 5)\n"
         (CONNECT + "s.sendall(text.encode())\ns.recv(99)", "Faltou o print?"),
         (CONNECT + "s.sendall(text.encode())\nprint(s.recv(99))", "faltou o decode"),
         (CONNECT + "s.sendall(text.encode())\nprint(s.recv(3).decode())", "cortou uma letra"),
+        (CONNECT + "s.sendall(text.encode())\nprint(text)", "fechou sem receber o eco inteiro"),
+        (CONNECT + "s.sendall(textos.encode())", "na linha 4, `s.sendall(textos.encode())`."),
+        ("socket.create_connection((host, 1), 5)", "nenhum programa escuta nesse endereço"),
     ],
 )
 def test_mistake_in_a_program_gets_its_hint(tmp_path, monkeypatch, body, hint):
@@ -128,6 +131,7 @@ def test_program_that_does_not_exist_is_said():
 def test_states_reach_and_networks():
     assert checks.states(lambda port: sorted(row.state for row in ports(port))).ok
     assert "esperava ['LISTEN']" in checks.states(lambda port: []).text
+    assert "só o .state" in checks.states(ports).text
     by_age = checks.states(lambda port: sorted((r.state for r in ports(port)), reverse=True))
     assert "São esses: falta a ordem alfabética." in by_age.text
     assert checks.reach(
@@ -144,7 +148,7 @@ def test_states_reach_and_networks():
     by_look = checks.same_network(lambda one, other, mask: one[:9] == other[:9])
     assert not by_look.ok and "10.9.8.7" in by_look.text
     assert "reticências" in checks.reach(lambda host: ...).text
-    assert "Faltou o return" in checks.reach(lambda host: None).text
+    assert "Com '127.0.0.1', a função devolveu None. Faltou o return" in checks.reach(print).text
 
 
 SERVER = """import socket, sys
@@ -167,6 +171,8 @@ PATIENT = SERVER.replace("            while", "          try:\n            while
         ("1 / 0", "falhou: ZeroDivisionError"),
         (SERVER.replace("while True", "for _ in [1]"), "O programa acabou antes da hora"),
         (SERVER, "O programa falhou: ConnectionResetError"),
+        (SERVER, "é de um cliente só: o servidor continua"),
+        (PATIENT.replace("while True", "for _ in range(5)"), "Ele não acaba sozinho"),
         (SERVER.replace("while dados", "if dados"), "o servidor volta ao recv, até vir b''"),
         (
             PATIENT.replace("conn.sendall", "print(dados.decode()); conn.sendall"),

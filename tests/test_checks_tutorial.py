@@ -531,6 +531,13 @@ def patient_in_all(conn):
             conn.sendall(conn.recv(1024))
 
 
+def patient_after_the_first(conn):
+    with suppress(TimeoutError):
+        while data := conn.recv(1024):
+            conn.sendall(data)
+            conn.settimeout(0.3)
+
+
 def impatient(conn):
     conn.settimeout(0.01)
     with suppress(TimeoutError):
@@ -544,6 +551,7 @@ def impatient(conn):
         (patient_with_error, "O prazo acabou, como devia: falta capturar o TimeoutError"),
         (patient_in_all, "o prazo recomeça a cada recv"),
         (impatient, "desistiu cedo demais: o cliente pode calar-se por 0,3 s"),
+        (patient_after_the_first, "Um cliente que nunca falou: você continuou esperando"),
     ],
 )
 def test_mistake_in_giving_up_gets_its_hint(function, hint):
@@ -658,7 +666,7 @@ def stuck_with_the_first(s, n):
         (does_not_count_the_fall, "a função não voltou: ela conta?"),
         (endless, "a função não voltou: ela conta?"),
         (stuck_with_the_first, "Quem volta ao accept?"),
-        (several_at_once, "O cliente 1 não recebeu o eco"),
+        (several_at_once, "atenda cada um antes de voltar ao accept"),
         (lambda s, n: None, "A função voltou depois de atender 0"),
     ],
 )

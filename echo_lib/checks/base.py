@@ -15,7 +15,7 @@ from echo_lib.trace import Event
 MESSAGES = ("oi", "olá, ção 🗣️", "ação " * 400)  # esta, cortada em 1024, parte um ç
 BYTE_BY_BYTE = [1] * 40  # os pedaços em que a conexão entrega o que chega
 STUB = "Ainda estão ali as reticências: troque-as pela sua resposta."
-_NOTHING = "A função devolveu None. Faltou o return? (Um método como .sort() também devolve None.)"
+_NOTHING = "a função devolveu None. Faltou o return? (Um método como .sort() também devolve None.)"
 LOST_BY_SEND = "send pode aceitar só uma parte dos bytes, e diz quantos; sendall envia todos."
 
 
@@ -72,12 +72,12 @@ def compare(
     with Learner(function) as learner:
         for arguments, expected in cases.items():
             answer, error = learner.call(*arguments)
+            what = given or ", ".join(map(reprlib.repr, arguments))
             if error or answer is ... or answer is None:
-                said = error or (STUB if answer is ... else _NOTHING)
+                said = error or (STUB if answer is ... else f"Com {what}, {_NOTHING}")
                 return failed(said, learner)
             if answer != expected or type(answer) is not type(expected):
-                said = given or ", ".join(map(reprlib.repr, arguments))
-                text = f"Com {said}, esperava {expected!r} e recebi {brief(answer)}."
+                text = f"Com {what}, esperava {expected!r} e recebi {brief(answer)}."
                 return failed(text, learner)
     return None
 

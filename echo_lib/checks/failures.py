@@ -12,7 +12,7 @@ from typing import Any
 
 from echo_lib import isolated
 from echo_lib.checks import peers
-from echo_lib.checks.base import MESSAGES, Check, brief, failed, not_expected, passed
+from echo_lib.checks.base import LOST_BY_SEND, MESSAGES, Check, brief, failed, not_expected, passed
 from echo_lib.checks.tutorial import echo_server
 from echo_lib.errors import CODES, Address
 from echo_lib.isolated import NEVER_ENDED, Learner
@@ -254,7 +254,8 @@ def survives(function: Callable[[socket.socket], int]) -> Check:
         function: recebe `conn`; ecoa tudo e devolve quantos bytes ecoou, sem erro.
     """
     with Learner(function) as learner:
-        for step in (_talks, _half_closed, _goes_silent, _is_cut, _is_cut_while_sending):
+        steps = _talks, _half_closed, _goes_silent, _never_speaks, _is_cut, _is_cut_while_sending
+        for step in steps:
             if wrong := step(learner):
                 return wrong
     return passed("Certo: ecoa tudo, conta, e nem corte, nem silêncio, nem meia conexão o derruba.")
@@ -268,11 +269,25 @@ def _talks(learner: Learner) -> Check | None:
             error = learner.result(0.5)[1]  # o código pode estar acabando de falhar
             hint = "" if error else "A função voltou antes do fim: o return está dentro do laço?"
             hint = "Falta um laço que volte ao recv?" if error == NEVER_ENDED else hint
+            if not error.startswith("Seu código parou"):
+                hint = _unanswered(learner, received) or hint
             error = "" if error == NEVER_ENDED else error
             what = f"o envio de {brief(data)}"
             return not_expected(learner, what, data, received, error, hint)
     peers.end(peer)
     return _counted(learner, "três mensagens e o fim", sum(len(m.encode()) for m in MESSAGES))
+
+
+def _unanswered(learner: Learner, received: bytes) -> str:
+    """A pista do que as chamadas mostram: um send, ou uma espera antes de responder."""
+    learner.look()
+    own = learner.own_events()
+    if received and any(event.call == "send" for event in own):
+        return LOST_BY_SEND
+    first = next((i for i, event in enumerate(own) if event.receives and event.size), len(own))
+    if any(event.call == "recv" for event in own[first + 1 : first + 2]):
+        return "Você recebeu, e voltou ao recv sem responder: devolva o que cada recv traz."
+    return ""
 
 
 def _half_closed(learner: Learner) -> Check | None:
@@ -297,6 +312,12 @@ def _goes_silent(learner: Learner) -> Check | None:
     if not wrong and (long := _too_long(learner)):
         return failed(f"Com um cliente que se calou: {long}", learner)
     return wrong
+
+
+def _never_speaks(learner: Learner) -> Check | None:
+    learner.connect()
+    hint = "O prazo já vale no primeiro recv?"
+    return _counted(learner, "um cliente que nunca falou", 0, hint, _PATIENCE)
 
 
 def _too_long(learner: Learner) -> str:
@@ -331,17 +352,28 @@ def _counted(
     """Confere quantos bytes a função diz ter ecoado; com None, qualquer número serve."""
     answer, error = learner.result(timeout)
     if error == NEVER_ENDED:
-        text = f"Com {what}, você continuou esperando. Falta um prazo, ou o fim? {hint}"
+        text = f"Com {what}, você continuou esperando. {_still(learner)} {hint}"
         return failed(text, learner)
     if error:
         return failed(f"Com {what}. {error} {hint}", learner)
     if answer is None:
         return failed(f"Com {what}, a função devolveu None. Faltou o return?", learner)
     if type(answer) is not int or expected not in (None, answer):
-        hint = "Conte os bytes que ecoou, em todos os envios, também quando há um erro."
+        hint = "Conte os bytes que ecoou, em todos os envios, também quando há um erro, e a partir "
+        hint += "de 0 para cada cliente."
         wanted = "um número" if expected is None else expected
         return failed(f"Com {what}, esperava {wanted}, recebi {brief(answer)}. {hint}", learner)
     return None
+
+
+def _still(learner: Learner) -> str:
+    """Por que o código ainda espera, pelo que os recv dele trouxeram."""
+    own = [event for event in learner.own_events() if event.receives]
+    if own and not own[-1].size and not own[-1].error:
+        return "O recv já devolveu b'': é o fim, saia do laço."
+    if any(isinstance(event.error, TimeoutError) for event in own):
+        return "O prazo acabou, e você voltou ao recv: saia do laço."
+    return "Falta um prazo, ou o fim?"
 
 
 @contextmanager

@@ -134,7 +134,8 @@ def _second_is_served(guests: Guests) -> str:
     if peers.exchange(guests.silent, b"oi") == b"oi":
         hint = "O primeiro, quando fala, recebe: até ele sair, o seu código não volta ao accept?"
         return f"{what} e não recebeu nada. {hint}"
-    hint = "Você chama accept, recv e sendall? Se há thread, ela começou (start)?"
+    hint = "Você chama accept, no socket que recebeu, recv e sendall? Se há thread, ela começou "
+    hint += "(start)?"
     return f"{what}; nem ele nem o primeiro receberam eco. {hint}"
 
 
@@ -305,7 +306,8 @@ class House:
         except ConnectionError:
             pass  # a queda do cliente: quem chamou a função a espera
         except BaseException as error:
-            self.error = f"Seu código parou com {type(error).__name__}: {error}."
+            code = getattr(self._function, "__code__", None)
+            self.error = isolated.told(error, {getattr(code, "co_filename", "")})
         finally:
             conn.close()
 
@@ -318,8 +320,8 @@ class House:
 
 def _has_left(conn: socket.socket) -> bool:
     """Se o cliente desta conexão fechou, caiu, ou foi o código que a fechou."""
-    conn.settimeout(0)
     try:
+        conn.settimeout(0)
         return not conn.recv(1, socket.MSG_PEEK)
     except BlockingIOError:
         return False
@@ -341,7 +343,8 @@ def _count(function: Handler) -> str:
         hint = "Uma thread que guarda a trava enquanto conversa deixa as outras à porta."
         return house.because(what, hint if answered else _NO_ECHO)
     if not house.until(lambda: board.now == _CROWD):
-        hint = "Ler, somar e escrever são três passos: o que impede outra thread no meio deles?"
+        hint = "Ler, somar e escrever são três passos: o que impede outra thread no meio deles? "
+        hint += "Só a trava que a função recebe é a mesma para todas."
         what = f"Com {_CROWD} clientes conectados, placar['agora'] é {board.now!r}."
         return house.because(what, hint)
     half = _CROWD // 2

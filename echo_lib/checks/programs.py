@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from time import sleep
+from time import monotonic, sleep
 from typing import Any
 
 from echo_lib import isolated, network, program
@@ -22,6 +23,7 @@ from echo_lib.trace import Trace, TracedSocket
 
 _BEGIN = 15.0  # segundos para um programa começar a escutar
 _LULL = 1.5  # segundos sem cliente nenhum
+_ONE_FELL = "ConnectionResetError é de um cliente só: o servidor continua."
 _NEVER_ENDED = "o programa não terminou: falta um close, ou um laço não acaba?"
 
 
@@ -36,6 +38,9 @@ def client_program(path: str) -> Check:
     for message in MESSAGES:
         with Trace() as trace, EchoServer(port=0) as server:
             shown, error = _run(path, *map(str, server.address), message)
+            deadline = monotonic() + isolated.TIMEOUT
+            while server.clients and monotonic() < deadline:  # até o servidor saber que ele saiu
+                sleep(0.01)
             messages = server.totals[0]
         text = ""
         came = arrived(trace)
@@ -50,6 +55,8 @@ def client_program(path: str) -> Check:
             text = f"Esperava {brief(message)} na tela; vi {brief(shown)}. {hint}"
         elif came.strip() != message.strip().encode():
             text = f"Com a mensagem {brief(message)}, ao servidor chegou {brief(came)}."
+        elif any(isinstance(event.error, ConnectionError) for event in trace.events()):
+            text = "O texto está certo, mas o programa fechou sem receber o eco inteiro."
         if text:
             return Check(False, text.strip(), tuple(trace.events()))
     return passed("Seu programa passou: três mensagens, uma comprida, cada uma num processo.")
@@ -58,15 +65,18 @@ def client_program(path: str) -> Check:
 def _client_hint(error: str, message: str, came: bytes) -> str:
     """A pista de um programa cliente que falhou, ou não acabou."""
     if "UnicodeDecodeError" in error:
-        return "O recv cortou uma letra: junte todos os bytes, e só então decode."
+        return (
+            "O recv cortou uma letra: junte todos os bytes, e só então decode. Se os contou, "
+            "compare com len(mensagem.encode()), que não são letras."
+        )
     if error != _NEVER_ENDED:
         return ""
     if not came:
         return "Nada chegou ao servidor: ele espera a resposta antes de enviar?"
     if came == message.encode():
         return (
-            "O eco já voltou inteiro, e ele espera mais: faltou s.shutdown(socket.SHUT_WR), ou "
-            "parar quando tiver todos os bytes."
+            "O eco já voltou inteiro, e ele espera mais: faltou s.shutdown(socket.SHUT_WR), sair "
+            "do laço quando o recv devolve b'', ou parar quando tiver todos os bytes."
         )
     return ""
 
@@ -98,6 +108,10 @@ def server_program(path: str) -> Check:
             problem = wrong[0]
             died = served.failure(seconds=0.5)  # o que o derrubou explica mais que a pista
             problem += f" O programa {died}" if died else f" {wrong[1]}"
+            if re.search("falhou: (Connection|BrokenPipe)", died):
+                problem += f"\n{_ONE_FELL}"
+        elif died := served.failure(seconds=0.5):
+            problem = f"Depois de cinco clientes, o programa {died} Ele não acaba sozinho."
     if problem:
         return Check(False, problem, tuple(trace.events()))
     return passed("Seu servidor passou: cinco clientes em sequência, um deles caiu de repente.")
@@ -149,9 +163,9 @@ def _service_hint(what: str, data: bytes, received: bytes) -> str:
     if "tempo sem ninguém" in what:
         return "Um prazo do accept que acaba só diz que ninguém chegou ainda."
     if "depois de outro cair" in what:
-        return "ConnectionResetError é de um cliente só: o servidor continua."
+        return _ONE_FELL
     if "depois" in what:
-        return "Quando um cliente sai, o servidor volta ao accept."
+        return "Quando um cliente sai (o recv devolve b''), o servidor volta ao accept."
     return "Depois de responder, o servidor volta ao recv, até vir b''."
 
 
@@ -175,7 +189,7 @@ def _run(path: str, *arguments: str) -> tuple[str, str]:
     except subprocess.TimeoutExpired:
         return "", _NEVER_ENDED
     if done.returncode:
-        return "", f"o programa {program.failure(done.returncode, done.stderr)}"
+        return "", f"o programa {program.failure(done.returncode, done.stderr, path)}"
     return done.stdout.decode(errors="replace").strip(), ""
 
 
@@ -195,7 +209,8 @@ def states(function: Callable[[int], list[str]]) -> Check:
     with EchoServer(port=0) as server:
         port = server.address[1]
         if wrong := compare(lasting, {(port,): ["LISTEN"]}, given):
-            return wrong
+            hint = " De cada linha, quero só o .state." if "PortUse" in wrong.text else ""
+            return replace(wrong, text=wrong.text + hint)
         with EchoClient(*server.address) as client:
             client.send("!")
             three = ["ESTABLISHED"] * 2 + ["LISTEN"]

@@ -207,6 +207,8 @@ def _missed(learner: Learner, number: int, visits: int) -> str:
     if "Connection" in error or "BrokenPipe" in error:
         return f"{error}\nQuem caiu foi um cliente só: o servidor segue para o próximo."
     if error == NEVER_ENDED:
+        if number == 1 and not any(e.receives and e.size for e in learner.own_events()):
+            return "Você nada recebeu dele: atenda cada um antes de voltar ao accept."
         if number == 1:
             return "Depois da primeira mensagem, algo volta ao recv? Os dados mudam a cada volta?"
         return "O anterior já saiu: o laço dele acabou? Quem volta ao accept?"

@@ -263,6 +263,10 @@ def gives_up(function: Callable[[socket.socket], Any], seconds: float) -> Check:
             error = _early(learner, seconds)
         if error:
             return failed(error, learner)
+        learner.connect()
+        if learner.result(seconds + 1)[1] == NEVER_ENDED:
+            text = "Um cliente que nunca falou: você continuou esperando. O prazo já vale no "
+            return failed(f"{text}primeiro recv?", learner)
     return _without_silence(function)
 
 
@@ -321,6 +325,10 @@ def one_conversation(function: Callable[[str, int, str, str], list[str]]) -> Che
             reason = error or f"Recebi {brief(answer)}. Devolva uma lista com os dois ecos."
             if not error and answer == expected[:1] * 2:
                 reason = f"Recebi {brief(answer)}. O segundo eco devia ser o de `b`."
+            if not error and answer == ["u", "m", "ç", "ã", "o"]:
+                reason = f"Recebi {brief(answer)}. += junta à lista cada letra; append, o texto."
+            if "'EchoClient' object has no attribute" in error:
+                reason += "\nO send do EchoClient já faz tudo: envia, espera o eco e o devolve."
             if used(learner, "connect") and not connections:
                 reason += "\nA função recebe host e porta, e a nenhum deles você se conectou."
             return failed(f"Esperava {expected}. {reason}", learner)
