@@ -8,7 +8,7 @@ import threading
 
 def atender(vigia, conn, falta):
     if falta:
-        falta = falta[conn.send(falta) :]
+        falta = falta[conn.send(falta) :]  # send diz quantos aceitou; falta o resto
     elif not (falta := conn.recv(1024)):
         raise ConnectionError("o cliente saiu")
     vigia.modify(conn, selectors.EVENT_WRITE if falta else selectors.EVENT_READ, falta)
