@@ -10,6 +10,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from itertools import pairwise
 from pathlib import Path
 from time import monotonic, sleep
 from typing import IO, Any
@@ -104,13 +105,12 @@ def failure(code: int, errors: bytes, path: str) -> str:
     lines = errors.decode(errors="replace").strip().splitlines()
     if not lines:
         return f"acabou antes da hora (código {code})."
-    places = [i for i, line in enumerate(lines) if Path(path).name in line and ", line " in line]
-    where = ""
-    if places:
-        number = re.sub(r".*, line (\d+).*", r"\1", lines[places[-1]])
-        where = f", na linha {number}, `{lines[places[-1] + 1].strip()}`"
+    place = rf'File ".*{re.escape(Path(path).name)}", line (\d+)'
+    found = [(re.search(place, line), code) for line, code in pairwise(lines)]
+    where = [f", na linha {at[1]}, `{code.strip()}`" for at, code in found if at][-1:]
     explanation = _explained(lines[-1])
-    return f"falhou: {lines[-1]}{where}." + (f"\n{explanation}" if explanation else "")
+    text = f"falhou: {lines[-1].rstrip('.')}{''.join(where)}."
+    return f"{text}\n{explanation}" if explanation else text
 
 
 def _explained(last: str) -> str:
