@@ -53,12 +53,12 @@ def client_program(path: str) -> Check:
         elif shown != message.strip():
             hint = _shown_hint(message.strip(), shown)
             text = f"Esperava {brief(message)} na tela; vi {brief(shown)}. {hint}"
-        elif came.strip() != message.strip().encode():
-            text = f"Com a mensagem {brief(message)}, ao servidor chegou {brief(came)}."
         elif sys.platform != "win32" and any(  # lá, quem acaba sem close também corta
             isinstance(event.error, ConnectionError) for event in trace.events()
         ):
             text = "O texto está certo, mas o programa fechou sem receber o eco inteiro."
+        elif came.strip() != message.strip().encode():
+            text = f"Com a mensagem {brief(message)}, ao servidor chegou {brief(came)}."
         if text:
             return Check(False, text.strip(), tuple(trace.events()))
     return passed("Seu programa passou: três mensagens, uma comprida, cada uma num processo.")
