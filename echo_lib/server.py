@@ -150,7 +150,7 @@ class EchoServer:
         self._refused: Counter[str] = Counter()  # recusas de cada host desde a última limpeza
         self._log: defaultdict[str, deque[Entry]] = defaultdict(deque)  # de cada host
         self._kept = 0  # quantos há em _log
-        self._noting = threading.Lock()
+        self._noting = threading.RLock()  # de quem conta, anota ou retrata
         self._numbers = count(1)
         self._leaving: deque[Address] = deque()
         close_on_rerun(self.stop)  # outra célula, ou um painel, pode pôr no ar o que esta criou
@@ -204,6 +204,11 @@ class EchoServer:
         with self._noting:
             kept = [entry for entries in self._log.values() for entry in entries]
         return sorted(kept)  # o número vem primeiro
+
+    def snapshot(self) -> tuple[list[Client], list[Entry]]:
+        """`clients` e `log` do mesmo instante: de quem já não está num, o outro conta a saída."""
+        with self._noting:
+            return self.clients, self.log
 
     def start(self) -> Self:
         """Faz bind e listen aqui, nesta thread, e começa a atender numa thread de fundo.
@@ -434,10 +439,11 @@ class EchoServer:
         with suppress(OSError):  # no macOS, falha se o cliente já se foi
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         connection = _Connection(sock, (host, address[1]), now, now)
-        self._connections[sock.fileno()] = connection
         self._per_address[host] += 1
         self._selector.register(sock, _READ, connection)
-        self._note("entrou", connection.address)
+        with self._noting:
+            self._connections[sock.fileno()] = connection
+            self._note("entrou", connection.address)
 
     def _refusal(self, host: str, sock: socket.socket) -> str:
         """Por que não há lugar para mais um cliente desse host; "" se há."""
@@ -488,8 +494,9 @@ class EchoServer:
                     del self._log[fullest]
 
     def _close(self, connection: _Connection, why: str) -> None:
-        self._forget(connection)
-        self._note(why, connection.address, _portrait(connection))
+        with self._noting:
+            self._forget(connection)
+            self._note(why, connection.address, _portrait(connection))
 
     def _forget(self, connection: _Connection) -> None:
         self._selector.unregister(connection.sock)
@@ -505,10 +512,11 @@ class EchoServer:
 
     def _close_all(self) -> None:
         left = list(self._connections.values())
-        for connection in left:
-            self._forget(connection)
         farewell = f" e desconectou {counted(len(left))}" if left else ""
-        self._note(f"parou de escutar{farewell}", self.address)
+        with self._noting:
+            for connection in left:
+                self._forget(connection)
+            self._note(f"parou de escutar{farewell}", self.address)
         self._selector.close()
         del self._poll  # e com ele o epoll duplicado
         with suppress(OSError):  # um processo filho pode ter uma cópia do socket de escuta

@@ -2,13 +2,17 @@
 
 import ipaddress
 import struct
+import subprocess
 import sys
+import threading
 
 import cloudpickle
 import pytest
 
 from echo_lib import checks, isolated
 from echo_lib.network import ports
+from echo_lib.trace import TracedSocket
+from tests.conftest import TIMEOUT
 
 # As funções daqui vão inteiras ao outro processo, como as de um notebook.
 cloudpickle.register_pickle_by_value(sys.modules[__name__])
@@ -122,6 +126,28 @@ def test_mistake_in_a_program_gets_its_hint(tmp_path, monkeypatch, body, hint):
     program.write_text(PROGRAM + body, encoding="utf-8")
     check = checks.client_program(str(program))
     assert not check.ok and hint in check.text
+
+
+def test_program_that_ends_before_it_is_accepted_is_judged_by_what_it_sent(tmp_path, monkeypatch):
+    ended, accept, run = threading.Event(), TracedSocket.accept, subprocess.run
+
+    def run_to_the_end(*args, **options):
+        try:
+            return run(*args, **options)
+        finally:
+            ended.set()
+
+    def accept_late(listener):
+        assert ended.wait(TIMEOUT)
+        return accept(listener)
+
+    monkeypatch.setattr(subprocess, "run", run_to_the_end)
+    monkeypatch.setattr(TracedSocket, "accept", accept_late)
+    program = tmp_path / "programa.py"
+    program.write_text(PROGRAM + CONNECT + "s.sendall(text.encode())\nprint(text)", "utf-8")
+    check = checks.client_program(str(program))
+    assert "fechou sem receber o eco inteiro" in check.text
+    assert len([event for event in check.events if event.call == "accept"]) == 1
 
 
 def test_program_that_does_not_exist_is_said():

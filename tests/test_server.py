@@ -227,6 +227,25 @@ def test_totals_count_each_client_once_while_it_leaves(server):
     assert server.totals == (200, 600)
 
 
+def test_snapshot_never_sees_a_client_between_the_connections_and_the_log(server):
+    seen, over = [], threading.Event()
+
+    def watch():
+        while not over.is_set():
+            clients, log = server.snapshot()
+            came = sum(entry.what == "entrou" for entry in log)
+            seen.append(came - sum(entry.what.startswith("saiu") for entry in log) - len(clients))
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    for _ in range(200):
+        with join(server) as client:
+            echo(client)
+    over.set()
+    watcher.join(TIMEOUT)
+    assert set(seen) == {0}
+
+
 def test_way_out_of_a_busy_port_keeps_the_host():
     with socket.create_server(("0.0.0.0", 0)) as other, pytest.raises(OSError) as caught:
         EchoServer("0.0.0.0", other.getsockname()[1]).start()

@@ -325,7 +325,7 @@ def _too_long(learner: Learner) -> str:
     waits = [e.duration for e in learner.own_events() if isinstance(e.error, TimeoutError)]
     if max(waits, default=0.0) <= 2 * _DEADLINE:
         return ""
-    return f"Seu recv esperou {_decimal(max(waits))} s: o prazo pedido é de um segundo."
+    return f"Seu recv esperou mais de {int(max(waits))} s: o prazo pedido é de um segundo."
 
 
 def _is_cut(learner: Learner) -> Check | None:

@@ -19,7 +19,7 @@ from echo_lib.checks.tutorial import arrived
 from echo_lib.client import EchoClient
 from echo_lib.isolated import NO_WINDOW, Learner
 from echo_lib.server import EchoServer
-from echo_lib.trace import Trace, TracedSocket
+from echo_lib.trace import Event, Trace, TracedSocket
 
 _BEGIN = 15.0  # segundos para um programa começar a escutar
 _LULL = 1.5  # segundos sem cliente nenhum
@@ -36,17 +36,18 @@ def client_program(path: str) -> Check:
     if missing := _missing(path):
         return missing
     for message in MESSAGES:
-        with Trace() as trace, EchoServer(port=0) as server:
+        trace = Trace()
+        with trace:
+            server = EchoServer(port=0).start()
+        with server:
             shown, error = _run(path, *map(str, server.address), message)
-            deadline = monotonic() + isolated.TIMEOUT
-            while server.clients and monotonic() < deadline:  # até o servidor saber que ele saiu
-                sleep(0.01)
+            _wait_until_alone(server)
             messages = server.totals[0]
         text = ""
         came = arrived(trace)
         if error:
             text = f"Com a mensagem {brief(message)}, {error} {_client_hint(error, message, came)}"
-        elif not any(event.call == "accept" for event in trace.events()):
+        elif len([event for event in trace.events() if event.call == "accept"]) < 2:
             text = "O programa terminou sem conectar: faltou usar o host e a porta?"
         elif not messages:
             text = "O programa conectou e não enviou nada: faltou o sendall?"
@@ -60,8 +61,28 @@ def client_program(path: str) -> Check:
         elif came.strip() != message.strip().encode():
             text = f"Com a mensagem {brief(message)}, ao servidor chegou {brief(came)}."
         if text:
-            return Check(False, text.strip(), tuple(trace.events()))
+            return Check(False, text.strip(), _without_the_last(trace))
     return passed("Seu programa passou: três mensagens, uma comprida, cada uma num processo.")
+
+
+def _wait_until_alone(server: EchoServer) -> None:
+    """Espera o servidor saber de tudo o que o programa fez.
+
+    Quem conecta agora é aceito depois de todos os que vieram antes. Fonte: accept(2), que tira
+    da fila o primeiro pedido.
+    """
+    deadline = monotonic() + isolated.TIMEOUT
+    with socket.create_connection(server.address, isolated.TIMEOUT) as last:
+        alone = [last.getsockname()]
+        while [client.address for client in server.clients] != alone and monotonic() < deadline:
+            sleep(0.01)
+
+
+def _without_the_last(trace: Trace) -> tuple[Event, ...]:
+    """O que se desenha: a conexão que só esperou não é do programa."""
+    events = trace.events()
+    last = [event.connection for event in events if event.call == "accept"][-1:]
+    return tuple(event for event in events if event.connection not in last)
 
 
 def _client_hint(error: str, message: str, came: bytes) -> str:

@@ -243,9 +243,8 @@ class ClassPanel(PolledPanel):
 
     def _picture(self) -> dict[str, Any]:
         server = self.server
-        log = [entry for entry in server.log if entry.address != server.address]
-        clients = server.clients  # depois do registro: quem saiu nele já não está aqui
-        self._roster.update(clients, log)
+        clients, log = server.snapshot()
+        self._roster.update(clients, [entry for entry in log if entry.address != server.address])
         machines = self._roster.machines
         messages, size = server.totals
         online = sum(bool(machine.live) for machine in machines)

@@ -84,8 +84,7 @@ class ServerPanel(PolledPanel):
 
     def _picture(self) -> dict[str, Any]:
         running = self.server.running
-        entries = self.server.log  # parado, o registro já está inteiro
-        clients = self.server.clients  # depois do registro: quem saiu nele já não está aqui
+        clients, entries = self.server.snapshot()  # parado, o registro já está inteiro
         return {
             **super()._picture(),
             "state": _state(running, len(clients)),

@@ -1,5 +1,5 @@
 """Verificação: has_deadline
-Pista: esperou 2,5 s
+Pista: esperou mais de 2 s
 """
 
 import socket

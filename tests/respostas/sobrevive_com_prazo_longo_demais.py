@@ -1,5 +1,5 @@
 """Verificação: survives
-Pista: esperou 2,5 s
+Pista: esperou mais de 2 s
 """
 
 
