@@ -198,7 +198,21 @@ def _visits(function: Callable[[socket.socket, int], Any], visits: int) -> Check
         _, error = learner.result()
         if error == NEVER_ENDED:
             error = f"{visits} clientes vieram, um deles caiu, e a função não voltou: ela conta?"
+        if not error and (number := _kept_open(learner)):
+            error = (
+                f"Todos receberam o eco, mas faltou fechar conn depois do cliente {number}: feche "
+                "cada conversa antes do próximo accept (with, ou close)."
+            )
         return failed(error, learner) if error else None
+
+
+def _kept_open(learner: Learner) -> int:
+    """O número do primeiro cliente que se foi e cuja conexão o aluno não fechou; 0, se nenhum."""
+    events = learner.own_events()
+    accepted = [e.connection for e in events if e.call == "accept" and not e.error]
+    over = {e.connection for e in events if e.receives and not e.size and not e.error}
+    closed = {e.connection for e in events if e.call == "close"}
+    return next((n for n, c in enumerate(accepted, 1) if c in over - closed), 0)
 
 
 def _missed(learner: Learner, number: int, visits: int) -> str:
