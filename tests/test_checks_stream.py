@@ -98,6 +98,7 @@ def test_mistake_about_framing_gets_its_hint(sender, receiver, hint):
 
 
 PROGRAM = "import socket, sys\nhost, port, text = sys.argv[1:]\n"
+HERE_ONLY = "só esta máquina"
 CONNECT = "s = socket.create_connection((host, int(port)), 5)\n"
 
 
@@ -175,6 +176,45 @@ def test_states_reach_and_networks():
     assert not by_look.ok and "10.9.8.7" in by_look.text
     assert "reticências" in checks.reach(lambda host: ...).text
     assert "Com '127.0.0.1', a função devolveu None. Faltou o return" in checks.reach(print).text
+
+
+@pytest.mark.parametrize(
+    ("answer", "hint"),
+    [
+        (lambda host: 3, "A resposta é um texto"),
+        (lambda host: "so esta maquina", "são duas, com estas letras: 'só esta máquina'"),
+        (lambda host: "a rede", "com que a máquina fala consigo mesma"),
+        (lambda host: HERE_ONLY if host == "127.0.0.1" else "a rede", "que começa por 127."),
+        (lambda host: HERE_ONLY if host.startswith("127") else "a rede", "vale por 127.0.0.1"),
+        (lambda host: HERE_ONLY, "solto depois de or"),
+        (lambda host: HERE_ONLY if host < "192." or host > "a" else "a rede", "São todos"),
+        (lambda host: HERE_ONLY if "127" in host or host > "a" else "a rede", "está no meio"),
+    ],
+)
+def test_mistake_about_who_reaches_a_host_gets_its_hint(answer, hint):
+    check = checks.reach(answer)
+    assert not check.ok and hint in check.text
+
+
+@pytest.mark.parametrize(
+    ("answer", "hint"),
+    [
+        (lambda one, other, mask: 1, "A resposta é True ou False"),
+        (lambda one, other, mask: one[:8] == other[:8], "11111111: há um 1 onde eles diferem"),
+        (lambda one, other, mask: one[:9] == other[:9], "a máscara tem 0: essa parte não conta"),
+        (lambda one, other, mask: common(one, other, mask, "255"), "10000000: há um 1"),
+        (lambda one, other, mask: common(one, other, mask, "1"), "11111100: eles são iguais nos 1"),
+    ],
+)
+def test_mistake_about_a_mask_gets_its_hint(answer, hint):
+    check = checks.same_network(answer)
+    assert not check.ok and hint in check.text
+
+
+def common(one, other, mask, least):
+    """Se são iguais as partes em que o texto da máscara não vem antes deste."""
+    parts = zip(one.split("."), other.split("."), mask.split("."), strict=True)
+    return all(a == b for a, b, bits in parts if bits >= least)
 
 
 SERVER = """import socket, sys

@@ -16,6 +16,12 @@ MESSAGES = ("oi", "olá, ção 🗣️", "ação " * 400)  # esta, cortada em 10
 BYTE_BY_BYTE = [1] * 40  # os pedaços em que a conexão entrega o que chega
 STUB = "Ainda estão ali as reticências: troque-as pela sua resposta."
 _NOTHING = "a função devolveu None. Faltou o return? (Um método como .sort() também devolve None.)"
+_KINDS = {
+    bool: "A resposta é True ou False: nem texto, nem número.",
+    int: "A resposta é um número inteiro (int).",
+    str: "A resposta é um texto (str).",
+    list: "A resposta é uma lista, mesmo com um item só.",
+}
 LOST_BY_SEND = "send pode aceitar só uma parte dos bytes, e diz quantos; sendall envia todos."
 
 
@@ -61,13 +67,17 @@ def failed(text: str, learner: Learner | None = None) -> Check:
 
 
 def compare(
-    function: Callable[..., Any], cases: dict[tuple[Any, ...], Any], given: str = ""
+    function: Callable[..., Any],
+    cases: dict[tuple[Any, ...], Any],
+    given: str = "",
+    hint: Callable[..., str] = lambda answer, *arguments: "",
 ) -> Check | None:
     """Chama a função do aluno com cada caso; devolve o que há de errado no primeiro, ou None.
 
     Argumentos:
         cases: os argumentos de cada chamada e o que ela deve devolver.
         given: como dizer os argumentos, quando eles nada dizem ao aluno.
+        hint: recebe uma resposta errada, do tipo certo, e os argumentos; devolve a pista.
     """
     with Learner(function) as learner:
         for arguments, expected in cases.items():
@@ -77,7 +87,9 @@ def compare(
                 said = error or (STUB if answer is ... else f"Com {what}, {_NOTHING}")
                 return failed(said, learner)
             if answer != expected or type(answer) is not type(expected):
-                text = f"Com {what}, esperava {expected!r} e recebi {brief(answer)}."
+                text = f"Com {what}, esperava {expected!r} e recebi {brief(answer)}. "
+                same_kind = type(answer) is type(expected)
+                text += hint(answer, *arguments) if same_kind else _KINDS[type(expected)]
                 return failed(text, learner)
     return None
 

@@ -23,6 +23,7 @@ from echo_lib.trace import Event, Trace, TracedSocket
 
 _BEGIN = 15.0  # segundos para um programa começar a escutar
 _LULL = 1.5  # segundos sem cliente nenhum
+_HERE_ONLY, _THE_NETWORK = "só esta máquina", "a rede"
 _ONE_FELL = "ConnectionResetError é de um cliente só: o servidor continua."
 _NEVER_ENDED = "o programa não terminou: falta um close, ou um laço não acaba?"
 
@@ -249,14 +250,28 @@ def reach(function: Callable[[str], str]) -> Check:
     Argumentos:
         function: recebe o host; devolve "só esta máquina" ou "a rede".
     """
-    cases = {(host,): "só esta máquina" for host in ("127.0.0.1", "127.0.0.2", "localhost")}
+    cases = {(host,): _HERE_ONLY for host in ("127.0.0.1", "127.0.0.2", "localhost")}
     cases |= {
-        ("192.168.127.3",): "a rede",
-        ("0.0.0.0",): "a rede",
-        (network.lan_address() or "192.168.0.5",): "a rede",
+        (network.lan_address() or "192.168.0.5",): _THE_NETWORK,
+        ("0.0.0.0",): _THE_NETWORK,
+        ("192.168.127.3",): _THE_NETWORK,
     }
-    wrong = compare(function, cases)
+    wrong = compare(function, cases, hint=_reach_hint)
     return wrong or passed("Certo: todo 127.x.x.x fica na própria máquina; o resto, não.")
+
+
+def _reach_hint(answer: str, host: str) -> str:
+    if answer not in (_HERE_ONLY, _THE_NETWORK):
+        return f"As respostas são duas, com estas letras: {_HERE_ONLY!r} e {_THE_NETWORK!r}."
+    about = {
+        "127.0.0.1": "É o endereço com que a máquina fala consigo mesma.",
+        "127.0.0.2": "Não é só o 127.0.0.1: todo endereço que começa por 127. é loopback.",
+        "localhost": "É um nome da própria máquina: vale por 127.0.0.1.",
+        "0.0.0.0": "São todos os endereços desta máquina; entre eles, o que a rede alcança.",
+        "192.168.127.3": "Só conta o começo, e esse 127 está no meio.",
+    }
+    always = "A resposta sai a mesma para qualquer host? Um texto solto depois de or vale True."
+    return about.get(host, always)
 
 
 def same_network(function: Callable[[str, str, str], bool]) -> Check:
@@ -272,8 +287,19 @@ def same_network(function: Callable[[str, str, str], bool]) -> Check:
         ("192.168.0.100", "192.168.0.200", "255.255.255.128"): False,
         ("172.16.5.1", "172.16.6.1", "255.255.252.0"): True,
     }
-    wrong = compare(function, cases)
+    wrong = compare(function, cases, hint=_mask_hint)
     return wrong or passed("Certo: é a máscara que decide, e não a aparência dos números.")
+
+
+def _mask_hint(answer: bool, one: str, other: str, mask: str) -> str:
+    for a, b, bits in zip(*(map(int, text.split(".")) for text in (one, other, mask)), strict=True):
+        if a != b:
+            there = f"Onde um tem {a} e o outro {b}, a máscara tem {bits}"
+            if not bits:
+                return f"{there}: essa parte não conta."
+            found = "há um 1 onde eles diferem" if a & bits != b & bits else "eles são iguais nos 1"
+            return f"{there}, em binário {bits:08b}: {found}."
+    return ""
 
 
 def which_address(function: Callable[[list[tuple[str, str]], str], str | None]) -> Check:

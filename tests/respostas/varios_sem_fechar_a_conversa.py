@@ -5,7 +5,7 @@ Pista: faltou fechar conn depois do cliente 1
 
 def resposta(s, n):
     for _ in range(n):
-        conn, addr = s.accept()
+        conn, _ = s.accept()
         try:
             while dados := conn.recv(1024):
                 conn.sendall(dados)
