@@ -343,4 +343,8 @@ def _address_hint(
         return "É esse, mas devolva o texto, como veio no par."
     if expected and answer is None:
         return "Chegou ao return? Quantas partes a máscara manda comparar?"
-    return "Se nenhum está na sub-rede dele, a resposta é None." if expected is None else ""
+    if expected is None:
+        return "Se nenhum está na sub-rede dele, a resposta é None."
+    if answer in dict(mine):
+        return "Esse não está na sub-rede dele: faça a conta do exercício 2 com cada par."
+    return ""
