@@ -112,6 +112,7 @@ class EchoServer:
         max_clients_per_address: quantos de um mesmo endereço. O padrão é 32 para cada máquina da
             rede e sem limite próprio para esta, onde, como num JupyterHub, todos têm o mesmo.
         idle_timeout: segundos de silêncio até encerrar uma conexão; None espera para sempre.
+            O tempo em que este programa, ou a máquina inteira, esteve parado não conta.
 
     Erros:
         ValueError: host, porta ou limite inválido.
@@ -178,8 +179,7 @@ class EchoServer:
     @property
     def clients(self) -> list[Client]:
         """Os clientes conectados agora, do mais antigo ao mais novo."""
-        now = list(self._connections.values())  # atômico: a thread pode mudar o original
-        return sorted(map(_portrait, now), key=lambda client: client.since)
+        return self.snapshot()[0]
 
     @property
     def totals(self) -> tuple[int, int]:
@@ -201,14 +201,15 @@ class EchoServer:
         Acima disso, sai o mais antigo do endereço que tem mais: quem entra e sai sem parar só
         apaga o que é seu.
         """
-        with self._noting:
-            kept = [entry for entries in self._log.values() for entry in entries]
-        return sorted(kept)  # o número vem primeiro
+        return self.snapshot()[1]
 
     def snapshot(self) -> tuple[list[Client], list[Entry]]:
         """`clients` e `log` do mesmo instante: de quem já não está num, o outro conta a saída."""
         with self._noting:
-            return self.clients, self.log
+            now = list(self._connections.values())
+            kept = [entry for entries in self._log.values() for entry in entries]
+        clients = sorted(map(_portrait, now), key=lambda client: client.since)
+        return clients, sorted(kept)  # o número vem primeiro
 
     def start(self) -> Self:
         """Faz bind e listen aqui, nesta thread, e começa a atender numa thread de fundo.
@@ -468,7 +469,10 @@ class EchoServer:
     def _sweep(self, now: float) -> None:
         """Encerra quem deve sair e volta a aceitar, se a aceitação estava em pausa."""
         asked = {self._leaving.popleft() for _ in range(len(self._leaving))}
+        late = now - self._next_sweep
         for connection in list(self._connections.values()):
+            if late > self._sweep_period:  # parado estava este processo, ou a máquina inteira
+                connection.active = min(now, connection.active + late)
             if connection.address in asked:
                 self._close(connection, "saiu: desconectado por este servidor")
             elif self.idle_timeout is not None and now - connection.active > self.idle_timeout:

@@ -101,6 +101,20 @@ def test_attacker_without_a_processor_starts_over():
         assert attack.hear() == {"MiB": 16}
 
 
+def test_time_the_server_itself_was_stopped_is_not_silence_of_its_clients():
+    with Server() as server, socket.create_connection(server.address, TIMEOUT) as sock:
+        sock.sendall(b"oi")
+        assert receive(sock, 2) == b"oi"
+        os.kill(server.process.pid, signal.SIGSTOP)
+        sock.settimeout(2 * IDLE)
+        with pytest.raises(TimeoutError):
+            sock.recv(1)
+        os.kill(server.process.pid, signal.SIGCONT)
+        assert talks(server)
+        sock.sendall(b"ainda?")
+        assert receive(sock, 6) == b"ainda?"
+
+
 def talks(server):
     """Se um cliente novo, do endereço do atacante, conversa."""
     with socket.create_connection(server.address, TIMEOUT, (ATTACKER, 0)) as sock:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from itertools import pairwise
 from time import monotonic, sleep
 from typing import Any
 
-from echo_lib import network
+from echo_lib import isolated, network
 from echo_lib.checks import peers
 from echo_lib.checks.base import (
     BYTE_BY_BYTE,
@@ -65,10 +65,29 @@ def client(function: Callable[[str, int, str], str]) -> Check:
             came = came or f"Recebi {brief(answer)}."
             tried = f"Com {brief(message)}{', que volta um byte por vez' if pieces else ''}"
             return failed(f"{tried}, esperava o mesmo texto de volta. {came} {hint}", learner)
+        if _returns_what_it_sent(learner):
+            text = (
+                "Um servidor respondeu 'OLÁ' a 'olá', e você devolveu 'olá': devolva o que o recv "
+                "trouxe, e não a mensagem que enviou."
+            )
+            return failed(text, learner)
     return passed(
         "Seu cliente passou: texto curto, acentos, emoji, uma mensagem comprida e um eco "
         "que chegou um byte por vez."
     )
+
+
+def _returns_what_it_sent(learner: Learner) -> bool:
+    """Se, diante de um servidor que responde outro texto, o cliente devolve o que enviou."""
+    sent, other = "olá", "OLÁ".encode()  # em UTF-8, de igual tamanho
+    with socket.create_server(("127.0.0.1", 0)) as listener, suppress(OSError):
+        listener.settimeout(isolated.TIMEOUT)
+        learner.start(*listener.getsockname(), sent)
+        with listener.accept()[0] as conn:
+            peers.receive(conn, len(other))
+            peers.send(conn, other)
+        return bool(learner.result()[0] == sent)
+    return False
 
 
 def read_it_all(learner: Learner, address: Any, message: str) -> bool:

@@ -1,0 +1,12 @@
+"""Verificação: client"""
+
+import socket
+
+
+def resposta(host, porta, mensagem):
+    enviados, recebidos = mensagem.encode(), b""
+    with socket.create_connection((host, porta), timeout=1) as s:
+        s.sendall(enviados)
+        while recebidos != enviados:
+            recebidos += s.recv(1024)
+    return recebidos.decode()
