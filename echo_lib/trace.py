@@ -293,7 +293,7 @@ class TracedSocket(socket.socket):
         try:
             data = _recv(self, buffer_size, flags)
         except BaseException as error:
-            self._note(start, "recv", (buffer_size, flags) if flags else buffer_size, error=error)
+            self._note(start, "recv", _asked(buffer_size, flags), error=error)
             raise
         size = len(data)
         if flags or size > KEPT_BYTES:
@@ -338,7 +338,7 @@ class TracedSocket(socket.socket):
 
     def recvfrom(self, buffer_size: int, flags: int = 0) -> tuple[bytes, Any]:
         start = perf_counter()
-        argument = (buffer_size, flags) if flags else buffer_size
+        argument = _asked(buffer_size, flags)
         try:
             data, address = super().recvfrom(buffer_size, flags)
         except BaseException as error:
@@ -448,6 +448,13 @@ def _plain_address(address: Any) -> Any:
 def _cut(data: Any, size: int) -> bytes:
     """Uma cópia do começo de `data`, limitada a KEPT_BYTES."""
     return bytes(memoryview(data).cast("B")[: min(size, KEPT_BYTES)]) if size else b""
+
+
+def _asked(size: Any, flags: Any) -> Any:
+    """O argumento de quem recebe; o que não é número vai como texto, que sempre se desenha."""
+    if not (isinstance(size, int) and isinstance(flags, int)):
+        return repr((size, flags) if flags else size)
+    return (size, flags) if flags else size
 
 
 def _bare(error: BaseException | None) -> BaseException | None:

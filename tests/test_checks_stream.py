@@ -90,6 +90,9 @@ def test_framing_is_accepted_in_any_style():
         (send, lambda conn: exactly(conn, struct.unpack("!H", exactly(conn, 4))[0]), "2 bytes"),
         (send, lambda conn: conn.recv(99).decode()[4:], "o resto é da próxima mensagem"),
         (send, lambda conn: "", "Com a mensagem 'oi', esperava 'oi'"),
+        (send, lambda conn: exactly(conn, struct.unpack("!I", exactly(conn, 4))), "use [0]"),
+        (send, lambda conn: conn.recv(struct.unpack("!I", conn.recv(4))), "use [0]"),
+        (send, lambda conn: conn.recv(conn), "TypeError"),
     ],
 )
 def test_mistake_about_framing_gets_its_hint(sender, receiver, hint):

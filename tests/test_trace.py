@@ -530,3 +530,12 @@ def test_text_without_encode_sends_nothing_and_the_position_in_the_stream_is_kep
         client.sendall("olá".encode())
     wrong, right = [event for event in trace.events() if event.call == "sendall"]
     assert isinstance(wrong.error, TypeError) and (right.offset, right.size) == (0, 4)
+
+
+@pytest.mark.parametrize("asked", [((1024,),), (b"9",), (9, "x"), ((9, 2),)])
+def test_recv_that_asks_for_nonsense_is_recorded_and_read_all_the_same(asked):
+    with Trace() as trace, socket.socket(socket.AF_INET, socket.SOCK_STREAM) as sock:
+        with pytest.raises(TypeError):
+            sock.recv(*asked)
+        (event, *_) = trace.events()
+    assert event.receives and "TypeError" in str(event)

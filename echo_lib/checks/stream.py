@@ -132,7 +132,7 @@ def framing(
                 answer, error = _fed(learner, sent, function=1, pieces=pieces)
                 if error or answer != text:
                     what = f"a mensagem {brief(text)}{how}"
-                    hint = _framing_hint(learner, data, answer, error if how else "")
+                    hint = _framing_hint(learner, data, answer, error)
                     return not_expected(learner, what, text, answer, error, hint)
         data = struct.pack("!I", 2) + b"oi"
         peer = learner.connect("oi", function=3)
