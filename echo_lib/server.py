@@ -402,7 +402,7 @@ class EchoServer:
             self._accept(now)
         else:  # o cano de _wake(); se o aviso era para uma execução anterior, gasta-o
             self._wake_receiver.recv(1024)
-            self._next_sweep = now  # quem sai, sai depois desta rodada
+            self._next_sweep = min(now, self._next_sweep)  # quem sai, sai depois desta rodada
 
     def _pay(self, connection: _Connection) -> None:
         """Envia o que falta; só depois volta a ler deste cliente."""

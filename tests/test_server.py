@@ -209,12 +209,13 @@ def child(program):
     return subprocess.Popen([sys.executable, "-c", program], text=True, **pipes)
 
 
-def test_totals_count_each_client_once_while_it_leaves(server):
+def seen_while_200_come_and_go(server, look):
+    """O que `look` devolveu, chamada sem parar enquanto 200 clientes entram, falam e saem."""
     seen, over = [], threading.Event()
 
     def watch():
         while not over.is_set():
-            seen.append(server.totals)
+            seen.append(look())
 
     watcher = threading.Thread(target=watch)
     watcher.start()
@@ -223,27 +224,22 @@ def test_totals_count_each_client_once_while_it_leaves(server):
             echo(client)
     over.set()
     watcher.join(TIMEOUT)
+    return seen
+
+
+def test_totals_count_each_client_once_while_it_leaves(server):
+    seen = seen_while_200_come_and_go(server, lambda: server.totals)
     assert not [pair for pair in pairwise(seen) if pair[0] > pair[1]]  # duas vezes: sobe e volta
     assert server.totals == (200, 600)
 
 
 def test_snapshot_never_sees_a_client_between_the_connections_and_the_log(server):
-    seen, over = [], threading.Event()
+    def missing():
+        clients, log = server.snapshot()
+        came = sum(entry.what == "entrou" for entry in log)
+        return came - sum(entry.what.startswith("saiu") for entry in log) - len(clients)
 
-    def watch():
-        while not over.is_set():
-            clients, log = server.snapshot()
-            came = sum(entry.what == "entrou" for entry in log)
-            seen.append(came - sum(entry.what.startswith("saiu") for entry in log) - len(clients))
-
-    watcher = threading.Thread(target=watch)
-    watcher.start()
-    for _ in range(200):
-        with join(server) as client:
-            echo(client)
-    over.set()
-    watcher.join(TIMEOUT)
-    assert set(seen) == {0}
+    assert set(seen_while_200_come_and_go(server, missing)) == {0}
 
 
 def test_way_out_of_a_busy_port_keeps_the_host():
