@@ -160,6 +160,7 @@ def test_mistake_about_a_free_port_gets_its_hint(function, hint):
         (lambda data: (data.upper(), data)[1], "`upper` não muda `dados`"),
         (lambda data: data.decode().upper().encode(), "`á` deve continuar `á`"),
         (lambda data: data.upper, "faltaram os parênteses"),
+        (bytes.swapcase, "O que já era maiúsculo"),
         (lambda data: b"OI", "a resposta é feita dos que chegaram"),
     ],
 )

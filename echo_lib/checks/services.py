@@ -11,7 +11,13 @@ from typing import Any
 from echo_lib import isolated, network
 from echo_lib.checks import peers
 from echo_lib.checks.base import BYTE_BY_BYTE, MESSAGES, STUB, Check, brief, failed, passed, used
-from echo_lib.checks.tutorial import echo_server, read_it_all, served, wrong_answer
+from echo_lib.checks.tutorial import (
+    echo_server,
+    read_it_all,
+    returns_what_it_sent,
+    served,
+    wrong_answer,
+)
 from echo_lib.isolated import NEVER_ENDED, Learner
 
 _HOST = "127.0.0.1"
@@ -299,9 +305,15 @@ def sends_a_list(function: Callable[[str, int, list[str]], list[str]]) -> Check:
             if connections > 1:
                 text = f"{what}, os ecos estão certos, mas vi {connections} conexões: use uma só."
                 return failed(text, learner)
-            if len(arrived) < len("".join(messages).encode()):
+            if arrived != "".join(messages).encode():
                 text = f"{what}, os textos estão certos, mas ao servidor chegou {brief(arrived)}."
                 return failed(text, learner)
+        if returns_what_it_sent(learner, ["olá"]):
+            text = (
+                "Um servidor respondeu 'OLÁ' a 'olá', e na sua lista veio 'olá': ponha nela o que "
+                "o recv trouxe, e não a mensagem que enviou."
+            )
+            return failed(text, learner)
     return passed("Seu cliente passou: várias mensagens, a vazia, uma comprida, numa só conexão.")
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Generator, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from itertools import pairwise
@@ -65,7 +65,7 @@ def client(function: Callable[[str, int, str], str]) -> Check:
             came = came or f"Recebi {brief(answer)}."
             tried = f"Com {brief(message)}{', que volta um byte por vez' if pieces else ''}"
             return failed(f"{tried}, esperava o mesmo texto de volta. {came} {hint}", learner)
-        if _returns_what_it_sent(learner):
+        if returns_what_it_sent(learner, "olá"):
             text = (
                 "Um servidor respondeu 'OLÁ' a 'olá', e você devolveu 'olá': devolva o que o recv "
                 "trouxe, e não a mensagem que enviou."
@@ -77,9 +77,9 @@ def client(function: Callable[[str, int, str], str]) -> Check:
     )
 
 
-def _returns_what_it_sent(learner: Learner) -> bool:
-    """Se, diante de um servidor que responde outro texto, o cliente devolve o que enviou."""
-    sent, other = "olá", "OLÁ".encode()  # em UTF-8, de igual tamanho
+def returns_what_it_sent(learner: Learner, sent: str | list[str]) -> bool:
+    """Se o cliente devolve o que enviou a um servidor que, a "olá", responde outro texto."""
+    other = "OLÁ".encode()  # em UTF-8, de igual tamanho
     with socket.create_server(("127.0.0.1", 0)) as listener, suppress(OSError):
         listener.settimeout(isolated.TIMEOUT)
         learner.start(*listener.getsockname(), sent)
@@ -171,9 +171,17 @@ def server(
         function: recebe `conn`, já conectado; deve responder até o cliente fechar, e voltar.
         answer: o que se espera de volta dos bytes enviados (padrão: os mesmos).
     """
-    talk = [message.encode() for message in (*MESSAGES, "sair")]
+    talk = [message.encode() for message in (*MESSAGES, "sair", "Tchau")]
     cases = [(talk, ()), ([talk[1]], BYTE_BY_BYTE), ([_MEBIBYTE], ())]
-    with Learner(function) as learner:
+
+    def serve(conn: socket.socket) -> None:
+        value = function(conn)
+        if isinstance(value, Generator):
+            raise TypeError("com yield, a função nem começa: responda com conn.sendall")
+        if isinstance(value, Coroutine):
+            raise TypeError("com async def, a função nem começa: use def")
+
+    with Learner(serve) as learner:
         for messages, pieces in cases:
             peer = learner.connect(pieces=pieces)
             for i, data in enumerate(messages):
@@ -239,6 +247,8 @@ def _server_hint(
         )
     if shouts and received == sent.decode(errors="replace").upper().encode():
         return "Use o `upper` dos bytes, sem `decode`: `á` deve continuar `á`."
+    if shouts and received == sent.swapcase():
+        return "O que já era maiúsculo ficou minúsculo: `upper` só aumenta."
     if received:
         return "Não são os bytes esperados: a resposta é feita dos que chegaram."
     if sent == b"sair":

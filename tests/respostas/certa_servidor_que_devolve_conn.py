@@ -1,0 +1,7 @@
+"""Verificação: server"""
+
+
+def resposta(conn):
+    while dados := conn.recv(1024):
+        conn.sendall(dados)
+    return conn

@@ -1,0 +1,17 @@
+"""Verificação: sends_a_list
+Pista: ponha nela o que o recv trouxe
+"""
+
+import socket
+
+
+def resposta(host, porta, mensagens):
+    ecos = []
+    with socket.create_connection((host, porta), timeout=2) as s:
+        for mensagem in mensagens:
+            s.sendall(mensagem.encode())
+            faltam = len(mensagem.encode())
+            while faltam:
+                faltam -= len(s.recv(faltam))
+            ecos.append(mensagem)
+    return ecos
