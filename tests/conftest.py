@@ -38,11 +38,13 @@ settings.load_profile("kit")
 os.environ["ECHO_LIB_PROGRESSO"] = str(Path(tempfile.mkdtemp(), "progresso.txt"))
 
 # Com os testes em vários processos, cada arquivo fica inteiro num deles. Os do navegador ficam
-# juntos, porque um Chromium e uma página do JupyterLab servem a todos; e com eles os que usam os
-# anúncios em 127.0.0.1, que não podem correr ao mesmo tempo que os de test_client_page.py.
+# juntos, porque um Chromium e uma página do JupyterLab servem a todos; os que desenham numa página
+# em branco vêm depois, pois abrir de novo o JupyterLab leva dez segundos de processador. Com eles
+# ficam os que usam os anúncios em 127.0.0.1, que não podem correr ao mesmo tempo que os de
+# test_client_page.py.
 _BROWSER = ["test_lessons.py", "test_sequence_page.py", "test_class_page.py", "test_server_page.py"]
-_BROWSER += ["test_bytes_page.py", "test_capture_page.py", "test_self_test_page.py"]
-_BROWSER += ["test_terminals.py", "test_client_page.py", "test_drawing.py"]
+_BROWSER += ["test_bytes_page.py", "test_self_test_page.py", "test_terminals.py"]
+_BROWSER += ["test_client_page.py", "test_capture_page.py", "test_drawing.py"]
 _TOGETHER = {*_BROWSER, "test_discovery.py", "test_client_panel.py"}
 
 

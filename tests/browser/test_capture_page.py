@@ -1,4 +1,4 @@
-"""Uma captura no mesmo diagrama: na página em branco, e num JupyterLab de verdade."""
+"""Uma captura no mesmo diagrama, sozinho numa página em branco."""
 
 from dataclasses import replace
 
@@ -95,16 +95,3 @@ def test_axe_finds_nothing(page, light):
     diagram.option("não chegou").click()
     assert violations(page, ".echo-sequence") == []
     assert diagram.errors == []
-
-
-def test_a_capture_in_jupyterlab_is_drawn_and_saved_as_svg(page, lab):
-    code = "from echo_lib import SequenceDiagram, capture\n"
-    code += "SequenceDiagram(capture.read('capturas/perda'))"
-    notebook = lab.open(page, "captura", code)
-    notebook.run()
-    diagram = notebook.view.get_by_role("region", name="Diagrama de sequência")
-    expect(diagram.get_by_text("20 segmentos.")).to_be_visible()
-    with page.expect_download() as saved:
-        diagram.get_by_role("button", name="Salvar SVG").click()
-    text = saved.value.path().read_text(encoding="utf-8")
-    assert "4 bytes “dois” seq=3 ✗" in text and "20 segmentos" in text

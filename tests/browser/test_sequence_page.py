@@ -7,7 +7,7 @@ import nbformat
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.conftest import CLOSE_TABS, alone, use_theme, violations
+from tests.browser.conftest import CLOSE_TABS, use_theme, violations
 from tests.conftest import TIMEOUT
 
 LOAD = "%load_ext echo_lib\nimport socket, threading\nfrom echo_lib import SequenceDiagram, Trace"
@@ -127,23 +127,21 @@ def test_notebook_reopened_shows_the_same_drawing_with_its_kernel_or_without(ope
 # O jupyterlab_widgets procura o desenho a cada 100 ms por 2 s, e não olha depois da última espera.
 # Com esperas longas, como as de uma aba escondida, é nela que o kernel sempre fica pronto.
 LATE_TIMERS = """() => {
-  const plain = window.setTimeout;
-  window.setTimeout = (f, ms, ...rest) => plain(f, ms === 100 ? 5000 : ms, ...rest);
+  window.plainTimeout = window.setTimeout;
+  window.setTimeout = (f, ms, ...rest) => plainTimeout(f, ms === 100 ? 5000 : ms, ...rest);
 }"""
 
 
-def test_drawing_whose_kernel_was_ready_a_moment_too_late_still_comes(lab, pages, chromium):
-    with alone(pages, chromium) as page:
-        notebook = lab.open(page, "atrasado", LOAD, f"{TALK}\n{CLOSE}")
-        notebook.run(0)
-        notebook.run(1)
-        expect_last(notebook, "escuta close()")
-        save_widgets(notebook, lab.folder / "atrasado.ipynb")
-        page.evaluate(CLOSE_TABS)
-        page.evaluate(LATE_TIMERS)
-        lab.show(page, "atrasado")
-        expect_last(notebook, "escuta close()")
-        page.evaluate(CLOSE_TABS)
+def test_drawing_whose_kernel_was_ready_a_moment_too_late_still_comes(open_lab, lab):
+    notebook = open_lab("atrasado", f"{TALK}\n{CLOSE}")
+    notebook.run(1)
+    expect_last(notebook, "escuta close()")
+    save_widgets(notebook, lab.folder / "atrasado.ipynb")
+    notebook.page.evaluate(CLOSE_TABS)
+    notebook.page.evaluate(LATE_TIMERS)
+    lab.show(notebook.page, "atrasado")
+    expect_last(notebook, "escuta close()")
+    notebook.page.evaluate("window.setTimeout = plainTimeout")
 
 
 def test_drawing_that_no_longer_exists_says_so_in_portuguese(open_lab):
@@ -152,6 +150,22 @@ def test_drawing_that_no_longer_exists_says_so_in_portuguese(open_lab):
     notebook.run(1)
     lost = notebook.view.get_by_text("não foi gravado com o notebook: execute a célula de novo.")
     expect(lost).to_be_visible()
+
+
+def test_a_capture_is_drawn_and_saved_as_svg(open_lab):
+    code = "from echo_lib import capture\nSequenceDiagram(capture.read('capturas/perda'))"
+    notebook = open_lab("captura", code)
+    notebook.run(1)
+    expect(diagram(notebook).get_by_text("20 segmentos.")).to_be_visible()
+    text = saved_svg(notebook)
+    assert "4 bytes “dois” seq=3 ✗" in text and "20 segmentos" in text
+
+
+def saved_svg(notebook):
+    """O texto do desenho que o botão salva, como um leitor de XML o vê."""
+    with notebook.page.expect_download() as saved:
+        diagram(notebook).get_by_role("button", name="Salvar SVG").click()
+    return "".join(ElementTree.parse(saved.value.path()).getroot().itertext())
 
 
 @pytest.fixture(scope="module")
@@ -174,9 +188,7 @@ def test_running_again_leaves_one_diagram_and_one_thread(finished):
 
 
 def test_export_saves_the_drawing_as_svg(finished):
-    with finished.page.expect_download() as saved:
-        diagram(finished).get_by_role("button", name="Salvar SVG").click()
-    words = "".join(ElementTree.parse(saved.value.path()).getroot().itertext())
+    words = saved_svg(finished)
     assert "SYN + ACK" in words and "“olá, ção 🗣️”" in words
     expect(diagram(finished).get_by_role("status")).to_contain_text("diagrama.svg")
 
