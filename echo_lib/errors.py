@@ -58,6 +58,7 @@ CODES: dict[str, tuple[int, int, int]] = {
     "EMFILE": (10024, 24, 24),
     "ENETUNREACH": (10051, 51, 101),
     "ENOTCONN": (10057, 57, 107),
+    "EOPNOTSUPP": (10045, 102, 95),
     "EPIPE": (10058, 32, 32),
     "EPROTOTYPE": (10041, 41, 91),
     "ETIMEDOUT": (10060, 60, 110),
@@ -72,6 +73,7 @@ _SAME_MEANING = {
     "ENETDOWN": "ENETUNREACH",
     "ENFILE": "EMFILE",
     "ENOTSOCK": "EBADF",
+    "ENOTSUP": "EOPNOTSUPP",
     "ESHUTDOWN": "EPIPE",
     "EINPROGRESS": "EAGAIN",
 }
@@ -190,6 +192,11 @@ _BY_NAME: dict[str, tuple[str, str, str]] = {
         "use settimeout(segundos) para esperar com limite, ou o módulo selectors "
         "para saber a hora.",
     ),
+    "EOPNOTSUPP": (
+        "esse tipo de socket não faz isso.",
+        "listen e accept são do TCP (SOCK_STREAM); num socket UDP (SOCK_DGRAM) não há conexões.",
+        "crie-o com socket.socket(socket.AF_INET, socket.SOCK_STREAM).",
+    ),
     "EAI_NONAME": (
         "o nome da máquina{onde} não foi encontrado.",
         "erro de digitação, ou a rede não tem quem traduza esse nome em endereço (DNS).",
@@ -307,10 +314,65 @@ _NO_SIZE = (
     "os parênteses estão vazios.",
     "escreva, por exemplo, conn.recv(1024).",
 )
+_BAD_SIZE = (
+    "o recv espera um número inteiro de bytes, e recebeu outra coisa.",
+    "um texto, um float, ou a tupla que struct.unpack devolve mesmo para um número só.",
+    "escreva o número sem aspas, como em conn.recv(1024); de unpack, use o item [0].",
+)
 _NO_DATA = (
     "o sendall foi chamado sem o que enviar.",
     "os parênteses estão vazios.",
     "escreva entre eles os bytes: conn.sendall(dados).",
+)
+_BYTES_WITH_TEXT = (
+    "a operação é entre bytes, e recebeu um texto (str).",
+    "do recv vêm bytes, e os métodos deles, como split e startswith, pedem bytes também.",
+    "ponha um b antes das aspas, como em dados.split(b'\\n'), ou faça antes o decode.",
+)
+_WRONG_WAY = (
+    "encode é dos textos (str), e decode é dos bytes; este valor é de outro tipo.",
+    "um foi posto no lugar do outro, ou a conversão já estava feita.",
+    "para enviar, texto.encode(); do que o recv trouxe, dados.decode(). Um número vira texto com "
+    "str(número).",
+)
+_NONE = (
+    "o que está antes do ponto é None, que não tem isso.",
+    "ele guardou a resposta de algo que nada devolve: connect, bind, listen, sendall, print, "
+    "append, ou uma função sem return.",
+    "dê uma linha a cada coisa: s = socket.socket(…), e na seguinte s.connect(…).",
+)
+_NOT_CLOSABLE = (
+    "o with recebeu algo que ele não sabe fechar.",
+    "um par não é um socket: nem (host, porta), nem o que o accept devolve.",
+    "crie o socket no with, como em with socket.create_connection((host, porta)) as s; do accept, "
+    "primeiro conn, addr = s.accept(), e depois with conn.",
+)
+_NOT_CALLED = (
+    "aqui está a própria função, e não o que ela devolve.",
+    "faltaram os parênteses da chamada, ou no lugar deles há colchetes.",
+    "chame-a com parênteses, como em mensagem.encode() e conn.recv(1024).",
+)
+_NO_VALUE_YET = (
+    "esse nome é usado, dentro da função, antes de ter um valor.",
+    "+= soma ao que já havia, e não havia nada; ou quem lhe daria o valor não foi executado. O de "
+    "fora da função, se há um igual, é outro.",
+    "dê-lhe um valor antes do laço, como em dados = b''.",
+)
+_NOBODY_TYPES = (
+    "o input não tem quem digite: a entrada acabou.",
+    "quem verifica um exercício chama a função sem ninguém ao teclado; num terminal, foi Ctrl+D "
+    "ou Ctrl+Z.",
+    "num exercício, use os parâmetros da função no lugar do input.",
+)
+_LEFT = (
+    "sys.exit() e exit() encerram o programa inteiro.",
+    "dentro de uma função, encerram também quem a chamou.",
+    "para sair da função, use return.",
+)
+_RECURSION = (
+    "a função chamou a si mesma até o limite do Python.",
+    "dentro dela há uma chamada a ela própria, talvez a linha que era para experimentá-la.",
+    "chame-a de fora; para repetir, use while ou for.",
 )
 _ENCODE = (
     "este texto não pode virar bytes.",
@@ -331,10 +393,18 @@ _BY_TYPE = (
     (TypeError, r"concatenate str \(not \"bytes\"\)|can't concat str to bytes", _TEXT_AND_BYTES),
     (TypeError, r"recv\(\) (takes at least|missing) 1", _NO_SIZE),
     (TypeError, r"sendall\(\) (takes at least|missing) 1", _NO_DATA),
+    (AttributeError, "'NoneType' object has no attribute", _NONE),
+    (AttributeError, r"'\w+' object has no attribute '(encode|decode)'", _WRONG_WAY),
+    (TypeError, "context manager protocol", _NOT_CLOSABLE),
+    (TypeError, r"^(?!a bytes-like).*'(builtin_function_or_method|method|function)'", _NOT_CALLED),
+    (EOFError, "EOF when reading a line", _NOBODY_TYPES),
+    (SystemExit, "", _LEFT),
+    (RecursionError, "", _RECURSION),
     (TypeError, r"missing \d+ required (positional|keyword-only) argument", _TOO_FEW),
     (TypeError, rf"^(?!.*{_TAKES}).* takes .*positional arguments? but \d+ w", _TOO_MANY),
     (AssertionError, "group argument must be None", _THREAD),
     (UnboundLocalError, "cannot access local variable '(e|ex|exc|err|erro|error)'", _FORGOTTEN),
+    (UnboundLocalError, "", _NO_VALUE_YET),
     (RuntimeError, "No active exception to reraise", _NOTHING_TO_RAISE),
     (TypeError, r"argument after \* must be an iterable, not \w*[sS]ocket", _NOT_A_TUPLE),
 )
@@ -346,7 +416,7 @@ _SOCKET_CALL = re.compile(
 )
 _WAITING = re.compile(r"\.(recv|accept)\(|_left\(")  # ou o prazo de EchoClient, entre dois recv
 _ADDRESS_TYPE = re.compile(
-    rf"{_TAKES}|AF_INET|interpreted as an integer|bytearray expected|values to unpack"
+    rf"{_TAKES}|AF_INET|getaddrinfo|interpreted as an integer|bytearray expected|values to unpack"
 )
 
 
@@ -510,12 +580,21 @@ def _texts(exc: BaseException, name: str) -> tuple[str, str, str] | None:
     for kind, said, texts in _BY_TYPE:
         if isinstance(exc, kind) and re.search(said, str(exc)):
             return texts
-    if isinstance(exc, (TypeError, ValueError)) and _SOCKET_CALL.search(_last_lines(exc)):
-        if _ADDRESS_TYPE.search(str(exc)):
-            return _BAD_ADDRESS if not re.search(r"\.send(all)?\(", _last_lines(exc)) else None
-        texts = _NOT_BYTES if re.search(r"\bstr\b", str(exc)) else _NOT_DATA
-        return texts if "bytes-like object" in str(exc) else None
+    if isinstance(exc, (TypeError, ValueError)):
+        return _texts_of_an_argument(str(exc), _last_lines(exc))
     return _BY_NAME.get(name)
+
+
+def _texts_of_an_argument(said: str, lines: str) -> tuple[str, str, str] | None:
+    """Os textos de um argumento do tipo errado, pelo que o Python diz e pela chamada da linha."""
+    if _SOCKET_CALL.search(lines):
+        if _ADDRESS_TYPE.search(said):
+            return _BAD_ADDRESS if not re.search(r"\.send(all)?\(", lines) else None
+        texts = _NOT_BYTES if re.search(r"\bstr\b", said) else _NOT_DATA
+        return texts if "bytes-like object" in said else None
+    if "interpreted as an integer" in said and ".recv(" in lines:
+        return _BAD_SIZE
+    return _BYTES_WITH_TEXT if "bytes-like object is required, not 'str'" in said else None
 
 
 def _last_lines(exc: BaseException) -> str:

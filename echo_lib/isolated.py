@@ -556,7 +556,8 @@ def told(problem: BaseException, sources: Set[str]) -> str:
     explanation = explain(problem)
     reason = f"\n{explanation}" if explanation else ""
     text = str(problem).replace("TracedSocket", "socket")  # o que o aluno criou é um socket
-    return f"Seu código parou com {name}: {text.removesuffix('.')}{where}.{reason}"
+    text = f": {text.removesuffix('.')}" if text else ""
+    return f"Seu código parou com {name}{text}{where}.{reason}"
 
 
 def _sendable(events: list[Event]) -> list[Event]:

@@ -388,8 +388,8 @@ def test_counting_bytes():
 def send_one(s, text):
     s.sendall(text.encode())
     data = b""
-    while len(data) < len(text.encode()):
-        data += s.recv(1024)
+    while len(data) < len(text.encode()) and (piece := s.recv(1024)):
+        data += piece
     return data.decode()
 
 
@@ -490,7 +490,7 @@ def answers_bytes(host, port, messages):
         (decodes_each_piece, "UnicodeDecodeError"),
         (sends_all_first, "Os ecos vieram colados"),
         (returns_inside_the_loop, "o return está dentro do laço?"),
-        (answers_bytes, "Recebi [b'oi', b'tchau']. Devolva uma lista com os textos"),
+        (answers_bytes, "Recebi [b'oi', b'tchau']. São bytes"),
         (lambda host, port, messages: None, "Recebi None. Faltou o return?"),
         (lambda host, port, messages: messages, "ao servidor chegou b''"),
     ],

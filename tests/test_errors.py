@@ -1,6 +1,7 @@
 """explain(): cada erro de socket, provocado de verdade, ganha a sua explicação em português."""
 
 import errno
+import io
 import socket
 import subprocess
 import sys
@@ -37,7 +38,7 @@ def net():
 
 def explained(call, *given):
     """O texto da explicação do erro que a chamada provoca."""
-    with pytest.raises(Exception) as caught:
+    with pytest.raises(BaseException) as caught:
         call(*given)
     return str(explain(caught.value))
 
@@ -245,6 +246,21 @@ def test_wrong_argument_is_explained(scope, call, expected):
         (lambda: threading.Thread(print, "oi"), "threading.Thread(target=atender, args=(conn,))"),
         (lambda: error_after_its_except(), "guarde o erro em outro nome dentro do except"),
         (lambda: raise_alone(), "ponha o raise dentro do except"),
+        (lambda: name_before_its_value(), "dê-lhe um valor antes do laço, como em dados = b''"),
+        (lambda: itself(), "talvez a linha que era para experimentá-la"),
+        (lambda: listen_without_connections(), "listen e accept são do TCP (SOCK_STREAM)"),
+        (lambda: receive("1024"), "escreva o número sem aspas"),
+        (lambda: receive((1024,)), "de unpack, use o item [0]"),
+        (lambda: print("").decode(), "connect, bind, listen, sendall, print, append"),
+        (lambda: "olá".decode(), "para enviar, texto.encode()"),
+        (lambda: b"oi".encode(), "do que o recv trouxe, dados.decode()"),
+        (lambda: in_a_with((HERE, 61840)), "um par não é um socket"),
+        (lambda: len("olá".encode), "chame-a com parênteses"),
+        (lambda: len > 2, "chame-a com parênteses"),
+        (lambda: b"a b".split(" "), "ponha um b antes das aspas"),
+        (lambda: socket.create_connection((1, 2)), ADDRESS_FORM),
+        (lambda: sys.exit(), "para sair da função, use return"),
+        (lambda: ask_nobody(), "use os parâmetros da função"),
         (lambda: ip_network("192.168.0.5/24"), "passe também strict=False"),
         (lambda: "192.168.0.5" in ip_network("192.168.0.0/24"), "ip_address(endereço) in rede"),
     ],
@@ -269,14 +285,40 @@ def raise_alone():
     raise
 
 
+def name_before_its_value():
+    data += b"oi"  # noqa: F821, F841
+
+
+def itself():
+    itself()
+
+
+def listen_without_connections():
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+        s.listen()
+
+
+def receive(size):
+    with socket.socket() as s:
+        s.recv(size)
+
+
+def in_a_with(value):
+    with value:
+        pass
+
+
+def ask_nobody():
+    keyboard, sys.stdin = sys.stdin, io.StringIO()
+    try:
+        input()
+    finally:
+        sys.stdin = keyboard
+
+
 def number_glued_to_text():
     with socket.socket() as s:
         s.sendall(("idade: " + 15).encode())
-
-
-def name_before_its_value():
-    print(value)  # noqa: F821
-    value = 1  # noqa: F841
 
 
 @pytest.mark.parametrize(
@@ -289,7 +331,7 @@ def name_before_its_value():
         lambda: 2.0**10_000,
         forbidden_file,
         number_glued_to_text,
-        name_before_its_value,
+        lambda: (1).real.other,
     ],
 )
 def test_errors_of_other_subjects_are_left_alone(make):

@@ -10,15 +10,28 @@ from typing import Any
 
 from echo_lib import isolated, network
 from echo_lib.checks import peers
-from echo_lib.checks.base import BYTE_BY_BYTE, MESSAGES, STUB, Check, brief, failed, passed, used
+from echo_lib.checks.base import (
+    BYTE_BY_BYTE,
+    LOST_BY_SEND,
+    MESSAGES,
+    STUB,
+    Check,
+    brief,
+    failed,
+    passed,
+    used,
+)
 from echo_lib.checks.tutorial import (
+    TOO_MUCH,
     echo_server,
+    not_decoded,
     read_it_all,
-    returns_what_it_sent,
     served,
+    talks_to_another,
+    waits,
     wrong_answer,
 )
-from echo_lib.isolated import NEVER_ENDED, Learner
+from echo_lib.isolated import NEVER_ENDED, SENT_AT_ONCE, Learner
 
 _HOST = "127.0.0.1"
 _TALK = "a conversa, conn"
@@ -292,8 +305,9 @@ def sends_a_list(function: Callable[[str, int, list[str]], list[str]]) -> Check:
             what = f"Com a lista {_listed(messages)}"
             if error or answer != messages:
                 came = error or f"Recebi {_listed(answer)}."
-                general = "" if error and hint == _LIST else hint
-                hint = _list_hint(learner, messages, answer, error) or general
+                if own := _list_hint(learner, messages, answer, error):
+                    came = came.split("\n")[0]
+                hint = own or ("" if error and hint == _LIST else hint)
                 return failed(f"{what}. {came} {hint}", learner)
             if not read_it_all(learner, address, "".join(messages)):
                 text = f"{what}, os textos estão certos, mas você não recebeu os ecos inteiros."
@@ -308,12 +322,8 @@ def sends_a_list(function: Callable[[str, int, list[str]], list[str]]) -> Check:
             if arrived != "".join(messages).encode():
                 text = f"{what}, os textos estão certos, mas ao servidor chegou {brief(arrived)}."
                 return failed(text, learner)
-        if returns_what_it_sent(learner, ["olá"]):
-            text = (
-                "Um servidor respondeu 'OLÁ' a 'olá', e na sua lista veio 'olá': ponha nela o que "
-                "o recv trouxe, e não a mensagem que enviou."
-            )
-            return failed(text, learner)
+        if wrong := talks_to_another(learner, ["olá"]):
+            return wrong
     return passed("Seu cliente passou: várias mensagens, a vazia, uma comprida, numa só conexão.")
 
 
@@ -332,16 +342,26 @@ def _one_at_a_time(learner: Learner, messages: list[str]) -> bool:
 def _list_hint(learner: Learner, messages: list[str], answer: Any, error: str) -> str:
     """A pista do engano que os ecos, ou as chamadas, mostram."""
     own = learner.own_events()
+    gone = sum(event.size for event in own if event.sends)
     came = sum(event.size for event in own if event.receives)
-    if error and came >= len("".join(messages).encode()) and not _one_at_a_time(learner, messages):
+    whole = {*accumulate(len(message.encode()) for message in messages)}
+    if used(learner, "send") and gone not in whole and any(e.size == SENT_AT_ONCE for e in own):
+        return LOST_BY_SEND
+    if error and came >= max(whole, default=0) and not _one_at_a_time(learner, messages):
         return "Os ecos vieram colados: receba um inteiro antes de enviar o texto seguinte."
+    if waits(error) and all(messages) and came == gone in whole:
+        return TOO_MUCH
     if answer is None and not error:
         return "Faltou o return?"
     if answer == messages[:1]:
         return "Faltam ecos: o return está dentro do laço?"
+    if answer == messages[-1:]:
+        return "Só veio o último: a lista é criada antes do laço, e não dentro dele."
     if isinstance(answer, list) and len(answer) > len(messages):
         return "São letras soltas: += junta à lista cada letra; append põe o texto inteiro."
     match answer:
+        case [first, *_] if hint := not_decoded(first):
+            return hint
         case [str(first), str(second), *_] if first == messages[0] and second.startswith(first):
             return "O segundo traz o primeiro junto: comece cada eco com dados = b''."
         case [str(first), *_] if first != messages[0] and "".join(messages).startswith(first):

@@ -29,7 +29,7 @@ from echo_lib.server import EchoServer
 from echo_lib.trace import Trace
 
 _MEBIBYTE = b"abcd" * 2**18
-_TOO_MUCH = (
+TOO_MUCH = (
     "O eco já tinha chegado inteiro, e você pediu mais: o servidor não fecha antes de você. "
     "Pare quando tiver tantos bytes quantos enviou, e junte os pedaços com +=."
 )
@@ -57,37 +57,51 @@ def client(function: Callable[[str, int, str], str]) -> Check:
                     f"Com {brief(message)}, você devolveu o texto certo sem receber o eco inteiro."
                 )
                 return failed(text, learner)
-            hint = _client_hint(learner, address, message, answer, error)
+            hint = _client_hint(learner, address, message, arrived(trace), answer, error)
             came = "Seu código não terminou." if error == NEVER_ENDED else error
             # A explicação do erro, que não sabe do eco, diria outra coisa.
-            if hint in (_TOO_MUCH, _FIRST_SEND):
-                came = came.split("\n")[0]
+            came = came.split("\n")[0] if hint else came
             came = came or f"Recebi {brief(answer)}."
             tried = f"Com {brief(message)}{', que volta um byte por vez' if pieces else ''}"
             return failed(f"{tried}, esperava o mesmo texto de volta. {came} {hint}", learner)
-        if returns_what_it_sent(learner, "olá"):
-            text = (
-                "Um servidor respondeu 'OLÁ' a 'olá', e você devolveu 'olá': devolva o que o recv "
-                "trouxe, e não a mensagem que enviou."
-            )
-            return failed(text, learner)
+        if wrong := talks_to_another(learner, "olá"):
+            return wrong
     return passed(
         "Seu cliente passou: texto curto, acentos, emoji, uma mensagem comprida e um eco "
         "que chegou um byte por vez."
     )
 
 
-def returns_what_it_sent(learner: Learner, sent: str | list[str]) -> bool:
-    """Se o cliente devolve o que enviou a um servidor que, a "olá", responde outro texto."""
-    other = "OLÁ".encode()  # em UTF-8, de igual tamanho
-    with socket.create_server(("127.0.0.1", 0)) as listener, suppress(OSError):
+def talks_to_another(learner: Learner, sent: str | list[str]) -> Check | None:
+    """O que há de errado com o cliente diante de outros servidores, ou None.
+
+    Um fecha no meio do eco de "olá", e outro responde "OLÁ", que em UTF-8 tem igual tamanho.
+    """
+    if _answered(learner, sent, b"o")[1] == NEVER_ENDED:
+        text = (
+            "Um servidor fechou depois de devolver 1 byte dos 4 de 'olá', e o seu laço continuou: "
+            "no fim, o recv devolve b'' para sempre. Saia do laço quando vier b''."
+        )
+        return failed(text, learner)
+    if _answered(learner, sent, "OLÁ".encode())[0] == sent:
+        text = (
+            "Um servidor respondeu 'OLÁ' a 'olá', e você devolveu 'olá': devolva o que o recv "
+            "trouxe, e não a mensagem que enviou."
+        )
+        return failed(text, learner)
+    return None
+
+
+def _answered(learner: Learner, sent: str | list[str], reply: bytes) -> tuple[Any, str]:
+    """O valor e o erro do cliente de um servidor que, a "olá", responde isto e fecha."""
+    learner.trace = Trace()
+    with learner.trace, socket.create_server(("127.0.0.1", 0)) as listener:
         listener.settimeout(isolated.TIMEOUT)
         learner.start(*listener.getsockname(), sent)
-        with listener.accept()[0] as conn:
-            peers.receive(conn, len(other))
-            peers.send(conn, other)
-        return bool(learner.result()[0] == sent)
-    return False
+        with suppress(OSError), listener.accept()[0] as conn:
+            peers.receive(conn, len("olá".encode()))
+            peers.send(conn, reply)
+        return learner.result()
 
 
 def read_it_all(learner: Learner, address: Any, message: str) -> bool:
@@ -106,21 +120,27 @@ def arrived(trace: Trace) -> bytes:
     return served(trace)[1]
 
 
-def _client_hint(learner: Learner, address: Any, message: str, answer: Any, error: str) -> str:
-    """A pista do engano de um cliente, pelas chamadas que ele fez."""
+def _client_hint(
+    learner: Learner, address: Any, message: str, arrived: bytes, answer: Any, error: str
+) -> str:
+    """A pista do engano de um cliente, pelas chamadas que ele fez e pelo que chegou ao servidor."""
     sent, own = message.encode(), learner.own_events()
     went = [event.argument for event in own if event.call.startswith("connect")]
     gone = sum(event.size for event in own if event.sends)
     came = sum(event.size for event in own if event.receives)
-    if used(learner, "bind"):
-        return "Quem usa bind é o servidor; o cliente usa connect."
-    if went and address not in went:
+    if calls := [event.call for event in own if event.call in ("bind", "listen", "accept")]:
+        return f"Quem usa {calls[0]} é o servidor; o cliente usa connect."
+    if went and isinstance(went[0], tuple) and address not in went:
         return f"Você conectou em {went[0]}; este servidor está em {address}: use host e porta."
+    if used(learner, "send") and gone < len(sent) and sent.startswith(arrived or b"?"):
+        return LOST_BY_SEND
+    if arrived and (gone < len(sent) or not _repeats(sent, arrived)):
+        what = f"{brief(arrived)}, e não {brief(sent)}"
+        return f"Ao servidor chegou {what}: envie mensagem.encode(), sem mudar nada."
     if error == NEVER_ENDED and gone > len(sent):
         return "Você enviou de novo: o laço não acaba; falta um break ou um return?"
-    waited = error == NEVER_ENDED or "TimeoutError" in error
-    if waited and gone == len(sent) and came >= len(sent):
-        return _TOO_MUCH
+    if waits(error) and gone == len(sent) and came >= len(sent):
+        return TOO_MUCH
     if not gone and used(learner, "recv") and "TimeoutError" in error:
         return _FIRST_SEND
     if error and error != NEVER_ENDED:
@@ -129,14 +149,12 @@ def _client_hint(learner: Learner, address: Any, message: str, answer: Any, erro
         return "Nada chegou ao servidor: faltou conectar e enviar?"
     if not gone:
         return _FIRST_SEND if error else "Nada chegou ao servidor. Faltou o sendall?"
-    if used(learner, "send") and gone < len(sent):
-        return LOST_BY_SEND
     if answer is None and not error:
         return "Faltou o return?"
-    if isinstance(answer, bytes):
-        return "São bytes, e não texto: faltou o decode?"
-    if isinstance(answer, str) and answer.startswith(("b'", 'b"')):
-        return "str() de bytes só os mostra entre aspas; quem faz deles texto é decode."
+    if callable(answer):
+        return "Isso é a própria função: faltaram os parênteses, como em dados.decode()?"
+    if hint := not_decoded(answer):
+        return hint
     if gone >= 2 * len(sent):
         return "Você enviou mais de uma vez: o sendall está dentro do laço?"
     if came == len(message) < len(sent):
@@ -144,6 +162,25 @@ def _client_hint(learner: Learner, address: Any, message: str, answer: Any, erro
     if isinstance(answer, str) and answer and message.startswith(answer):
         return "Veio só o começo: um recv pode não trazer tudo."
     return ""
+
+
+def waits(error: str) -> bool:
+    """Se o código ficou à espera do que não vem, com prazo ou sem."""
+    return error == NEVER_ENDED or "TimeoutError" in error
+
+
+def not_decoded(answer: Any) -> str:
+    """A pista de quem devolve bytes, ou o retrato deles; "" se não é o caso."""
+    if isinstance(answer, bytes):
+        return "São bytes, e não texto: faltou o decode?"
+    if isinstance(answer, str) and answer.startswith(("b'", 'b"')):
+        return "str() de bytes só os mostra entre aspas; quem faz deles texto é decode."
+    return ""
+
+
+def _repeats(sent: bytes, arrived: bytes) -> bool:
+    """Se o que chegou é a mensagem, ou ela mais de uma vez, talvez sem o fim da última."""
+    return (sent * (len(arrived) // len(sent) + 1)).startswith(arrived)
 
 
 @contextmanager
@@ -329,11 +366,15 @@ def counts_bytes(function: Callable[[str], int]) -> Check:
     Argumentos:
         function: recebe a mensagem; devolve o número de bytes.
     """
-    wrong = compare(function, {("sol",): 3, ("🗣️",): 7, ("ção",): 5, ("",): 0})
+
+    def hint(answer: int, text: str) -> str:
+        if answer == len(text):
+            return "Você contou letras, não bytes."
+        return "Conte o que mensagem.encode() devolve: os bytes, em UTF-8."
+
+    wrong = compare(function, {("sol",): 3, ("🗣️",): 7, ("ção",): 5, ("",): 0}, hint=hint)
     if wrong is None:
         return passed("Certo: conta os bytes, que é o que viaja.")
-    if "esperava 7 e recebi 2." in wrong.text:
-        return replace(wrong, text=f"{wrong.text} Você contou letras, não bytes.")
     if "recebi b" in wrong.text:
         return replace(wrong, text=f"{wrong.text} Esses são os bytes: quantos são?")
     return wrong

@@ -8,5 +8,7 @@ def resposta(host, porta, mensagem):
     with socket.create_connection((host, porta), timeout=1) as s:
         s.sendall(enviados)
         while recebidos != enviados:
-            recebidos += s.recv(1024)
+            if not (parte := s.recv(1024)):
+                raise ConnectionError("fechou")
+            recebidos += parte
     return recebidos.decode()

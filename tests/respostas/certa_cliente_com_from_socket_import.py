@@ -11,6 +11,9 @@ def resposta(host, porta, mensagem):
     s.sendall(mensagem.encode())
     dados = b""
     while len(dados) < len(mensagem.encode()):
-        dados += s.recv(1)
+        parte = s.recv(1)
+        if parte == b"":
+            break
+        dados += parte
     s.close()
     return dados.decode()

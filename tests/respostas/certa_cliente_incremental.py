@@ -12,5 +12,8 @@ def resposta(host, porta, mensagem):
         s.sendall(mensagem.encode())
         eco = ""
         while len(eco) < len(mensagem):
-            eco += decodificar(s.recv(64))
+            parte = s.recv(64)
+            if not parte:
+                return eco
+            eco += decodificar(parte)
         return eco

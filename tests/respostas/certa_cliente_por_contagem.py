@@ -11,5 +11,7 @@ def resposta(host, porta, mensagem):
         s.sendall(dados)
         eco = bytearray()
         while len(eco) < len(dados):
-            eco += s.recv(len(dados) - len(eco))
+            if not (parte := s.recv(len(dados) - len(eco))):
+                break
+            eco += parte
         return eco.decode("utf-8")

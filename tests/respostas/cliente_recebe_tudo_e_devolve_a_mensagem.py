@@ -10,6 +10,6 @@ def resposta(host, porta, mensagem):
     with socket.create_connection((host, porta), timeout=2) as s:
         s.sendall(enviados)
         faltam = len(enviados)
-        while faltam:
-            faltam -= len(s.recv(1024))
+        while faltam and (parte := s.recv(1024)):
+            faltam -= len(parte)
     return mensagem

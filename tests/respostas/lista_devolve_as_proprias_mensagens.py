@@ -1,5 +1,5 @@
 """Verificação: sends_a_list
-Pista: ponha nela o que o recv trouxe
+Pista: devolva o que o recv trouxe
 """
 
 import socket
@@ -11,7 +11,7 @@ def resposta(host, porta, mensagens):
         for mensagem in mensagens:
             s.sendall(mensagem.encode())
             faltam = len(mensagem.encode())
-            while faltam:
-                faltam -= len(s.recv(faltam))
+            while faltam and (parte := s.recv(faltam)):
+                faltam -= len(parte)
             ecos.append(mensagem)
     return ecos
