@@ -294,6 +294,11 @@ _HOST_BITS = (
     "no endereço de uma rede, os bits que a máscara não marca são todos zero.",
     "passe também strict=False: ip_network zera esses bits por você.",
 )
+_NOT_DIGITS = (
+    "int() lê um número escrito em algarismos, e estes bytes não são algarismos.",
+    "o tamanho veio em quatro bytes, como os que struct.pack('!I', …) faz.",
+    "use struct.unpack('!I', dados)[0], ou int.from_bytes(dados, 'big').",
+)
 _NOT_AN_ADDRESS = (
     "uma rede do ipaddress só sabe procurar um ip_address, e recebeu outra coisa.",
     "o endereço é ainda um texto (str).",
@@ -388,6 +393,7 @@ _BY_TYPE = (
     (UnicodeError, "", _ENCODE),
     (OverflowError, "port", _BAD_PORT),
     (ValueError, "has host bits set", _HOST_BITS),
+    (ValueError, r"int\(\) with base \d+: b'", _NOT_DIGITS),
     (AttributeError, "no attribute '_version'", _NOT_AN_ADDRESS),
     (AttributeError, r"'tuple' object has no attribute '(recv|send|sendall|settimeout)'", _A_PAIR),
     (TypeError, r"concatenate str \(not \"bytes\"\)|can't concat str to bytes", _TEXT_AND_BYTES),

@@ -238,9 +238,22 @@ def only_one_answer(s):
         conn.sendall(conn.recv(1024))
 
 
+def accepts_in_the_loop(s):
+    while True:
+        conn, _ = s.accept()
+        conn.sendall(conn.recv(1024))
+
+
+def accepts_twice(s):
+    s.accept()
+    visit(s)
+
+
 @pytest.mark.parametrize(
     ("function", "hint"),
     [
+        (accepts_in_the_loop, "O accept fica fora dele"),
+        (accepts_twice, "um só accept; depois, recv e sendall em conn"),
         (closes_the_listener, "a escuta já estava fechada"),
         (closes_both, "a escuta já estava fechada"),
         (never_returns, "a função não voltou"),

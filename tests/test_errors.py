@@ -259,6 +259,7 @@ def test_wrong_argument_is_explained(scope, call, expected):
         (lambda: len > 2, "chame-a com parênteses"),
         (lambda: b"a b".split(" "), "ponha um b antes das aspas"),
         (lambda: socket.create_connection((1, 2)), ADDRESS_FORM),
+        (lambda: int(b"\0\0\0\2"), "int.from_bytes(dados, 'big')"),
         (lambda: sys.exit(), "para sair da função, use return"),
         (lambda: ask_nobody(), "use os parâmetros da função"),
         (lambda: ip_network("192.168.0.5/24"), "passe também strict=False"),

@@ -115,3 +115,12 @@ def brief(value: object) -> str:
 def used(learner: Learner, call: str) -> bool:
     """Se o código do aluno fez esta chamada na última tentativa."""
     return any(event.call == call for event in learner.own_events())
+
+
+def not_decoded(answer: Any) -> str:
+    """A pista de quem devolve bytes, ou o retrato deles; "" se não é o caso."""
+    if isinstance(answer, bytes):
+        return "São bytes, e não texto: faltou o decode?"
+    if isinstance(answer, str) and answer.startswith(("b'", 'b"')):
+        return "str() de bytes só os mostra entre aspas; quem faz deles texto é decode."
+    return ""

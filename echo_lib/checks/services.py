@@ -18,13 +18,13 @@ from echo_lib.checks.base import (
     Check,
     brief,
     failed,
+    not_decoded,
     passed,
     used,
 )
 from echo_lib.checks.tutorial import (
     TOO_MUCH,
     echo_server,
-    not_decoded,
     read_it_all,
     served,
     talks_to_another,
@@ -72,7 +72,7 @@ def port_is_free(function: Callable[[int], bool]) -> Check:
                 if not isinstance(answer, bool):
                     hint = "A resposta é True ou False, sem aspas: nem texto, nem número."
                 elif not expected and used(learner, "bind"):
-                    hint = _ANSWER
+                    hint = _in_spite_of_bind(learner, port)
                 text = f"Com {what}, esperava {expected} e recebi {brief(answer)}. {hint}"
                 return failed(text, learner)
         if network.next_free_port(_HOST, free) != free:
@@ -86,6 +86,17 @@ def port_is_free(function: Callable[[int], bool]) -> Check:
             text = f"As respostas estão certas, mas faltou fechar {open_one}: use with, ou close."
             return failed(text, learner)
     return passed("Certo: presa, com ou sem listen, não; livre, sim, e livre ficou.")
+
+
+def _in_spite_of_bind(learner: Learner, port: int) -> str:
+    """Por que quem fez o bind respondeu True de uma porta que tem dono."""
+    places = [e.argument for e in learner.own_events() if e.call == "bind" and e.error is None]
+    if places:
+        return f"Você prendeu o socket em {places[0]}, e a pergunta é sobre {(_HOST, port)}."
+    return (
+        "O bind lançou OSError, como devia: nesse caso, devolva False. (Um return no finally vale "
+        "mais do que os outros.)"
+    )
 
 
 def one_visit(function: Callable[[socket.socket], Any]) -> Check:
@@ -150,7 +161,7 @@ def _whole_server(function: Callable[[str, int], Any]) -> Check:
             return failed(error, learner)
         if open_ones := _left_open(learner, recv=_TALK, listen="a escuta, s"):
             return failed(f"O cliente foi atendido, mas faltou fechar {open_ones}.", learner)
-    return passed("Seu servidor passou: as sete chamadas, na ordem, e nada ficou aberto.")
+    return passed("Seu servidor passou: escuta onde se pede, atende até o fim, e nada fica aberto.")
 
 
 def _not_listening(learner: Learner, port: int) -> str:

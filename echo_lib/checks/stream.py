@@ -11,8 +11,17 @@ from typing import Any
 
 from echo_lib import isolated
 from echo_lib.checks import peers
-from echo_lib.checks.base import LOST_BY_SEND, Check, brief, failed, not_expected, passed, used
-from echo_lib.isolated import Learner
+from echo_lib.checks.base import (
+    LOST_BY_SEND,
+    Check,
+    brief,
+    failed,
+    not_decoded,
+    not_expected,
+    passed,
+    used,
+)
+from echo_lib.isolated import NEVER_ENDED, Learner
 
 _LOST = r"parou com (Connection\w*|BrokenPipe|EOF)Error"
 _TOO_MUCH = "Não peça ao recv mais do que falta: o resto é da próxima mensagem."
@@ -31,25 +40,37 @@ def receives_exactly(function: Callable[[socket.socket, int], bytes]) -> Check:
         for pieces, what in ([6], "de uma vez"), ([1] * 6, "um a um"):
             answer, error = _fed(learner, text, 6, pieces=pieces)
             if error or answer != text:
-                short = not error and isinstance(answer, bytes) and len(answer) < len(text)
-                hint = "Um recv devolve de 1 a n bytes: falta um laço?" if short else ""
-                if re.search(_LOST, error):
-                    hint = "A conexão não acabou: os outros bytes ainda vinham. E o laço?"
                 what = f"seis bytes que chegaram {what}"
+                hint = _exactly_hint(learner, text, answer, error)
                 return not_expected(learner, what, text, answer, error, hint)
         # Três, e depois até dez: um laço que pede sempre n tira bytes da mensagem seguinte.
         answer, error = _fed(learner, text + b"o resto", 6, function=1, pieces=[3, 10])
         if error or answer != (text, b"o resto"):
-            if not error:
+            hint = _TOO_MUCH
+            if "EBADF" in error:  # no recv que é nosso, depois da função
+                error = "A função fechou conn, e quem a chamou ainda ia receber dele."
+                hint = "Tire o with, ou o close."
+            elif not error:
                 mine, next_one = map(brief, answer)
                 error = f"Você devolveu {mine}, e para o recv seguinte ficou {next_one}."
-            return failed(f"Com seis bytes, e mais sete depois. {error} {_TOO_MUCH}", learner)
+            return failed(f"Com seis bytes, e mais sete depois. {error} {hint}", learner)
         answer, error = _fed(learner, text[:3], 6)
         if not re.search(_LOST, error):
             came = error or f"Sua função devolveu {brief(answer)}, como se fosse tudo."
             hint = "Quando recv devolve b'', lance ConnectionError: não virá mais nada."
             return failed(f"A conexão acabou depois de 3 dos 6 bytes. {came} {hint}", learner)
     return passed("Certo: nem mais, nem menos, e o fim no meio é um erro.")
+
+
+def _exactly_hint(learner: Learner, text: bytes, answer: Any, error: str) -> str:
+    if re.search(_LOST, error):
+        if sum(event.size for event in learner.own_events() if event.receives) >= len(text):
+            return "Eles já tinham vindo, e você pediu mais: junte-os com += e pare em n bytes."
+        return "A conexão não acabou: os outros bytes ainda vinham. E o laço?"
+    if isinstance(answer, str):
+        return "É um texto: devolva os bytes, sem decode."
+    short = isinstance(answer, bytes) and len(answer) < len(text)
+    return "Um recv devolve de 1 a n bytes: falta um laço?" if short else ""
 
 
 def lines(function: Callable[[socket.socket], list[str]]) -> Check:
@@ -66,30 +87,43 @@ def lines(function: Callable[[socket.socket], list[str]]) -> Check:
         "quatro linhas, um byte por vez": (data, [1] * len(data), expected),
         "quatro linhas, a última sem o fim de linha": (data[:-1], [len(data)], expected),
         "b'\\n  oi \\n\\n'": (b"\n  oi \n\n", [], spaced),
+        "b'a\\rb\\n'": (b"a\rb\n", [], ["a\rb"]),
+        "uma conexão sem nenhum byte": (b"", [], []),
     }
     with Learner(function) as learner:
         for what, (sent, pieces, right) in cases.items():
             answer, error = _fed(learner, sent, pieces=pieces)
             if error or answer != right:
-                hint = "" if error else _lines_hint(learner, right, answer)
+                hint = "" if error else _lines_hint(learner, sent, right, answer)
                 return not_expected(learner, what, right, answer, error, hint)
     return passed("Certo: coladas, cortadas, com acentos, a linha vazia e a última.")
 
 
-def _lines_hint(learner: Learner, expected: list[str], answer: Any) -> str:
+def _lines_hint(learner: Learner, sent: bytes, expected: list[str], answer: Any) -> str:
+    came = [event.size for event in learner.own_events() if event.receives]
+    if not sent:
+        return "Sem nenhum byte não há linha nenhuma: a lista é vazia."
+    if answer is not None and not isinstance(answer, list):
+        return "Devolva uma lista (list), com uma linha em cada item."
+    if answer == [sent.decode()]:
+        return "Nada foi cortado: o fim de linha se escreve '\\n'."
+    if b"\r" in sent:
+        return "Só o \\n encerra: splitlines, e makefile sem newline='\\n', cortam também no \\r."
+    if expected[0] == "":
+        return "Os espaços e as linhas vazias são de quem as enviou: tire só os fins de linha."
+    if answer == sent.decode().split():
+        return "split() sem nada entre os parênteses corta em todo espaço: use split('\\n')."
     if answer == expected[:2]:
         return "Faltou da linha vazia em diante: ela também é uma linha; no fim, readline dá ''."
     if answer == [*expected, ""]:
         return "Cada fim de linha encerra uma linha; depois do último, não começa outra."
-    if sum(event.receives for event in learner.own_events()) == 1:
+    if len(came) == 1 and sum(came) < len(sent):
         return "Você chamou recv uma vez só, e o resto veio depois."
     if answer == [line for line in expected if line]:
         return "Uma linha vazia também é uma linha."
-    if expected[0] == "":
-        return "Os espaços e as linhas vazias são de quem as enviou: tire só os fins de linha."
-    if isinstance(answer, list) and answer and isinstance(answer[0], bytes):
-        return "São bytes, e não textos: faltou o decode?"
-    if isinstance(answer, list) and answer[:1] == [expected[0] + "\n"]:
+    if answer and (hint := not_decoded(answer[0])):
+        return hint
+    if answer and answer[:1] == [expected[0] + "\n"]:
         return "Tire de cada uma o fim de linha."
     if answer == [*expected[:-1], expected[-1][:-1]]:
         return "A última pode não ter fim de linha: tire-o só de quem o tem."
@@ -118,12 +152,8 @@ def framing(
             received = peers.receive(peer, len(data) + 1)  # até o fim: nem um byte a mais
             _, error = learner.result()
             if error or received != data:
-                hint = "São 4 bytes, struct.pack('!I', tamanho em bytes), e depois o texto."
-                if not received and not error:
-                    hint = "Nada foi enviado: faltou o sendall?"
-                if used(learner, "send") and data.startswith(received):
-                    hint = LOST_BY_SEND
                 what = f"o envio de {brief(text)}"
+                hint = _sending_hint(learner, text, data, received, error)
                 return not_expected(learner, what, data, received, error, hint)
             for sent, pieces, how in (
                 (data * 2, [len(data) * 2], ""),
@@ -146,15 +176,35 @@ def framing(
         if error or answer != ["xx", "xxx"]:
             what = "duas mensagens coladas"
             return not_expected(learner, what, ["xx", "xxx"], answer, error, _TOO_MUCH)
+        answer, error = _fed(learner, two[:-1], function=1)
+        if not error or error == NEVER_ENDED:
+            came = error or f"Sua função devolveu {brief(answer)}, como se fosse a mensagem."
+            hint = "Quando recv devolve b'', lance ConnectionError, como no exercício 1."
+            return failed(f"A conexão acabou a um byte do fim da mensagem. {came} {hint}", learner)
     return passed("Certo: curtas, vazias, com acentos e compridas; coladas e cortadas.")
+
+
+def _sending_hint(learner: Learner, text: str, data: bytes, received: bytes, error: str) -> str:
+    if error == NEVER_ENDED and received == data:
+        return "O envio está certo, e depois dele você espera uma resposta: quem envia só envia."
+    if used(learner, "send") and data.startswith(received):
+        return LOST_BY_SEND
+    if not received and not error:
+        empty = "Uma mensagem vazia também viaja: quatro bytes, com o tamanho zero."
+        return "Nada foi enviado: faltou o sendall?" if text else empty
+    return "São 4 bytes, struct.pack('!I', tamanho em bytes), e depois o texto."
 
 
 def _framing_hint(learner: Learner, data: bytes, answer: Any, error: str) -> str:
     text, came = data[4:].decode(), sum(e.size for e in learner.own_events() if e.receives)
     if isinstance(answer, str) and answer.startswith(text) and answer != text:
         return _TOO_MUCH
-    if isinstance(answer, bytes):
-        return "São bytes, e não texto: faltou o decode?"
+    if hint := not_decoded(answer):
+        return hint
+    if re.search(_LOST, error) and came >= len(data):
+        return "Você pediu mais bytes do que o tamanho diz: leia-o com '!I', a ordem da rede."
+    if not error and came == 4 < len(data) and answer == "":
+        return "Você leu o tamanho, e do texto nada: ele é só o do texto, sem contar os 4 bytes."
     if "'tuple'" in error:
         return "unpack devolve uma tupla, mesmo de um número só: use [0]."
     short = isinstance(answer, str) and text.startswith(answer) and came < len(data)

@@ -21,6 +21,7 @@ from echo_lib.checks.base import (
     brief,
     compare,
     failed,
+    not_decoded,
     passed,
     used,
 )
@@ -169,15 +170,6 @@ def waits(error: str) -> bool:
     return error == NEVER_ENDED or "TimeoutError" in error
 
 
-def not_decoded(answer: Any) -> str:
-    """A pista de quem devolve bytes, ou o retrato deles; "" se não é o caso."""
-    if isinstance(answer, bytes):
-        return "São bytes, e não texto: faltou o decode?"
-    if isinstance(answer, str) and answer.startswith(("b'", 'b"')):
-        return "str() de bytes só os mostra entre aspas; quem faz deles texto é decode."
-    return ""
-
-
 def _repeats(sent: bytes, arrived: bytes) -> bool:
     """Se o que chegou é a mensagem, ou ela mais de uma vez, talvez sem o fim da última."""
     return (sent * (len(arrived) // len(sent) + 1)).startswith(arrived)
@@ -274,9 +266,16 @@ def _server_hint(
     if received and lost and any(e.call == "send" and e.size == SENT_AT_ONCE for e in moved):
         return LOST_BY_SEND
     if received and expected.startswith(received):
+        if lost:
+            return "Você devolveu menos do que recebeu: a resposta leva todos os bytes."
+        if not learner.running():
+            return "O seu código acabou antes do cliente: o laço vai até o recv devolver b''."
         return "Veio só uma parte."
     if received and any(a.sends and b.sends and a.data == b.data for a, b in pairwise(moved)):
-        return "A mesma mensagem voltou mais de uma vez: dentro do laço, chame `recv` de novo."
+        return "A mesma mensagem voltou mais de uma vez: a cada sendall, um recv novo."
+    replies = [event.data for event in moved if event.sends]
+    if received and any(a and b.startswith(a) and a != b for a, b in pairwise(replies)):
+        return "O que já tinha voltado voltou de novo: dados = conn.recv(1024), sem +=."
     shouts = sent != expected == sent.upper()
     if shouts and received == sent:
         return (
@@ -291,11 +290,14 @@ def _server_hint(
     if sent == b"sair":
         return "As outras voltaram: “sair” é um comando do cliente; para o servidor, são bytes."
     if not first:
-        return "A primeira mensagem voltou, esta não: falta um laço que volte ao recv?"
-    if not any(event.receives and event.size for event in learner.own_events()):
+        text = "A primeira mensagem voltou, esta não: falta um laço que volte ao recv?"
+        return f"{text} O accept fica fora dele." if used(learner, "accept") else text
+    if not any(event.receives and event.size for event in own):
+        if used(learner, "accept") and learner.running():
+            return "Nada voltou, e o código espera: um só accept; depois, recv e sendall em conn."
         return "Nada voltou: você chamou recv e depois sendall?"
     if learner.running():
-        return "Você recebeu, e esperou mais em vez de responder: recv traz só o que chegou."
+        return "Você recebeu, e voltou a esperar sem responder: a cada recv, um sendall."
     return "Você recebeu, e nada voltou: faltou o sendall? Ou o código não chega a ele?"
 
 
@@ -433,6 +435,8 @@ def address(host: object) -> Check:
         return failed("Veio None, que é o que print devolve: guarde o endereço, sem print.")
     if isinstance(host, tuple):
         return failed(f"Veio o par {host}: o colega já sabe a porta; dê só o endereço.")
+    if right and isinstance(host, (list, str)) and right in host and host != right:
+        return failed(f"O endereço está aí, mas não sozinho. Recebi {host!r}: dê só {right!r}.")
     if isinstance(host, str) and "(" in host:
         return failed(f"Entre aspas, {host!r} é só um texto: tire as aspas, para chamar a função.")
     if callable(host):

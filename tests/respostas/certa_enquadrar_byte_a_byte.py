@@ -15,7 +15,9 @@ def resposta_receber(conn):
     def exato(n):
         dados = bytearray()
         while len(dados) < n:
-            dados += conn.recv(1)
+            if not (parte := conn.recv(1)):
+                raise EOFError
+            dados += parte
         return bytes(dados)
 
     return exato(struct.unpack("!I", exato(4))[0]).decode()

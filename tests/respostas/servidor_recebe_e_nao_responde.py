@@ -1,5 +1,5 @@
 """Verificação: server
-Pista: esperou mais em vez de responder
+Pista: voltou a esperar sem responder
 """
 
 

@@ -1,5 +1,5 @@
 """Verificação: server
-Pista: dentro do laço, chame `recv` de novo
+Pista: a cada sendall, um recv novo
 """
 
 
