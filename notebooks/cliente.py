@@ -45,7 +45,7 @@ def main():
         conversar(s)
 
 
-if __name__ == "__main__":
+if __name__ == "__main__":  # quando este arquivo é o programa, e não num import
     try:
         main()
     except (KeyboardInterrupt, EOFError):

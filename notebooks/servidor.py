@@ -53,7 +53,7 @@ def main():
         servir(s)
 
 
-if __name__ == "__main__":
+if __name__ == "__main__":  # quando este arquivo é o programa, e não num import
     try:
         main()
     except KeyboardInterrupt:

@@ -28,7 +28,7 @@ def servir(escuta, parar, atender=atender):
     asyncio.run(aceitar(escuta, parar, atender))
 
 
-if __name__ == "__main__":
+if __name__ == "__main__":  # quando este arquivo é o programa, e não num import
     host, porta = sys.argv[1:] or ("127.0.0.1", "61840")
     with socket.create_server((host, int(porta))) as escuta:
         print(f"Servidor em {host}:{escuta.getsockname()[1]}. Ctrl+C encerra.", flush=True)

@@ -15,7 +15,7 @@ def atender(vigia, conn, falta):
 
 
 def servir(escuta, parar, atender=atender):
-    escuta.setblocking(False)
+    escuta.setblocking(False)  # o que teria de esperar dá erro: BlockingIOError
     vigia = selectors.DefaultSelector()
     vigia.register(escuta, selectors.EVENT_READ)
     while not parar.is_set():
@@ -35,7 +35,7 @@ def servir(escuta, parar, atender=atender):
     vigia.close()
 
 
-if __name__ == "__main__":
+if __name__ == "__main__":  # quando este arquivo é o programa, e não num import
     host, porta = sys.argv[1:] or ("127.0.0.1", "61840")
     with socket.create_server((host, int(porta))) as escuta:
         print(f"Servidor em {host}:{escuta.getsockname()[1]}. Ctrl+C encerra.", flush=True)

@@ -97,7 +97,7 @@ def _answered(learner: Learner, sent: str | list[str], reply: bytes) -> tuple[An
     """O valor e o erro do cliente de um servidor que, a "olá", responde isto e fecha."""
     learner.trace = Trace()
     with learner.trace, socket.create_server(("127.0.0.1", 0)) as listener:
-        listener.settimeout(isolated.TIMEOUT)
+        listener.settimeout(isolated.PATIENCE * isolated.TIMEOUT)
         learner.start(*listener.getsockname(), sent)
         with suppress(OSError), listener.accept()[0] as conn:
             peers.receive(conn, len("olá".encode()))
