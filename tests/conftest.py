@@ -1,5 +1,6 @@
 """O que os testes têm em comum: o prazo de toda espera e o que fazer sem um programa."""
 
+import atexit
 import io
 import os
 import random
@@ -35,7 +36,9 @@ settings.register_profile("kit", deadline=None)
 settings.load_profile("kit")
 
 # O progresso de quem estuda nesta máquina não é dos testes.
-os.environ["ECHO_LIB_PROGRESSO"] = str(Path(tempfile.mkdtemp(), "progresso.txt"))
+_PROGRESS = tempfile.mkdtemp()
+atexit.register(shutil.rmtree, _PROGRESS, ignore_errors=True)
+os.environ["ECHO_LIB_PROGRESSO"] = str(Path(_PROGRESS, "progresso.txt"))
 
 # Com os testes em vários processos, cada arquivo fica inteiro num deles. Os do navegador ficam
 # juntos, porque um Chromium e uma página do JupyterLab servem a todos; os que desenham numa página
