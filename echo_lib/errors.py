@@ -332,7 +332,8 @@ _NO_DATA = (
 _BYTES_WITH_TEXT = (
     "a operação é entre bytes, e recebeu um texto (str).",
     "do recv vêm bytes, e os métodos deles, como split e startswith, pedem bytes também.",
-    "ponha um b antes das aspas, como em dados.split(b'\\n'), ou faça antes o decode.",
+    "ponha um b antes das aspas, como em dados.split(b'\\n'), ou converta antes: os bytes com "
+    "decode, ou o texto com encode.",
 )
 _WRONG_WAY = (
     "encode é dos textos (str), e decode é dos bytes; este valor é de outro tipo.",
@@ -343,12 +344,13 @@ _WRONG_WAY = (
 _NONE = (
     "o que está antes do ponto é None, que não tem isso.",
     "ele guardou a resposta de algo que nada devolve: connect, bind, listen, sendall, print, "
-    "append, ou uma função sem return.",
+    "append, uma função sem return ou uma busca que não achou.",
     "dê uma linha a cada coisa: s = socket.socket(…), e na seguinte s.connect(…).",
 )
 _NOT_CLOSABLE = (
     "o with recebeu algo que ele não sabe fechar.",
-    "um par não é um socket: nem (host, porta), nem o que o accept devolve.",
+    "um par não é um socket: nem (host, porta), nem o que o accept devolve; e bind e connect "
+    "devolvem None.",
     "crie o socket no with, como em with socket.create_connection((host, porta)) as s; do accept, "
     "primeiro conn, addr = s.accept(), e depois with conn.",
 )
@@ -401,7 +403,7 @@ _BY_TYPE = (
     (TypeError, r"sendall\(\) (takes at least|missing) 1", _NO_DATA),
     (AttributeError, "'NoneType' object has no attribute", _NONE),
     (AttributeError, r"'\w+' object has no attribute '(encode|decode)'", _WRONG_WAY),
-    (TypeError, "context manager protocol", _NOT_CLOSABLE),
+    (TypeError, "'(tuple|NoneType)' object does not support the context manager", _NOT_CLOSABLE),
     (TypeError, r"^(?!a bytes-like).*'(builtin_function_or_method|method|function)'", _NOT_CALLED),
     (EOFError, "EOF when reading a line", _NOBODY_TYPES),
     (SystemExit, "", _LEFT),

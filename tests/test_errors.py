@@ -255,6 +255,7 @@ def test_wrong_argument_is_explained(scope, call, expected):
         (lambda: "olá".decode(), "para enviar, texto.encode()"),
         (lambda: b"oi".encode(), "do que o recv trouxe, dados.decode()"),
         (lambda: in_a_with((HERE, 61840)), "um par não é um socket"),
+        (lambda: in_a_with(print("")), "bind e connect devolvem None"),
         (lambda: len("olá".encode), "chame-a com parênteses"),
         (lambda: len > 2, "chame-a com parênteses"),
         (lambda: b"a b".split(" "), "ponha um b antes das aspas"),
