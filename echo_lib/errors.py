@@ -274,6 +274,11 @@ _TOO_MANY = (
     "a chamada passa algo que o def não recebe; numa thread, quem os passa é args.",
     "compare os parênteses do def com os da chamada.",
 )
+_NO_SUCH_NAME = (
+    "a função chamada não tem um parâmetro com o nome que está antes do =.",
+    "o nome está escrito de outro jeito, ou é de outra função.",
+    "confira os parâmetros com help, como em help(socket.create_connection).",
+)
 _THREAD = (
     "o Thread não entendeu os argumentos: o primeiro, sem nome, não é a função.",
     "a função e os argumentos dela vão com nome.",
@@ -410,6 +415,7 @@ _BY_TYPE = (
     (RecursionError, "", _RECURSION),
     (TypeError, r"missing \d+ required (positional|keyword-only) argument", _TOO_FEW),
     (TypeError, rf"^(?!.*{_TAKES}).* takes .*positional arguments? but \d+ w", _TOO_MANY),
+    (TypeError, "unexpected keyword argument", _NO_SUCH_NAME),
     (AssertionError, "group argument must be None", _THREAD),
     (UnboundLocalError, "cannot access local variable '(e|ex|exc|err|erro|error)'", _FORGOTTEN),
     (UnboundLocalError, "", _NO_VALUE_YET),

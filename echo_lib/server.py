@@ -476,7 +476,7 @@ class EchoServer:
             if connection.address in asked:
                 self._close(connection, "saiu: desconectado por este servidor")
             elif self.idle_timeout is not None and now - connection.active > self.idle_timeout:
-                self._close(connection, f"saiu: ficou {self.idle_timeout:g} s em silêncio")
+                self._close(connection, f"saiu: ficou {_spoken(self.idle_timeout)} em silêncio")
         if self._listener not in self._selector.get_map():
             self._selector.register(self._listener, _READ)
         for host, times in self._refused.items():

@@ -46,7 +46,7 @@ SMALL = {
 MORE_MEMORY = 4.0  # MiB que o servidor pode crescer
 CROWD = 1000  # conexões à espera do accept
 LOG = 1000  # acontecimentos que o registro guarda
-SILENCE = f"saiu: ficou {IDLE:g} s em silêncio"
+SILENCE = f"saiu: ficou {IDLE:g} segundo em silêncio"
 TOLD = {  # o que o registro conta do atacante
     "multidão": f"recusado: este endereço já tem {PER_ADDRESS} clientes",
     "calados": SILENCE,

@@ -54,14 +54,21 @@ def test_deadline_is_accepted_in_any_style(answer):
     assert checks.has_deadline(answer).ok
 
 
+def with_a_flag(host, port):
+    with socket.create_connection((host, port)) as s:
+        s.sendall(b"oi")
+        return s.recv(1024, 1)
+
+
 @pytest.mark.parametrize(
     ("answer", "hint"),
     [
-        (ask(), "Em 2.5 s você não desistiu"),
+        (ask(), "Em 2,5 s você não desistiu"),
         (ask(30), "ou com um longo demais"),
         (ask(0.05), "o prazo pedido é de um segundo"),
         (swallow, "a função devolveu b'': deixe o erro sair"),
         (lambda host, port: b"oi", "a função devolveu b'oi'"),
+        (with_a_flag, "O prazo não vai no recv"),
         (lambda host, port: None, "Com um servidor que responde, esperava b'oi'. Recebi None"),
     ],
 )
@@ -250,7 +257,7 @@ def test_patience_is_accepted_in_any_style(answer):
         (lambda h, p, a, t: patient(h, p, a, t, pause=0), "espere um pouco entre uma e outra"),
         (lambda h, p, a, t: patient(h, p, a, t, pause=2), " s: são 0,2 s"),
         (lambda h, p, a, t: patient(h, p, a, t, retry=OSError), "Este erro, não"),
-        (lambda h, p, a, t: None, "um NoneType, e não uma conexão"),
+        (lambda h, p, a, t: None, "veio None, e não uma conexão (faltou o return?)"),
         (no_timeout, "a conexão veio com None: falta usar prazo"),
         (gives_nothing_at_the_end, "No fim, deixe o erro sair"),
         (never_gives_up, "você continuou tentando"),

@@ -243,6 +243,7 @@ def test_wrong_argument_is_explained(scope, call, expected):
         (lambda: conn.recv(1024), "confira a escrita; depois, execute as células na ordem"),  # noqa: F821
         (lambda: explained(), "compare os parênteses do def com os da chamada"),
         (lambda: forbidden_file(1), "mais argumentos do que o def dela pede"),
+        (lambda: receive(tamanho=3), "help(socket.create_connection)"),
         (lambda: threading.Thread(print, "oi"), "threading.Thread(target=atender, args=(conn,))"),
         (lambda: error_after_its_except(), "guarde o erro em outro nome dentro do except"),
         (lambda: raise_alone(), "ponha o raise dentro do except"),

@@ -512,7 +512,7 @@ def test_log_tells_about_silence_and_about_the_limit_of_an_address():
     assert [entry.what for entry in server.log[1:4]] == [
         "entrou",
         "recusado: este endereço já tem 1 cliente",
-        "saiu: ficou 0.1 s em silêncio",
+        "saiu: ficou 0,1 segundo em silêncio",
     ]
 
 

@@ -104,6 +104,11 @@ def not_expected(
     return failed(f"Com {what}, esperava {brief(expected)}. {came} {hint}", learner)
 
 
+def in_seconds(value: float) -> str:
+    """«3 s», «2,5 s»."""
+    return f"{round(value, 1):g} s".replace(".", ",")
+
+
 def brief(value: object) -> str:
     """O valor, encurtado para caber numa linha."""
     if not isinstance(value, (bytes, str)) or len(value) <= 20:

@@ -12,7 +12,16 @@ from typing import Any
 
 from echo_lib import isolated
 from echo_lib.checks import peers
-from echo_lib.checks.base import LOST_BY_SEND, MESSAGES, Check, brief, failed, not_expected, passed
+from echo_lib.checks.base import (
+    LOST_BY_SEND,
+    MESSAGES,
+    Check,
+    brief,
+    failed,
+    in_seconds,
+    not_expected,
+    passed,
+)
 from echo_lib.checks.tutorial import echo_server
 from echo_lib.errors import CODES, Address
 from echo_lib.isolated import NEVER_ENDED, Learner
@@ -38,8 +47,14 @@ def has_deadline(function: Callable[[str, int], bytes]) -> Check:
         with echo_server(learner) as (server, _):
             answer, error = learner.call(*server.address)
         if error or answer != b"oi":
-            what = "um servidor que responde"
-            return not_expected(learner, what, b"oi", answer, error)
+            on_recv = any(
+                e.receives and isinstance(e.argument, tuple) for e in learner.own_events()
+            )
+            hint = ""
+            if on_recv or "keyword argument 'timeout'" in error:
+                error = error.partition("\n")[0]
+                hint = "O prazo não vai no recv: é do socket, em create_connection ou settimeout."
+            return not_expected(learner, "um servidor que responde", b"oi", answer, error, hint)
         with _silent(learner) as address:
             start = monotonic()
             learner.start(*address)
@@ -52,22 +67,18 @@ def _after_silence(learner: Learner, answer: Any, error: str, waited: float) -> 
     """Diz se o cliente desistiu do servidor calado como devia."""
     what = "O servidor aceitou a conexão e ficou calado."
     if error == NEVER_ENDED:
-        hint = f"Em {_PATIENCE:g} s você não desistiu: sem prazo, ou com um longo demais."
+        hint = f"Em {in_seconds(_PATIENCE)} você não desistiu: sem prazo, ou com um longo demais."
     elif not error:
         hint = f"Esperava TimeoutError, e a função devolveu {brief(answer)}: deixe o erro sair."
     elif "parou com TimeoutError" not in error:
         hint = error
     elif waited < _DEADLINE / 2:
-        hint = f"Você desistiu em {_decimal(waited)} s: o prazo pedido é de um segundo."
+        hint = f"Você desistiu em {in_seconds(waited)}: o prazo pedido é de um segundo."
     elif long := _too_long(learner):
         hint = long
     else:
         return passed("Certo: responde quem responde, e ninguém espera para sempre.")
     return failed(f"{what} {hint}", learner)
-
-
-def _decimal(value: float) -> str:
-    return f"{value:.1f}".replace(".", ",")
 
 
 def cause(function: Callable[[BaseException], str]) -> Check:
@@ -151,6 +162,8 @@ def _using(function: Callable[..., Any]) -> Callable[..., Any]:
 
     def connect_and_talk(host: str, port: int, attempts: int, timeout: float) -> Any:
         conn = function(host, port, attempts, timeout)
+        if conn is None:
+            return "None, e não uma conexão (faltou o return?)"
         if not isinstance(conn, socket.socket):
             return f"um {type(conn).__name__}, e não uma conexão"
         if conn.fileno() < 0:
@@ -192,7 +205,7 @@ def _server_late(learner: Learner) -> Check | None:
             answer, error = learner.result()
     if not error and isinstance(answer, tuple):
         return _paused(learner)
-    what = f"O servidor subiu {_LATE:g} s depois, e eram 20 tentativas."
+    what = f"O servidor subiu {in_seconds(_LATE)} depois, e eram 20 tentativas."
     if _attempts(learner) == 1:
         hint = "Você só tentou uma vez."
     elif _attempts(learner) >= 20:
@@ -209,7 +222,7 @@ def _paused(learner: Learner) -> Check | None:
     pause = min((b.time - end for b, end in zip(tries[1:], ends, strict=False)), default=0.0)
     if pause <= _DEADLINE:
         return None
-    text = f"Entre uma tentativa e outra você esperou {_decimal(pause)} s: são 0,2 s."
+    text = f"Entre uma tentativa e outra você esperou {in_seconds(pause)}: são 0,2 s."
     return failed(text, learner)
 
 

@@ -21,6 +21,7 @@ from echo_lib.checks.base import (
     brief,
     compare,
     failed,
+    in_seconds,
     not_decoded,
     passed,
     used,
@@ -352,8 +353,7 @@ def _early(learner: Learner, seconds: float) -> str:
         return "Você desistiu de quem ainda falava: o prazo recomeça a cada recv."
     if len(sizes) == 1:
         return "Você respondeu uma vez e voltou: falta o laço que volta ao recv?"
-    wait = f"{seconds:g} s".replace(".", ",")
-    return f"Você desistiu cedo demais: o cliente pode calar-se por {wait}."
+    return f"Você desistiu cedo demais: o cliente pode calar-se por {in_seconds(seconds)}."
 
 
 def _without_silence(function: Callable[[socket.socket], Any]) -> Check:
