@@ -350,14 +350,15 @@ _NONE = (
     "o que está antes do ponto é None, que não tem isso.",
     "ele guardou a resposta de algo que nada devolve: connect, bind, listen, sendall, print, "
     "append, uma função sem return ou uma busca que não achou.",
-    "dê uma linha a cada coisa: s = socket.socket(…), e na seguinte s.connect(…).",
+    "se é de uma função sua, confira o return; se é de connect ou bind, dê uma linha a cada coisa: "
+    "s = socket.socket(…), e na seguinte s.connect(…).",
 )
 _NOT_CLOSABLE = (
     "o with recebeu algo que ele não sabe fechar.",
     "um par não é um socket: nem (host, porta), nem o que o accept devolve; e bind e connect "
     "devolvem None.",
-    "crie o socket no with, como em with socket.create_connection((host, porta)) as s; do accept, "
-    "primeiro conn, addr = s.accept(), e depois with conn.",
+    "crie o socket no with, como em with socket.create_connection((host, porta)) as s; com o "
+    "accept, escreva primeiro conn, addr = s.accept(), e depois with conn.",
 )
 _NOT_CALLED = (
     "aqui está a própria função, e não o que ela devolve.",
@@ -366,15 +367,16 @@ _NOT_CALLED = (
 )
 _NO_VALUE_YET = (
     "esse nome é usado, dentro da função, antes de ter um valor.",
-    "+= soma ao que já havia, e não havia nada; ou quem lhe daria o valor não foi executado. O de "
-    "fora da função, se há um igual, é outro.",
+    "+= soma ao que já havia, e não havia nada; ou quem lhe daria o valor não foi executado; ou é "
+    "o nome depois do as de um except, que o Python apaga. Um nome igual fora da função é outro.",
     "dê-lhe um valor antes do laço, como em dados = b''.",
 )
 _NOBODY_TYPES = (
     "o input não tem quem digite: a entrada acabou.",
     "quem verifica um exercício chama a função sem ninguém ao teclado; num terminal, foi Ctrl+D "
     "ou Ctrl+Z.",
-    "num exercício, use os parâmetros da função no lugar do input.",
+    "use o que o exercício dá no lugar do input: os parâmetros da função ou, num programa, "
+    "sys.argv.",
 )
 _LEFT = (
     "sys.exit() e exit() encerram o programa inteiro.",
@@ -383,7 +385,8 @@ _LEFT = (
 )
 _RECURSION = (
     "a função chamou a si mesma até o limite do Python.",
-    "dentro dela há uma chamada a ela própria, talvez a linha que era para experimentá-la.",
+    "dentro dela, ou de outra que ela chama, há uma chamada a ela própria: talvez a linha que era "
+    "para experimentá-la.",
     "chame-a de fora; para repetir, use while ou for.",
 )
 _ENCODE = (
@@ -400,22 +403,26 @@ _BY_TYPE = (
     (UnicodeError, "", _ENCODE),
     (OverflowError, "port", _BAD_PORT),
     (ValueError, "has host bits set", _HOST_BITS),
-    (ValueError, r"int\(\) with base \d+: b'", _NOT_DIGITS),
+    (ValueError, r"int\(\) with base \d+: b'.*\\x", _NOT_DIGITS),
     (AttributeError, "no attribute '_version'", _NOT_AN_ADDRESS),
     (AttributeError, r"'tuple' object has no attribute '(recv|send|sendall|settimeout)'", _A_PAIR),
     (TypeError, r"concatenate str \(not \"bytes\"\)|can't concat str to bytes", _TEXT_AND_BYTES),
     (TypeError, r"recv\(\) (takes at least|missing) 1", _NO_SIZE),
     (TypeError, r"sendall\(\) (takes at least|missing) 1", _NO_DATA),
     (AttributeError, "'NoneType' object has no attribute", _NONE),
-    (AttributeError, r"'\w+' object has no attribute '(encode|decode)'", _WRONG_WAY),
+    (
+        AttributeError,
+        r"'(str|bytes|bytearray|int|float)' object has no attribute '(encode|decode)'",
+        _WRONG_WAY,
+    ),
     (TypeError, "'(tuple|NoneType)' object does not support the context manager", _NOT_CLOSABLE),
-    (TypeError, r"^(?!a bytes-like).*'(builtin_function_or_method|method|function)'", _NOT_CALLED),
     (EOFError, "EOF when reading a line", _NOBODY_TYPES),
     (SystemExit, "", _LEFT),
     (RecursionError, "", _RECURSION),
     (TypeError, r"missing \d+ required (positional|keyword-only) argument", _TOO_FEW),
     (TypeError, rf"^(?!.*{_TAKES}).* takes .*positional arguments? but \d+ w", _TOO_MANY),
     (TypeError, "unexpected keyword argument", _NO_SUCH_NAME),
+    (TypeError, r"^(?!a bytes-like).*'(builtin_function_or_method|method|function)'", _NOT_CALLED),
     (AssertionError, "group argument must be None", _THREAD),
     (UnboundLocalError, "cannot access local variable '(e|ex|exc|err|erro|error)'", _FORGOTTEN),
     (UnboundLocalError, "", _NO_VALUE_YET),
@@ -606,9 +613,10 @@ def _texts_of_an_argument(said: str, lines: str) -> tuple[str, str, str] | None:
             return _BAD_ADDRESS if not re.search(r"\.send(all)?\(", lines) else None
         texts = _NOT_BYTES if re.search(r"\bstr\b", said) else _NOT_DATA
         return texts if "bytes-like object" in said else None
-    if "interpreted as an integer" in said and ".recv(" in lines:
+    if re.search("'(str|float|tuple)' object cannot be interp", said) and ".recv(" in lines:
         return _BAD_SIZE
-    return _BYTES_WITH_TEXT if "bytes-like object is required, not 'str'" in said else None
+    mixed = lines and "bytes-like object is required, not 'str'" in said
+    return _BYTES_WITH_TEXT if mixed else None  # sem a linha, podia ser um sendall
 
 
 def _last_lines(exc: BaseException) -> str:

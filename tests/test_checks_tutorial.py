@@ -253,7 +253,7 @@ def accepts_twice(s):
     ("function", "hint"),
     [
         (accepts_in_the_loop, "O accept fica fora dele"),
-        (accepts_twice, "um só accept; depois, recv e sendall em conn"),
+        (accepts_twice, "chame accept uma vez só; depois, recv e sendall em conn"),
         (closes_the_listener, "a escuta já estava fechada"),
         (closes_both, "a escuta já estava fechada"),
         (never_returns, "a função não voltou"),

@@ -263,7 +263,7 @@ def test_wrong_argument_is_explained(scope, call, expected):
         (lambda: socket.create_connection((1, 2)), ADDRESS_FORM),
         (lambda: int(b"\0\0\0\2"), "int.from_bytes(dados, 'big')"),
         (lambda: sys.exit(), "para sair da função, use return"),
-        (lambda: ask_nobody(), "use os parâmetros da função"),
+        (lambda: ask_nobody(), "os parâmetros da função ou, num programa, sys.argv"),
         (lambda: ip_network("192.168.0.5/24"), "passe também strict=False"),
         (lambda: "192.168.0.5" in ip_network("192.168.0.0/24"), "ip_address(endereço) in rede"),
     ],

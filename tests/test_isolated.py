@@ -144,20 +144,27 @@ def test_answer_that_can_not_come_back_is_told(short_wait):
     assert children() == []
 
 
+def start_with(code, folder, monkeypatch):
+    """Daqui em diante, os processos começam por este código, no lugar do módulo socket."""
+    (folder / "socket.py").write_text(code, encoding="utf-8")
+    monkeypatch.chdir(folder)
+
+
 def test_process_that_does_not_start_is_told(monkeypatch, tmp_path):
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "socket.py").write_text("raise SystemExit", encoding="utf-8")
+    start_with("raise SystemExit", tmp_path, monkeypatch)
     with Learner(lambda: 1) as learner:
         assert "há na pasta um .py com nome de módulo, como socket.py?" in learner.call()[1]
-    monkeypatch.setattr(isolated, "START", 0.0001)
+    start_with("import time; time.sleep(60)", tmp_path, monkeypatch)
+    monkeypatch.setattr(isolated, "START", 0.1)
     with Learner(lambda: 1) as learner:
         assert "o processo da verificação não começou em" in learner.call()[1].lower()
 
 
-def test_second_process_that_does_not_start_is_told_too(short_wait, monkeypatch):
+def test_second_process_that_does_not_start_is_told_too(short_wait, monkeypatch, tmp_path):
     with Learner(endless) as learner:
         assert learner.call()[1] == NEVER_ENDED  # acabou com o primeiro
-        monkeypatch.setattr(isolated, "START", 0.0001)
+        start_with("import time; time.sleep(60)", tmp_path, monkeypatch)
+        monkeypatch.setattr(isolated, "START", 0.1)
         assert "o processo da verificação não começou em" in learner.call()[1].lower()
         assert learner.call()[1] != NEVER_ENDED
 

@@ -19,9 +19,8 @@ from echo_lib.checks.base import (
     not_decoded,
     not_expected,
     passed,
-    used,
 )
-from echo_lib.isolated import NEVER_ENDED, Learner
+from echo_lib.isolated import NEVER_ENDED, SENT_AT_ONCE, Learner
 
 _LOST = r"parou com (Connection\w*|BrokenPipe|EOF)Error"
 _TOO_MUCH = "Não peça ao recv mais do que falta: o resto é da próxima mensagem."
@@ -107,8 +106,8 @@ def _lines_hint(learner: Learner, sent: bytes, expected: list[str], answer: Any)
         return "Devolva uma lista (list), com uma linha em cada item."
     if answer == [sent.decode()]:
         return "Nada foi cortado: o fim de linha se escreve '\\n'."
-    if b"\r" in sent:
-        return "Só o \\n encerra: splitlines, e makefile sem newline='\\n', cortam também no \\r."
+    if b"\r" in sent and answer and len(answer) > 1:
+        return "Só o \\n encerra: splitlines, e makefile em texto sem newline='\\n', cortam no \\r."
     if expected[0] == "":
         return "Os espaços e as linhas vazias são de quem as enviou: tire só os fins de linha."
     if answer == sent.decode().split():
@@ -187,7 +186,7 @@ def framing(
 def _sending_hint(learner: Learner, text: str, data: bytes, received: bytes, error: str) -> str:
     if error == NEVER_ENDED and received == data:
         return "O envio está certo, e depois dele você espera uma resposta: quem envia só envia."
-    if used(learner, "send") and data.startswith(received):
+    if any(e.call == "send" and e.size == SENT_AT_ONCE for e in learner.own_events()):
         return LOST_BY_SEND
     if not received and not error:
         empty = "Uma mensagem vazia também viaja: quatro bytes, com o tamanho zero."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 from collections.abc import Callable, Coroutine, Generator, Iterator
 from contextlib import contextmanager, suppress
@@ -103,7 +104,7 @@ def _answered(learner: Learner, sent: str | list[str], reply: bytes) -> tuple[An
         with suppress(OSError), listener.accept()[0] as conn:
             peers.receive(conn, len("olá".encode()))
             peers.send(conn, reply)
-        return learner.result()
+    return learner.result()  # fechada também a escuta: quem conecta de novo é recusado
 
 
 def read_it_all(learner: Learner, address: Any, message: str) -> bool:
@@ -134,9 +135,10 @@ def _client_hint(
         return f"Quem usa {calls[0]} é o servidor; o cliente usa connect."
     if went and isinstance(went[0], tuple) and address not in went:
         return f"Você conectou em {went[0]}; este servidor está em {address}: use host e porta."
-    if used(learner, "send") and gone < len(sent) and sent.startswith(arrived or b"?"):
+    if gone < len(sent) and any(e.call == "send" and e.size == SENT_AT_ONCE for e in own):
         return LOST_BY_SEND
-    if arrived and (gone < len(sent) or not _repeats(sent, arrived)):
+    part = gone < len(sent) and (not error or waits(error))
+    if arrived and (part or not _repeats(sent, arrived)):
         what = f"{brief(arrived)}, e não {brief(sent)}"
         return f"Ao servidor chegou {what}: envie mensagem.encode(), sem mudar nada."
     if error == NEVER_ENDED and gone > len(sent):
@@ -295,7 +297,7 @@ def _server_hint(
         return f"{text} O accept fica fora dele." if used(learner, "accept") else text
     if not any(event.receives and event.size for event in own):
         if used(learner, "accept") and learner.running():
-            return "Nada voltou, e o código espera: um só accept; depois, recv e sendall em conn."
+            return "Nada voltou: chame accept uma vez só; depois, recv e sendall em conn."
         return "Nada voltou: você chamou recv e depois sendall?"
     if learner.running():
         return "Você recebeu, e voltou a esperar sem responder: a cada recv, um sendall."
@@ -435,7 +437,8 @@ def address(host: object) -> Check:
         return failed("Veio None, que é o que print devolve: guarde o endereço, sem print.")
     if isinstance(host, tuple):
         return failed(f"Veio o par {host}: o colega já sabe a porta; dê só o endereço.")
-    if right and isinstance(host, (list, str)) and right in host and host != right:
+    places = re.findall(r"[\d.]+", host) if isinstance(host, str) else host
+    if right and isinstance(places, list) and right in places:
         return failed(f"O endereço está aí, mas não sozinho. Recebi {host!r}: dê só {right!r}.")
     if isinstance(host, str) and "(" in host:
         return failed(f"Entre aspas, {host!r} é só um texto: tire as aspas, para chamar a função.")
