@@ -1,4 +1,4 @@
-"""Explica em português as exceções de socket: o que houve, a causa provável, o que fazer."""
+"""Explica em português os erros das lições: o que houve, a causa provável, o que fazer."""
 
 from __future__ import annotations
 
@@ -442,10 +442,10 @@ _ADDRESS_TYPE = re.compile(
 
 
 def explain(exc: BaseException, address: Address | None = None) -> Explanation | None:
-    """Explica uma exceção de socket, ou devolve None se ela não é do assunto.
+    """Explica uma exceção, ou devolve None se ela não é do assunto.
 
     Argumentos:
-        exc: a exceção (OSError, UnicodeError, OverflowError, TypeError).
+        exc: a exceção: de socket, ou dos enganos de Python mais comuns nas lições.
         address: o par (host, porta) da chamada, se conhecido; aparece no texto.
 
     Retorna:

@@ -71,6 +71,27 @@ def send_little_endian(conn, text):
     conn.sendall(struct.pack("<I", len(text.encode())) + text.encode())
 
 
+def send_unless_empty(conn, text):
+    if text:
+        send(conn, text)
+
+
+def send_and_wait(conn, text):
+    send(conn, text)
+    conn.recv(1024)
+
+
+def size(conn, order="!I"):
+    return struct.unpack(order, exactly(conn, 4))[0]
+
+
+def receive_what_came(conn):
+    left, data = size(conn), b""
+    while len(data) < left and (piece := conn.recv(left - len(data))):
+        data += piece
+    return data.decode()
+
+
 def receive_in_one(conn):
     (size,) = struct.unpack("!I", conn.recv(4))
     return conn.recv(size).decode()
@@ -93,6 +114,12 @@ def test_framing_is_accepted_in_any_style():
         (send, lambda conn: exactly(conn, struct.unpack("!I", exactly(conn, 4))), "use [0]"),
         (send, lambda conn: conn.recv(struct.unpack("!I", conn.recv(4))), "use [0]"),
         (send, lambda conn: conn.recv(conn), "TypeError"),
+        (send_unless_empty, receive, "com o tamanho zero"),
+        (send_and_wait, receive, "quem envia só envia"),
+        (send, lambda conn: exactly(conn, size(conn, "<I")).decode(), "a ordem da rede"),
+        (send, lambda conn: exactly(conn, size(conn) - 4).decode(), "sem contar os 4 bytes"),
+        (send, lambda conn: str(exactly(conn, size(conn))), "quem faz deles texto é decode"),
+        (send, receive_what_came, "como se fosse a mensagem"),
     ],
 )
 def test_mistake_about_framing_gets_its_hint(sender, receiver, hint):

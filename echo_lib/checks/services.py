@@ -368,7 +368,7 @@ def _list_hint(learner: Learner, messages: list[str], answer: Any, error: str) -
         return "Faltam ecos: o return está dentro do laço?"
     if answer == messages[-1:]:
         return "Só veio o último: a lista é criada antes do laço, e não dentro dele."
-    if isinstance(answer, list) and len(answer) > len(messages):
+    if isinstance(answer, list) and answer == [*"".join(map(str, answer))] and any(answer):
         return "São letras soltas: += junta à lista cada letra; append põe o texto inteiro."
     match answer:
         case [first, *_] if hint := not_decoded(first):

@@ -124,7 +124,7 @@ def arrived(trace: Trace) -> bytes:
 
 
 def _client_hint(
-    learner: Learner, address: Any, message: str, arrived: bytes, answer: Any, error: str
+    learner: Learner, address: Any, message: str, reached: bytes, answer: Any, error: str
 ) -> str:
     """A pista do engano de um cliente, pelas chamadas que ele fez e pelo que chegou ao servidor."""
     sent, own = message.encode(), learner.own_events()
@@ -138,8 +138,8 @@ def _client_hint(
     if gone < len(sent) and any(e.call == "send" and e.size == SENT_AT_ONCE for e in own):
         return LOST_BY_SEND
     part = gone < len(sent) and (not error or waits(error))
-    if arrived and (part or not _repeats(sent, arrived)):
-        what = f"{brief(arrived)}, e não {brief(sent)}"
+    if reached and (part or not _repeats(sent, reached)):
+        what = f"{brief(reached)}, e não {brief(sent)}"
         return f"Ao servidor chegou {what}: envie mensagem.encode(), sem mudar nada."
     if error == NEVER_ENDED and gone > len(sent):
         return "Você enviou de novo: o laço não acaba; falta um break ou um return?"
@@ -265,7 +265,8 @@ def _server_hint(
     """A pista do engano de um servidor, pelas chamadas que ele fez."""
     own = learner.own_events()
     moved = [event for event in own if event.sends or event.receives]
-    lost = sum(event.size * (1 if event.sends else -1) for event in moved) < 0
+    answered = max((i for i, event in enumerate(moved, 1) if event.sends), default=0)
+    lost = sum(event.size * (1 if event.sends else -1) for event in moved[:answered]) < 0
     if received and lost and any(e.call == "send" and e.size == SENT_AT_ONCE for e in moved):
         return LOST_BY_SEND
     if received and expected.startswith(received):
@@ -344,8 +345,8 @@ def gives_up(function: Callable[[socket.socket], Any], seconds: float) -> Check:
 def _hurried(learner: Learner, seconds: float) -> bool:
     """Se desistiu antes do prazo, medido no processo do aluno: talvez o atraso fosse nosso."""
     learner.look()
-    waits = [e.duration for e in learner.own_events() if isinstance(e.error, TimeoutError)]
-    return max(waits, default=0.0) < 0.9 * seconds
+    silences = [e.duration for e in learner.own_events() if isinstance(e.error, TimeoutError)]
+    return max(silences, default=0.0) < 0.9 * seconds
 
 
 def _early(learner: Learner, seconds: float) -> str:
