@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import re
 import socket
+import sys
 import traceback
 from dataclasses import dataclass
 from errno import errorcode
@@ -163,8 +164,8 @@ _BY_NAME: dict[str, tuple[str, str, str]] = {
     ),
     "ENOTCONN": (
         "este socket não está conectado.",
-        "faltou o connect, ou a conexão já acabou; no servidor, talvez você tenha usado o socket "
-        "de escuta (s) no lugar da conexão (conn) que accept devolveu.",
+        "faltou o connect, ou a conexão já acabou (também no fim de um with); no servidor, talvez "
+        "você tenha usado o socket de escuta (s) no lugar da conexão (conn) que accept devolveu.",
         "no cliente, chame connect antes; no servidor, use conn, addr = s.accept() "
         "e fale com conn.",
     ),
@@ -264,6 +265,21 @@ _UNKNOWN_NAME = (
     "começou.",
     "confira a escrita; depois, execute as células na ordem, de cima para baixo (menu Executar).",
 )
+_UNKNOWN_IN_A_PROGRAM = (
+    "esse nome não existe neste programa.",
+    "ele está escrito de outro jeito (maiúsculas e acentos contam), ou só ganha valor depois.",
+    "compare-o com a linha que o cria: um import, um def ou um =.",
+)
+_OF_THE_SOCKET_MODULE = (
+    "esse nome é do módulo socket, e sozinho não existe.",
+    "faltou dizer de onde ele vem.",
+    "escreva o nome do módulo e um ponto antes dele, como em socket.SHUT_WR.",
+)
+_NOT_IMPORTED = (
+    "esse módulo não foi importado.",
+    "faltou o import dele.",
+    "escreva o import antes de usá-lo, como em import socket.",
+)
 _TOO_FEW = (
     "a função foi chamada sem um dos argumentos que o def dela pede.",
     "o def pede mais argumentos do que a chamada passa; numa thread, quem os passa é args.",
@@ -360,6 +376,81 @@ _NOT_CLOSABLE = (
     "crie o socket no with, como em with socket.create_connection((host, porta)) as s; com o "
     "accept, escreva primeiro conn, addr = s.accept(), e depois with conn.",
 )
+_A_CLASS = (
+    "depois do with está a própria classe, e não um objeto dela.",
+    "faltaram os parênteses que a chamam.",
+    "escreva, por exemplo, with EchoClient(host, porta) as cliente.",
+)
+_LOCK = (
+    "a trava não foi usada como se usa.",
+    "ela não se chama, e acquire devolve True, que o with não sabe fechar.",
+    "escreva só with trava: o with a pega na entrada e a solta na saída, mesmo com erro.",
+)
+_NOT_A_RANGE = (
+    "o for percorre itens, e um número não os tem.",
+    "faltou o range, ou o nome é de um número, e não da lista.",
+    "para repetir n vezes, escreva for _ in range(n).",
+)
+_DEADLINE = (
+    "o prazo não foi dado como o socket o espera.",
+    "settimeout é um método de cada socket, e não do módulo; recebe entre parênteses os segundos, "
+    "um número sem aspas.",
+    "depois de criar o socket, escreva s.settimeout(1); ou use o timeout=1 de create_connection.",
+)
+_NOT_IN_THE_MODULE = (
+    "esse módulo não tem o que está depois do ponto.",
+    "o nome está escrito de outro jeito (maiúsculas contam: threading.Thread), ou é de um objeto, "
+    "e não do módulo: recv é de cada socket.",
+    "confira o nome, com a tecla Tab depois do ponto.",
+)
+_NOT_IN_THE_LIST = (
+    "uma lista não tem o que está depois do ponto.",
+    "ele pode ser de cada item dela; das listas são append, remove, sort…",
+    "passe por todos com for: for outro in sala, por exemplo, e use o ponto em cada um.",
+)
+_NOT_AN_INDEX = (
+    "o que está entre colchetes não é a posição de um item.",
+    "o for já dá o próprio item da lista, e não a posição dele.",
+    "use o item sem a lista: for outro in sala, e depois outro.sendall(dados).",
+)
+_NOT_THE_NUMBER = (
+    "um dicionário não se soma a um número.",
+    "o número está dentro dele, guardado sob uma chave.",
+    'diga a chave: placar["agora"] += 1.',
+)
+_NOT_ADDED = (
+    "um número só se soma a outro número.",
+    "sendall nada devolve (None), e o que o recv traz são bytes, ainda por contar.",
+    "depois do sendall, some quantos foram: total += len(dados).",
+)
+_TEXT_CALLED = (
+    "um texto (str) foi chamado, como se fosse uma função.",
+    "há parênteses depois de um valor, como em linha.state(), ou o nome de uma função está entre "
+    'aspas, como em target="atender".',
+    "tire os parênteses, ou as aspas.",
+)
+_NOT_A_TYPE = (
+    "isinstance e except perguntam por um tipo, e receberam outra coisa.",
+    "um código, como errno.EADDRINUSE, é um número; e o nome de um tipo vai sem aspas.",
+    "use tipos: isinstance(erro, TimeoutError); mais de um, numa tupla: (TimeoutError, OSError). "
+    "Um código se compara com erro.errno.",
+)
+_ARGUMENTS = (
+    "à esquerda do = há mais nomes, ou menos, do que itens à direita.",
+    "sys.argv começa pelo nome do programa, que é o item [0].",
+    "diga quais quer: host, porta = sys.argv[1:3].",
+)
+_NOT_A_NUMBER = (
+    "int() lê um número escrito em algarismos, e recebeu outro texto.",
+    "na linha de comando, sys.argv[0] é o nome do programa, e os argumentos começam no [1]; ou o "
+    "host e a porta estão trocados.",
+    "confira qual é a porta: int(porta).",
+)
+_SYNTAX = (
+    "o Python não entendeu o que está escrito, e por isso nada executou.",
+    "falta ou sobra um sinal: dois-pontos, parênteses, aspas, o recuo da linha.",
+    "confira essa linha e a de cima.",
+)
 _NOT_CALLED = (
     "aqui está a própria função, e não o que ela devolve.",
     "faltaram os parênteses da chamada, ou no lugar deles há colchetes.",
@@ -416,13 +507,35 @@ _BY_TYPE = (
         _WRONG_WAY,
     ),
     (TypeError, "'(tuple|NoneType)' object does not support the context manager", _NOT_CLOSABLE),
+    (TypeError, "'type' object does not support the context manager", _A_CLASS),
+    (TypeError, "'bool' object does not support the context|lock' object is not callable", _LOCK),
+    (TypeError, "'int' object is not iterable", _NOT_A_RANGE),
+    (TypeError, r"settimeout\(\) takes", _DEADLINE),
+    (
+        AttributeError,
+        "'settimeout' is read-only|'timeout' of .* not writable|'socket' has no.* 'settimeout'",
+        _DEADLINE,
+    ),
+    (AttributeError, "^module '.*' has no attribute", _NOT_IN_THE_MODULE),
+    (AttributeError, "'list' object has no attribute", _NOT_IN_THE_LIST),
+    (TypeError, r"list indices must be integers or slices, not \w*[sS]ocket", _NOT_AN_INDEX),
+    (TypeError, r"for \+=?: 'dict' and 'int'", _NOT_THE_NUMBER),
+    (TypeError, r"for \+=?: 'int' and '(NoneType|bytes)'", _NOT_ADDED),
+    (TypeError, "'str' object is not callable", _TEXT_CALLED),
+    (TypeError, r"isinstance\(\) arg 2 must|catching classes that do not inherit", _NOT_A_TYPE),
+    (ValueError, r"int\(\) with base 10: '[^']*[.\w]+\.[^']*'", _NOT_A_NUMBER),
+    (SyntaxError, "", _SYNTAX),
     (EOFError, "EOF when reading a line", _NOBODY_TYPES),
     (SystemExit, "", _LEFT),
     (RecursionError, "", _RECURSION),
     (TypeError, r"missing \d+ required (positional|keyword-only) argument", _TOO_FEW),
     (TypeError, rf"^(?!.*{_TAKES}).* takes .*positional arguments? but \d+ w", _TOO_MANY),
     (TypeError, "unexpected keyword argument", _NO_SUCH_NAME),
-    (TypeError, r"^(?!a bytes-like).*'(builtin_function_or_method|method|function)'", _NOT_CALLED),
+    (
+        TypeError,
+        r"^(?!a bytes-like).*('|non-iterable )(builtin_function_or_method|method|function)('| ob)",
+        _NOT_CALLED,
+    ),
     (AssertionError, "group argument must be None", _THREAD),
     (UnboundLocalError, "cannot access local variable '(e|ex|exc|err|erro|error)'", _FORGOTTEN),
     (UnboundLocalError, "", _NO_VALUE_YET),
@@ -441,12 +554,15 @@ _ADDRESS_TYPE = re.compile(
 )
 
 
-def explain(exc: BaseException, address: Address | None = None) -> Explanation | None:
+def explain(
+    exc: BaseException, address: Address | None = None, line: str = ""
+) -> Explanation | None:
     """Explica uma exceção, ou devolve None se ela não é do assunto.
 
     Argumentos:
         exc: a exceção: de socket, ou dos enganos de Python mais comuns nas lições.
         address: o par (host, porta) da chamada, se conhecido; aparece no texto.
+        line: a linha de outro programa em que ela nasceu, se só se tem o traceback escrito.
 
     Retorna:
         Explanation ou None.
@@ -456,7 +572,7 @@ def explain(exc: BaseException, address: Address | None = None) -> Explanation |
     if isinstance(exc, EchoError):
         return exc.explanation
     name = _error_name(exc)
-    texts = _texts(exc, name)
+    texts = _texts(exc, name, line)
     if texts is None:
         return None
     where = f" ({address[0]}:{address[1]})" if address else ""
@@ -590,24 +706,37 @@ def _error_name(exc: BaseException) -> str:
     return _SAME_MEANING.get(name, name)
 
 
-def _texts(exc: BaseException, name: str) -> tuple[str, str, str] | None:
+def _texts(exc: BaseException, name: str, line: str) -> tuple[str, str, str] | None:
     """Escolhe os três textos: o que houve, a causa, o remédio."""
+    lines = line or _last_lines(exc)
     if isinstance(exc, socket.gaierror) and not name:
         return _BAD_PORT
     if isinstance(exc, NameError) and not isinstance(exc, UnboundLocalError):
-        return _UNKNOWN_NAME
-    if isinstance(exc, TimeoutError) and exc.errno is None and _WAITING.search(_last_lines(exc)):
+        return _texts_of_a_name(str(exc)) or (_UNKNOWN_IN_A_PROGRAM if line else _UNKNOWN_NAME)
+    if isinstance(exc, TimeoutError) and exc.errno is None and _WAITING.search(lines):
         return _NOTHING_CAME
     for kind, said, texts in _BY_TYPE:
         if isinstance(exc, kind) and re.search(said, str(exc)):
             return texts
     if isinstance(exc, (TypeError, ValueError)):
-        return _texts_of_an_argument(str(exc), _last_lines(exc))
+        return _texts_of_an_argument(str(exc), lines)
     return _BY_NAME.get(name)
+
+
+def _texts_of_a_name(said: str) -> tuple[str, str, str] | None:
+    """Os textos de um nome que não existe, se é o de um módulo ou de algo do módulo socket."""
+    unknown = re.search("name '(.+?)'", said)
+    if unknown and unknown[1] in sys.stdlib_module_names:
+        return _NOT_IMPORTED
+    return _OF_THE_SOCKET_MODULE if unknown and hasattr(socket, unknown[1]) else None
 
 
 def _texts_of_an_argument(said: str, lines: str) -> tuple[str, str, str] | None:
     """Os textos de um argumento do tipo errado, pelo que o Python diz e pela chamada da linha."""
+    if "interpreted as an integer" in said and "settimeout(" in lines:
+        return _DEADLINE
+    if "values to unpack" in said and "sys.argv" in lines:
+        return _ARGUMENTS
     if _SOCKET_CALL.search(lines):
         if _ADDRESS_TYPE.search(said):
             return _BAD_ADDRESS if not re.search(r"\.send(all)?\(", lines) else None

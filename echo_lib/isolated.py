@@ -482,6 +482,8 @@ class _Worker:
             kind = f"um objeto {type(value).__name__}, que não passa a outro processo ({problem})"
             if isinstance(value, Iterator):
                 kind = f"um {type(value).__name__}, que só dá valores a quem os pede: use list(…)"
+            if isinstance(value, list) and any(map(callable, value)):
+                kind = "uma lista com uma função dentro: faltaram os parênteses que a chamam"
             self.say((None, f"Sua função devolveu {kind}.", events))
 
     def _open(self, what: str) -> socket.socket | int | None:

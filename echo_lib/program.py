@@ -5,6 +5,7 @@ from __future__ import annotations
 import builtins
 import os
 import re
+import socket
 import subprocess
 import sys
 import tempfile
@@ -94,32 +95,38 @@ def environment() -> dict[str, str]:
     return {**os.environ, "PYTHONIOENCODING": "utf-8"}
 
 
-def failure(code: int, errors: bytes, path: str) -> str:
+def failure(status: int, errors: bytes, path: str) -> str:
     """Como um programa acabou: o erro, a linha dele e a explicação; sem erro, o código de saída.
 
     Argumentos:
-        code: o código de saída.
+        status: o código de saída.
         errors: o que o programa escreveu em stderr, em geral um traceback.
         path: o arquivo .py do programa.
     """
     lines = errors.decode(errors="replace").strip().splitlines()
     if not lines:
-        return f"acabou antes da hora (código {code})."
+        return f"acabou antes da hora (código {status})."
     place = rf'File ".*{re.escape(Path(path).name)}", line (\d+)'
-    found = [(re.search(place, line), code) for line, code in pairwise(lines)]
-    where = [f", na linha {at[1]}, `{code.strip()}`" for at, code in found if at][-1:]
-    explanation = _explained(lines[-1])
-    text = f"falhou: {lines[-1].rstrip('.')}{''.join(where)}."
+    found = [(re.search(place, line), code.strip()) for line, code in pairwise(lines)]
+    number, code = next(((at[1], code) for at, code in reversed(found) if at), ("", ""))
+    where = f", na linha {number}, `{code}`" if number else ""
+    explanation = _explained(lines[-1], code)
+    text = f"falhou: {lines[-1].rstrip('.')}{where}."
     return f"{text}\n{explanation}" if explanation else text
 
 
-def _explained(last: str) -> str:
-    """A explicação do erro que a última linha de um traceback nomeia, ou ""."""
+def _explained(last: str, line: str) -> str:
+    """A explicação do erro que a última linha de um traceback nomeia, ou "".
+
+    Argumentos:
+        line: a linha do programa em que ele nasceu.
+    """
     name, _, said = last.partition(": ")
-    kind = getattr(builtins, name, None)
+    kind = getattr(builtins, name, getattr(socket, name.removeprefix("socket."), None))
     if not (isinstance(kind, type) and issubclass(kind, Exception)):
         return ""
     code = re.match(r"\[(?:Errno|WinError) (\d+)\] (.*)", said)
     with suppress(TypeError):  # UnicodeDecodeError pede outros argumentos
-        return str(explain(kind(int(code[1]), code[2]) if code else kind(said)) or "")
+        error = kind(int(code[1]), code[2]) if code else kind(said)
+        return str(explain(error, line=line or "?") or "")
     return ""

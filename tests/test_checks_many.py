@@ -126,7 +126,6 @@ RIGHT = [
     threads,
     threads_that_just_fail,
     with_selectors,
-    with_blocking_sockets_and_select,
     with_asyncio,
     with_a_protocol,
 ]
@@ -289,6 +288,49 @@ def does_not_wait_for_asyncio(listener):
     asyncio.run(serve())
 
 
+def non_blocking_sendall(listener):
+    listener.setblocking(False)
+    watcher = selectors.DefaultSelector()
+    watcher.register(listener, selectors.EVENT_READ)
+    while True:
+        for key, _ in watcher.select():
+            sock = key.fileobj
+            with suppress(BlockingIOError):
+                if sock is listener:
+                    conn, _ = listener.accept()
+                    conn.setblocking(False)
+                    watcher.register(conn, selectors.EVENT_READ)
+                    continue
+                try:
+                    data = sock.recv(65536)
+                    sock.sendall(data)
+                except ConnectionError:
+                    data = b""
+                if not data:
+                    watcher.unregister(sock)
+                    sock.close()
+
+
+def asks_each_in_turn(listener):
+    clients = []
+    listener.settimeout(0.01)
+    while True:
+        with suppress(TimeoutError):
+            clients.append(listener.accept()[0])
+            clients[-1].settimeout(0.01)
+        for conn in [*clients]:
+            try:
+                if data := conn.recv(1024):
+                    conn.sendall(data)
+                    continue
+            except TimeoutError:
+                continue
+            except ConnectionError:
+                pass
+            conn.close()
+            clients.remove(conn)
+
+
 def quits(listener):
     raise SystemExit("chega")
 
@@ -319,6 +361,9 @@ ONLY_THE_FIRST = "O primeiro, quando fala, recebe"
         (falls_with_the_first_who_falls, "Um cliente caiu de repente"),
         (loops_on_the_end, "O que devolve o recv, depois do fim?"),
         (send_for_sendall, "sendall envia todos"),
+        (with_blocking_sockets_and_select, "não pode parar o resto"),
+        (non_blocking_sendall, "lança um erro no meio"),
+        (asks_each_in_turn, "se o laço espera um pouco por cada cliente"),
     ],
 )
 def test_mistake_in_a_server_gets_its_hint(answer, hint):
@@ -375,6 +420,30 @@ def without_the_lock(conn, board, lock):
             conn.sendall(data)
     finally:
         board["agora"] -= 1
+
+
+def lock_only_to_read(conn, board, lock):
+    with lock:
+        now = board["agora"] + 1
+    board["agora"] = now
+    try:
+        while data := conn.recv(1024):
+            conn.sendall(data)
+    finally:
+        with lock:
+            board["agora"] -= 1
+
+
+def lock_to_send(conn, board, lock):
+    with lock:
+        board["agora"] += 1
+    try:
+        while data := conn.recv(1024):
+            with lock:
+                conn.sendall(data)
+    finally:
+        with lock:
+            board["agora"] -= 1
 
 
 def a_lock_for_each(conn, board, lock):
@@ -488,6 +557,8 @@ def test_counting_with_the_lock_passes(answer):
     ("answer", "hint"),
     [
         (without_the_lock, "Ler, somar e escrever são três passos"),
+        (lock_only_to_read, "Ler, somar e escrever são três passos"),
+        (lock_to_send, "A trava é do placar: solte-a antes do sendall"),
         (a_lock_for_each, "Só a trava que a função recebe é a mesma para todas"),
         (counts_down_twice, "O mesmo cliente foi descontado duas vezes?"),
         (counts_down_only_who_falls, "também chega ao desconto?"),

@@ -47,6 +47,11 @@ def sends_in_thousands(conn):
         conn.send(data if len(data) < 500 else data.upper())
 
 
+def byte_by_byte(conn):
+    while data := conn.recv(1):
+        conn.sendall(data)
+
+
 def sends_the_rest(conn):
     while data := conn.recv(4096):
         while data:
@@ -66,8 +71,9 @@ def test_mistake_in_an_echo_does_not_get_the_hint_of_another(function, hint):
     rejected(checks.server(function), hint)
 
 
-def test_sending_the_rest_is_right():
-    assert checks.server(sends_the_rest).ok
+@pytest.mark.parametrize("function", [sends_the_rest, byte_by_byte])
+def test_sending_the_rest_or_asking_little_is_right(function):
+    assert checks.server(function).ok
 
 
 # 02.3: porta_livre
@@ -651,6 +657,30 @@ def endless(s, n):
         several(s, n)
 
 
+def counts_the_deadline_of_accept(s, n):
+    s.settimeout(0.5)
+    for _ in range(n):
+        with suppress(TimeoutError, ConnectionError):
+            visit(s)
+
+
+def threads_nobody_waits_for(s, n):
+    def careful(conn):
+        with conn, suppress(ConnectionError):
+            echo(conn)
+
+    for _ in range(n):
+        threading.Thread(target=careful, args=(s.accept()[0],)).start()
+
+
+def drops_the_silent(s, n):
+    for _ in range(n):
+        conn, _ = s.accept()
+        conn.settimeout(1)
+        with conn, suppress(OSError):
+            echo(conn)
+
+
 def always_four(s, n):
     several(s, 4)
 
@@ -673,12 +703,15 @@ def stuck_with_the_first(s, n):
     ("function", "hint"),
     [
         (lambda s, n: visit(s), "A função voltou depois de atender 1, e n era 4"),
-        (always_four, "2 clientes vieram, um deles caiu, e a função não voltou"),
+        (always_four, "a função não voltou: ela conta até n, que desta vez é 2?"),
         (one_answer_each, "O cliente 1 não recebeu o eco"),
         (fragile, "Quem caiu foi um cliente só"),
         (gives_up_at_the_fall, "A função voltou depois de atender 2"),
-        (does_not_count_the_fall, "a função não voltou: ela conta?"),
-        (endless, "a função não voltou: ela conta?"),
+        (does_not_count_the_fall, "a função não voltou: ela conta até n, que desta vez é 4?"),
+        (endless, "a função não voltou: ela conta até n, que desta vez é 4?"),
+        (counts_the_deadline_of_accept, "o prazo do accept que acaba não é um cliente"),
+        (threads_nobody_waits_for, "ainda estava conectado, e a função já tinha voltado"),
+        (drops_the_silent, "calou-se por 1,3 s, falou, e não teve eco"),
         (stuck_with_the_first, "Quem volta ao accept?"),
         (several_at_once, "atenda cada um antes de voltar ao accept"),
         (lambda s, n: None, "A função voltou depois de atender 0"),

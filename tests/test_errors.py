@@ -18,6 +18,7 @@ from tests.conftest import HERE, TIMEOUT, reset
 
 SYSTEMS = ("Windows", "macOS", "Linux")
 ADDRESS_FORM = "o endereço não tem a forma que o socket espera"
+DEADLINE_FORM = "o prazo não foi dado como o socket o espera"
 
 
 @pytest.fixture
@@ -225,6 +226,10 @@ def test_port_80_is_forbidden_to_an_ordinary_user():
         (lambda s: s.sendall(None), "recebeu outra coisa"),
         (lambda s: socket.create_server(HERE, 0), ADDRESS_FORM),
         (lambda s: socket.create_connection(HERE, 61840), ADDRESS_FORM),
+        (lambda s: s.settimeout("1"), DEADLINE_FORM),
+        (lambda s: s.settimeout(), DEADLINE_FORM),
+        (lambda s: setattr(s, "timeout", 1), DEADLINE_FORM),
+        (lambda s: socket.settimeout(1), DEADLINE_FORM),
     ],
 )
 def test_wrong_argument_is_explained(scope, call, expected):
@@ -265,6 +270,27 @@ def test_wrong_argument_is_explained(scope, call, expected):
         (lambda: sys.exit(), "para sair da função, use return"),
         (lambda: ask_nobody(), "os parâmetros da função ou, num programa, sys.argv"),
         (lambda: ip_network("192.168.0.5/24"), "passe também strict=False"),
+        (lambda: AF_INET, "como em socket.SHUT_WR"),  # noqa: F821
+        (lambda: struct.pack, "esse módulo não foi importado"),  # noqa: F821
+        (lambda: read_only_deadline(), DEADLINE_FORM),
+        (lambda: in_a_with(socket.socket), "with EchoClient(host, porta) as cliente"),
+        (lambda: in_a_with(threading.Lock().acquire()), "escreva só with trava"),
+        (lambda: called(threading.Lock()), "escreva só with trava"),
+        (lambda: in_a_with(threading.Lock().acquire), "chame-a com parênteses"),
+        (lambda: pair(threading.Lock().acquire), "chame-a com parênteses"),
+        (lambda: [*iter(3)], "escreva for _ in range(n)"),
+        (lambda: threading.thread, "maiúsculas contam: threading.Thread"),
+        (lambda: [].sendall(b"oi"), "ele pode ser de cada item dela"),
+        (lambda: item_at(socket.socket), "for outro in sala, e depois outro.sendall(dados)"),
+        (lambda: {"agora": 0} + 1, 'diga a chave: placar["agora"] += 1'),
+        (lambda: 0 + print(""), "total += len(dados)"),
+        (lambda: 0 + b"oi", "total += len(dados)"),
+        (lambda: called("LISTEN"), "tire os parênteses, ou as aspas"),
+        (lambda: isinstance(3, 98), "Um código se compara com erro.errno"),
+        (lambda: caught_by(98), "Um código se compara com erro.errno"),
+        (lambda: int("127.0.0.1"), "os argumentos começam no [1]"),
+        (lambda: compile("for", "", "exec"), "confira essa linha e a de cima"),
+        (lambda: pair(sys.argv[:1]), "host, porta = sys.argv[1:3]"),
         (lambda: "192.168.0.5" in ip_network("192.168.0.0/24"), "ip_address(endereço) in rede"),
     ],
 )
@@ -309,6 +335,32 @@ def receive(size):
 def in_a_with(value):
     with value:
         pass
+
+
+def read_only_deadline():
+    with socket.socket() as s:
+        s.settimeout = 1
+
+
+def pair(value):
+    host, port = value  # e não sys.argv
+    return host, port
+
+
+def called(value):
+    return value()
+
+
+def item_at(make):
+    with make() as place:
+        return [0][place]
+
+
+def caught_by(kind):
+    try:
+        raise_alone()
+    except kind:
+        return kind
 
 
 def ask_nobody():

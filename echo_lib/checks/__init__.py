@@ -20,6 +20,7 @@ from echo_lib.checks.programs import (
 )
 from echo_lib.checks.services import (
     one_after_another,
+    one_conversation,
     one_visit,
     port_is_free,
     sends_a_list,
@@ -32,6 +33,5 @@ from echo_lib.checks.tutorial import (
     counts_bytes,
     gives_up,
     listening,
-    one_conversation,
     server,
 )

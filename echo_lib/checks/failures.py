@@ -34,7 +34,6 @@ _GIVING_UP = 11.0  # segundos para desistir: no Windows, ser recusado leva uns d
 _SYSTEMS = ("Windows", "macOS", "Linux")
 _HOST = "127.0.0.1"
 _NOWHERE = "255.255.255.255"  # não é de máquina alguma: o connect falha sem enviar nada
-_FLOOD = 2**24  # bytes: mais do que os dois sistemas guardam
 
 
 def has_deadline(function: Callable[[str, int], bytes]) -> Check:
@@ -352,8 +351,7 @@ def _is_cut(learner: Learner) -> Check | None:
 def _is_cut_while_sending(learner: Learner) -> Check | None:
     """Envia sem ler, até encher, e corta: o código está parado no sendall."""
     peer = learner.connect()
-    peer.settimeout(0.3)
-    peers.send(peer, bytes(_FLOOD))
+    peers.flood(peer)
     peers.reset(peer)
     hint = "O corte também pode chegar no sendall."
     return _counted(learner, "um cliente que cortou sem ler o eco", None, hint)

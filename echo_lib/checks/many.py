@@ -28,8 +28,14 @@ _LULL = 0.6  # segundos sem ninguém: passa do prazo que a lição põe no accep
 _TEXT = "olá, ção 🗣️".encode()
 _MEBIBYTE = bytes(range(256)) * 4096
 _CROWD = 8  # clientes do placar
+_SLOWNESS = 0.05  # segundos que o placar leva para ler, e para escrever
 _NO_ECHO = "A função ecoa o que recebe? Ou espera uma trava que ela mesma guarda?"
 _COROUTINE = "async def só cria uma corrotina: escreva def servir(escuta), com asyncio.run dentro."
+_CUT_BY_DEADLINE = (
+    "O sendall num socket que não espera, ou cujo prazo acabou, lança um erro no meio e não diz "
+    "quantos bytes foram: use send, que diz, e guarde o resto."
+)
+_SLOW = "O tempo acabou: se o laço espera um pouco por cada cliente, todos esperam por todos."
 _CLOSED = {errno.EBADF, errno.ENOTSOCK, getattr(errno, "WSAENOTSOCK", errno.ENOTSOCK)}  # já fechado
 
 
@@ -49,8 +55,11 @@ def many_clients(function: Callable[[socket.socket], Any]) -> Check:
         function: recebe o socket que já escuta; atende para sempre.
     """
     steps = [_second_is_served, _byte_by_byte, _drops, _says_goodbye, _mebibyte]
-    steps += [_comes_after_a_lull, _silent_speaks]
-    right = "Seu servidor passou: um calado, um que cai, um byte a byte, e 1 MiB, todos juntos."
+    steps += [_reads_late, _comes_after_a_lull, _silent_speaks]
+    right = (
+        "Seu servidor passou: um calado, um que cai, um byte a byte, 1 MiB, e um que envia sem "
+        "ler, todos juntos."
+    )
     return _served(function, steps, right, [2] + [1] * len(_TEXT))  # os acentos chegam partidos
 
 
@@ -114,6 +123,14 @@ class Guests:
         """Mais um cliente."""
         self._here.append(self._learner.peer(self._address))
         return self._here[-1]
+
+    def why_cut(self) -> str:
+        """Por que um eco veio pela metade."""
+        self._learner.look()
+        sends = [event for event in self._learner.own_events() if event.sends]
+        if any(isinstance(e.error, (BlockingIOError, TimeoutError)) for e in sends):
+            return _CUT_BY_DEADLINE
+        return LOST_BY_SEND if any(e.call == "send" for e in sends) else _SLOW
 
     def go_through(self, step: Callable[[Guests], str]) -> str:
         """Dá um passo; depois, os que vieram vão embora: há quem só atenda alguns por vez."""
@@ -183,9 +200,25 @@ def _mebibyte(guests: Guests) -> str:
     came = peers.exchange(client, _MEBIBYTE)
     if came != _MEBIBYTE:
         what = f"Um cliente enviou 1 MiB ({len(_MEBIBYTE)} bytes); voltaram {len(came)}"
-        return f"{what}. {LOST_BY_SEND}" if len(came) < len(_MEBIBYTE) else f"{what}, trocados."
+        short = len(came) < len(_MEBIBYTE)
+        return f"{what}. {guests.why_cut()}" if short else f"{what}, trocados."
     answered = peers.exchange(other, b"e eu?") == b"e eu?"
     return "" if answered else "Depois de 1 MiB de um, outro parou."
+
+
+def _reads_late(guests: Guests) -> str:
+    """Um cliente envia sem ler o eco, até que nada mais caiba; só o lê depois de outro falar."""
+    client, other = guests.new(), guests.new()
+    gone = peers.flood(client)
+    what = f"Um cliente enviou {gone} bytes sem ler o eco"
+    if peers.exchange(other, b"e eu?") != b"e eu?":
+        hint = (
+            "O sendall espera até quem não lê ler: o que falta enviar a um não pode parar o resto."
+        )
+        return f"{what}, e outro ficou sem resposta. {hint}"
+    if (came := len(peers.receive(client, gone))) == gone:
+        return ""
+    return f"{what}; quando os leu, eram {came}. {guests.why_cut()}"
 
 
 def _comes_after_a_lull(guests: Guests) -> str:
@@ -234,12 +267,20 @@ def _on_stage(scene: Callable[[Handler], str], function: Handler, timeout: float
 
 
 class SlowBoard(dict[str, Any]):
-    """Um placar lento: entre ler e somar, dá tempo de as outras threads lerem."""
+    """Um placar lento: entre ler e somar, ou antes de escrever, as outras threads têm tempo."""
 
     def __getitem__(self, key: str) -> Any:
         value = super().__getitem__(key)
-        sleep(0.05)
+        sleep(_SLOWNESS)
         return value
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        sleep(_SLOWNESS)
+        super().__setitem__(key, value)
+
+    def update(self, *given: Any, **named: Any) -> None:
+        for key, value in dict(*given, **named).items():
+            self[key] = value
 
     def get(self, key: str, default: Any = None) -> Any:
         return self[key] if key in self else default  # noqa: SIM401 (é ela mesma)
@@ -322,6 +363,7 @@ def _has_left(conn: socket.socket) -> bool:
     """Se o cliente desta conexão fechou, caiu, ou foi o código que a fechou."""
     try:
         conn.settimeout(0)
+        conn.getpeername()  # ENOTCONN: caiu, mesmo que reste o que ler
         return not conn.recv(1, socket.MSG_PEEK)
     except BlockingIOError:
         return False
@@ -357,6 +399,12 @@ def _count(function: Handler) -> str:
     if any(peers.exchange(client, b"oi") != b"oi" for client in crowd[:half]):
         hint = "Depois de responder, a função volta ao recv, até o cliente sair."
         return house.because("Quem ficou falou outra vez, e não recebeu o eco.", hint)
+    peers.flood(crowd[0])
+    if any(peers.exchange(client, b"oi") != b"oi" for client in crowd[1:half]):
+        what = "Um cliente enviou muito sem ler o eco, e os outros ficaram sem resposta."
+        return house.because(
+            what, "A trava é do placar: solte-a antes do sendall, que pode esperar."
+        )
     for client in crowd[:half]:
         peers.reset(client)
     house.until(lambda: house.inside() == 0)
@@ -371,7 +419,7 @@ def _discount_hint(now: Any, expected: int) -> str:
     if isinstance(now, int) and now < expected:
         return "O mesmo cliente foi descontado duas vezes?"
     if not expected:
-        return "Uma queda é um erro no recv: o desconto é alcançado?"
+        return "Uma queda é um erro no recv, ou no sendall: o desconto é alcançado?"
     if now == _CROWD:
         return "Ninguém foi descontado: quem sai direito, com b'', também chega ao desconto?"
     return "O desconto também é ler, subtrair e escrever."

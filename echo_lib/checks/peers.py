@@ -10,6 +10,9 @@ from time import monotonic
 
 from echo_lib import isolated
 
+_FLOOD = 2**24  # bytes: mais do que os dois sistemas guardam
+_STALL = 0.3  # segundos sem caber mais nada
+
 
 def exchange(peer: socket.socket, data: bytes, size: int | None = None) -> bytes:
     """Envia `data` e recebe outro tanto, ou `size` bytes, ou até o prazo, o fim ou a queda."""
@@ -23,6 +26,16 @@ def exchange(peer: socket.socket, data: bytes, size: int | None = None) -> bytes
 def send(peer: socket.socket, data: bytes) -> None:
     with suppress(OSError):  # o que faltou chegar aparece na comparação
         peer.sendall(data)
+
+
+def flood(peer: socket.socket) -> int:
+    """Envia sem ler, até que nada mais caiba no caminho; devolve quantos bytes foram."""
+    gone, data = 0, memoryview(bytes(_FLOOD))
+    with suppress(OSError):
+        peer.settimeout(_STALL)
+        while gone < len(data):
+            gone += peer.send(data[gone:])
+    return gone
 
 
 def end(peer: socket.socket) -> None:

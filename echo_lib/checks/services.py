@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 from collections.abc import Callable
 from itertools import accumulate
-from time import monotonic
+from time import monotonic, sleep
 from typing import Any
 
 from echo_lib import isolated, network
@@ -18,12 +18,15 @@ from echo_lib.checks.base import (
     Check,
     brief,
     failed,
+    in_seconds,
     not_decoded,
     passed,
     used,
 )
 from echo_lib.checks.tutorial import (
+    OWN_MESSAGE,
     TOO_MUCH,
+    answered,
     echo_server,
     read_it_all,
     served,
@@ -34,12 +37,18 @@ from echo_lib.checks.tutorial import (
 from echo_lib.isolated import NEVER_ENDED, SENT_AT_ONCE, Learner
 
 _HOST = "127.0.0.1"
+_LULL = 0.7  # segundos sem ninguém chegar: passa do prazo que a lição põe no accept
+_SILENCE = 1.3  # segundos de um cliente calado: passa do prazo do exercício 1
 _TALK = "a conversa, conn"
-_MISSED = Check(False, "Um cliente ficou sem o eco.")
+_NO_ECHO = "não recebeu o eco."
 _NO_ACCEPT = "A função escutou e voltou sem esperar o cliente: faltou o accept?"
 _TRY = "Tente prender um socket a ela: se a porta tem dono, o bind lança OSError."
 _ANSWER = "É esse erro que responde: capture-o (except OSError) e, nesse caso, devolva False."
 _LIST = "Devolva uma lista com os textos."
+_GLUED = (
+    "Você enviou `b` antes de receber o eco de `a`: os dois ecos podem vir juntos num recv só. "
+    "Receba um, e só então envie a outra."
+)
 _UNSEEN = "Ninguém escuta nela, e mesmo assim ela tem dono: só o bind decide."
 
 
@@ -202,6 +211,77 @@ def _left_open(learner: Learner, **names: str) -> str:
     return ""
 
 
+def one_conversation(function: Callable[[str, int, str, str], list[str]]) -> Check:
+    """Verifica um cliente que envia duas mensagens numa só conexão.
+
+    Argumentos:
+        function: recebe host, porta e duas mensagens; devolve a lista dos dois ecos.
+    """
+    expected = ["um", "ção"]
+    with Learner(function) as learner:
+        with echo_server(learner) as (server, trace):
+            answer, error = learner.call(*server.address, *expected)
+        connections, arrived = served(trace)
+        if error or answer != expected:
+            came = error or f"Recebi {brief(answer)}."
+            hint = _conversation_hint(learner, expected, answer, error)
+            if not connections and used(learner, "connect"):
+                hint = "A função recebe host e porta, e a nenhum deles você se conectou."
+            came = came.split("\n")[0] if hint else came
+            return failed(f"Esperava {expected}. {came} {hint}", learner)
+        if not read_it_all(learner, server.address, "".join(expected)):
+            return failed("Os textos estão certos, mas você não recebeu os ecos.", learner)
+        if not connections and not used(learner, "connect"):
+            text = "Você devolveu os textos sem os enviar: nada chegou ao servidor."
+            return failed(text, learner)
+        if not connections:
+            text = "Os ecos estão certos, mas de outro servidor: a função recebe host e porta."
+            return failed(text, learner)
+        if connections != 1:
+            text = f"Os ecos estão certos, mas esperava uma conexão e vi {connections}."
+            return failed(text, learner)
+        if arrived != "".join(expected).encode():
+            return failed(f"Os textos estão certos, mas ao servidor chegou {arrived!r}.", learner)
+        if not _one_at_a_time(learner, expected):
+            return failed(f"Os textos vieram certos por sorte. {_GLUED}", learner)
+        data, both = "olá".encode(), ["olá", "olá"]
+        if answered(learner, data, "OLÁ".encode(), *both, times=2)[0] == both:
+            return failed(OWN_MESSAGE, learner)
+    return passed("Certo: dois ecos, uma conexão.")
+
+
+def _conversation_hint(learner: Learner, expected: list[str], answer: Any, error: str) -> str:
+    """A pista do engano que os dois ecos, ou as chamadas, mostram."""
+    if "'EchoClient' object has no attribute" in error or "esperava um texto (str)" in error:
+        return (
+            "O send do EchoClient já faz tudo: envia o texto, espera o eco e o devolve, em texto."
+        )
+    if "a conversa não está aberta" in error:
+        return "O EchoClient conecta na entrada do with e fecha na saída: os dois send vão dentro."
+    if error and not _one_at_a_time(learner, expected):
+        return _GLUED
+    match answer:
+        case None if error:
+            return ""
+        case [bytes(), *_]:
+            return "São bytes, e não texto: falta o decode, ou sobra um encode?"
+        case [first, second] if first == second == expected[0]:
+            return "O segundo eco devia ser o de `b`."
+        case ["a", "b"]:
+            return "Entre aspas, 'a' é um texto qualquer; a mensagem é a, sem aspas."
+        case [*_] if answer == expected[::-1]:
+            return "A ordem é a do envio: primeiro o eco de `a`."
+        case [str(only)] if only == "".join(expected):
+            return "As duas foram juntas: envie uma, receba o eco, e só então a outra."
+        case [*_] if answer == [*"".join(expected)]:
+            return "+= junta à lista cada letra; append, o texto."
+        case [*_] if 0 < len(answer) < len(expected):
+            return "Falta um eco: o return está dentro do laço?"
+        case list():
+            return "O que a lista deve ter é o que o send de cada mensagem devolveu."
+    return "Devolva uma lista com os dois ecos."
+
+
 def one_after_another(function: Callable[[socket.socket, int], Any]) -> Check:
     """Verifica um servidor que atende n clientes em sequência, e sobrevive ao que cai.
 
@@ -220,20 +300,42 @@ def _visits(function: Callable[[socket.socket, int], Any], visits: int) -> Check
         for number in range(1, visits + 1):
             falls = number == 2
             messages = () if number == 3 else MESSAGES[:1] if falls else MESSAGES
-            if _visit(learner, address, messages, wait=False, falls=falls):
-                return failed(
-                    f"O cliente {number} não recebeu o eco. {_missed(learner, number, visits)}",
-                    learner,
-                )
+            if number == 4:
+                wrong = _slow_visit(learner, address)
+            else:
+                missed = _visit(learner, address, messages, wait=False, falls=falls)
+                wrong = missed.text if missed else ""
+            if wrong:
+                why = _missed(learner, number, visits) if wrong == _NO_ECHO else ""
+                return failed(f"O cliente {number} {wrong} {why}", learner)
         _, error = learner.result()
         if error == NEVER_ENDED:
-            error = f"{visits} clientes vieram, um deles caiu, e a função não voltou: ela conta?"
+            error = (
+                f"{visits} clientes vieram, um deles caiu, e a função não voltou: ela conta até n, "
+            )
+            error += f"que desta vez é {visits}?"
         if not error and (number := _kept_open(learner)):
             error = (
                 f"Todos receberam o eco, mas faltou fechar conn depois do cliente {number}: feche "
                 "cada conversa antes do próximo accept (with, ou close)."
             )
         return failed(error, learner) if error else None
+
+
+def _slow_visit(learner: Learner, address: tuple[str, int]) -> str:
+    """Um cliente que demora a vir, e depois a falar; devolve o que houve de errado, ou ""."""
+    sleep(_LULL)  # ninguém vem: um prazo posto no accept passa
+    peer = learner.peer(address)
+    if peers.exchange(peer, b"oi") != b"oi":
+        return _NO_ECHO
+    sleep(_SILENCE)
+    if peers.exchange(peer, b"e agora?") != b"e agora?":
+        return f"calou-se por {in_seconds(_SILENCE)}, falou, e não teve eco: calar-se é cair?"
+    learner.look()
+    if not learner.running():
+        return "ainda estava conectado, e a função já tinha voltado: quem espera que ele saia?"
+    peers.end(peer)
+    return ""
 
 
 def _kept_open(learner: Learner) -> int:
@@ -258,6 +360,8 @@ def _missed(learner: Learner, number: int, visits: int) -> str:
         return "O anterior já saiu: o laço dele acabou? Quem volta ao accept?"
     accepted = [e for e in learner.own_events() if e.call == "accept" and not e.error]
     text = f"A função voltou depois de atender {len(accepted)}, e n era {visits}"
+    if any(isinstance(e.error, TimeoutError) for e in learner.own_events() if e.call == "accept"):
+        return f"{text}: o prazo do accept que acaba não é um cliente. Conte só quem chegou."
     return error or f"{text}: o accept se repete n vezes? Um break ou um except encerra o laço?"
 
 
@@ -281,7 +385,7 @@ def _visit(
         if received != data and wait:
             return wrong_answer(learner, peer, data, data, received, first=not i)
         if received != data:
-            return _MISSED
+            return Check(False, _NO_ECHO)
     if falls:
         peers.send(peer, b"x" * 100)
         peers.reset(peer)
