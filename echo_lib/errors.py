@@ -236,7 +236,8 @@ _BAD_ADDRESS = (
     "o endereço não tem a forma que o socket espera.",
     "bind, connect, create_server e create_connection recebem o endereço num só argumento: o par "
     "(host, porta), com o host entre aspas e a porta como número inteiro de 0 a 65535.",
-    "escreva com parênteses duplos: s.bind((host, porta)), ou s.connect((host, porta)).",
+    "escreva com parênteses duplos: s.bind((host, porta)), ou s.connect((host, porta)). Uma porta "
+    "que veio em texto vira número com int(porta).",
 )
 _NOT_A_TUPLE = (
     "os argumentos da thread não são uma tupla.",
@@ -737,13 +738,14 @@ def _texts_of_an_argument(said: str, lines: str) -> tuple[str, str, str] | None:
         return _DEADLINE
     if "values to unpack" in said and "sys.argv" in lines:
         return _ARGUMENTS
+    not_a_size = re.search("'(str|float|tuple)' object cannot be interp", said)
+    if not_a_size and ".recv(" in lines:
+        return _BAD_SIZE
     if _SOCKET_CALL.search(lines):
         if _ADDRESS_TYPE.search(said):
             return _BAD_ADDRESS if not re.search(r"\.send(all)?\(", lines) else None
         texts = _NOT_BYTES if re.search(r"\bstr\b", said) else _NOT_DATA
         return texts if "bytes-like object" in said else None
-    if re.search("'(str|float|tuple)' object cannot be interp", said) and ".recv(" in lines:
-        return _BAD_SIZE
     mixed = lines and "bytes-like object is required, not 'str'" in said
     return _BYTES_WITH_TEXT if mixed else None  # sem a linha, podia ser um sendall
 

@@ -129,6 +129,11 @@ def test_mistake_about_framing_gets_its_hint(sender, receiver, hint):
 
 PROGRAM = "import socket, sys\nhost, port, text = sys.argv[1:]\n"
 HERE_ONLY = "só esta máquina"
+WHOLE = "s.sendall(text.encode())\ns.shutdown(socket.SHUT_WR)\nwhile s.recv(99): pass\n"
+ONLY_THE_BEGINNING = (
+    "s.sendall(text.encode()[:1024])\ns.shutdown(socket.SHUT_WR)\n"
+    "print(s.makefile('rb').read().decode())"
+)
 CONNECT = "s = socket.create_connection((host, int(port)), 5)\n"
 
 
@@ -148,6 +153,16 @@ CONNECT = "s = socket.create_connection((host, int(port)), 5)\n"
         (CONNECT + "s.sendall(text.encode())\nprint(s.recv(3).decode())", "cortou uma letra"),
         (CONNECT + "s.sendall(text.encode())\nprint(text)", "fechou sem receber o eco inteiro"),
         (CONNECT + "s.sendall(textos.encode())", "na linha 4, `s.sendall(textos.encode())`."),
+        (CONNECT + ONLY_THE_BEGINNING, "chegaram só 1024 dos 2800 bytes"),
+        (CONNECT + "m = input()", "use o que o exercício dá no lugar do input"),
+        (CONNECT + "try: m = input()\nexcept EOFError: pass", "a mensagem vem em sys.argv[3]"),
+        (CONNECT + "print(text)", "não enviou nada; na tela, 'oi'"),
+        (CONNECT + "s.sendall(text.encode())\ns.shutdown(SHUT_WR)", "como em socket.SHUT_WR"),
+        ("socket.socket().connect((host, port))", "vira número com int(porta)"),
+        ("host, port, text = sys.argv", "host, porta = sys.argv[1:3]"),
+        ("socket.create_connection((sys.argv[0], int(host)))", "os argumentos começam no [1]"),
+        ("def main():\n    " + CONNECT, "chame-a no fim, com main()"),
+        (CONNECT + WHOLE + "print(text)", "o programa mostrou 'olá': mostre o que o recv trouxe"),
         ("socket.create_connection((host, 1), 5)", "nenhum programa escuta nesse endereço"),
     ],
 )
@@ -189,6 +204,7 @@ def test_states_reach_and_networks():
     assert checks.states(lambda port: sorted(row.state for row in ports(port))).ok
     assert "esperava ['LISTEN']" in checks.states(lambda port: []).text
     assert "só o .state" in checks.states(ports).text
+    assert "da porta que a função recebe" in checks.states(lambda port: []).text
     by_age = checks.states(lambda port: sorted((r.state for r in ports(port)), reverse=True))
     assert "São esses: falta a ordem alfabética." in by_age.text
     assert checks.reach(
@@ -260,12 +276,31 @@ PATIENT = SERVER.replace("            while", "          try:\n            while
 )
 
 
+DROPS_THE_SILENT = PATIENT.replace("ConnectionError", "OSError").replace(
+    "        with", "        conn.settimeout(1)\n        with"
+)
+NEVER_CLOSES = PATIENT.replace("with conn", "if conn")
+IN_A_FUNCTION = "def main():\n" + "".join(f"    {line}\n" for line in SERVER.splitlines())
+
+
 @pytest.mark.parametrize(
     ("program", "hint"),
     [
         ("", "acabou antes da hora (código 0)"),
         ("1 / 0", "falhou: ZeroDivisionError"),
-        (SERVER.replace("while True", "for _ in [1]"), "O programa acabou antes da hora"),
+        (SERVER.replace("while True", "for _ in [1]"), "um break, um return ou um exit o encerra?"),
+        (SERVER.replace("(dados)", "(dados.decode())"), "recebeu texto"),
+        (SERVER.replace("(dados)", "(b'Eco: ' + dados)"), "O eco são os bytes que chegaram"),
+        (SERVER.replace("conn.sendall", "print"), "O que conn.recv traz volta por conn.sendall?"),
+        (SERVER.replace("1024", "'1024'"), "escreva o número sem aspas"),
+        (SERVER.replace("int(sys.argv[2])", "sys.argv[2]"), "vira número com int(porta)"),
+        (SERVER.replace("(sys.argv[1]", "sys.argv[1]").replace("]))", "])"), "parênteses duplos"),
+        (SERVER.replace("create_server", "create_connection"), "Conectar é do cliente"),
+        (SERVER.replace(") as s:", ") as s"), "confira essa linha e a de cima"),
+        (IN_A_FUNCTION, "chame-a no fim, com main()"),
+        (PATIENT.replace("        with", "        conn.settimeout(1)\n        with"), "timed out"),
+        (DROPS_THE_SILENT, "calar-se não é sair"),
+        (NEVER_CLOSES, "o programa não fechou a conexão dele"),
         (SERVER, "O programa falhou: ConnectionResetError"),
         (SERVER, "é de um cliente só: o servidor continua"),
         (PATIENT.replace("while True", "for _ in range(5)"), "Ele não acaba sozinho"),

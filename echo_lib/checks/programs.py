@@ -6,7 +6,9 @@ import re
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from time import monotonic, sleep
@@ -14,7 +16,7 @@ from typing import Any
 
 from echo_lib import isolated, network, program
 from echo_lib.checks import peers
-from echo_lib.checks.base import MESSAGES, Check, brief, compare, failed, passed
+from echo_lib.checks.base import MESSAGES, Check, brief, compare, failed, in_seconds, passed
 from echo_lib.checks.tutorial import arrived
 from echo_lib.client import EchoClient
 from echo_lib.isolated import NO_WINDOW, Learner
@@ -25,6 +27,9 @@ _BEGIN = 15.0  # segundos para um programa começar a escutar
 _LULL = 1.5  # segundos sem cliente nenhum
 _HERE_ONLY, _THE_NETWORK = "só esta máquina", "a rede"
 _ONE_FELL = "ConnectionResetError é de um cliente só: o servidor continua."
+_AFTER_SILENCE = b"ainda estou aqui"
+_ENDS = "O programa acabou, sem erro: um break, um return ou um exit o encerra?"
+_NOT_A_SERVER = "Conectar é do cliente: o servidor escuta, com create_server, ou bind e listen."
 _NEVER_ENDED = "o programa não terminou: falta um close, ou um laço não acaba?"
 
 
@@ -49,9 +54,13 @@ def client_program(path: str) -> Check:
         if error:
             text = f"Com a mensagem {brief(message)}, {error} {_client_hint(error, message, came)}"
         elif len([event for event in trace.events() if event.call == "accept"]) < 2:
-            text = "O programa terminou sem conectar: faltou usar o host e a porta?"
+            hint = _never_called(path) or "Faltou usar o host e a porta?"
+            text = f"O programa terminou sem conectar{_on_screen(shown)}. {hint}"
         elif not messages:
-            text = "O programa conectou e não enviou nada: faltou o sendall?"
+            hint = "Faltou o sendall?"
+            if "input(" in Path(path).read_text("utf-8"):
+                hint = "Aqui ninguém digita: a mensagem vem em sys.argv[3], e não do input."
+            text = f"O programa conectou e não enviou nada{_on_screen(shown)}. {hint}"
         elif shown != message.strip():
             hint = _shown_hint(message.strip(), shown)
             text = f"Esperava {brief(message)} na tela; vi {brief(shown)}. {hint}"
@@ -63,7 +72,41 @@ def client_program(path: str) -> Check:
             text = f"Com a mensagem {brief(message)}, ao servidor chegou {brief(came)}."
         if text:
             return Check(False, text.strip(), _without_the_last(trace))
+    if _shown_of_another(path) == "olá":
+        text = "Um servidor respondeu 'OLÁ' a 'olá', e o programa mostrou 'olá': mostre o que o "
+        return failed(f"{text}recv trouxe, e não a mensagem.")
     return passed("Seu programa passou: três mensagens, uma comprida, cada uma num processo.")
+
+
+def _shown_of_another(path: str) -> str:
+    """O que o programa mostra quando o servidor responde "OLÁ" a "olá", e fecha."""
+    said = "olá"
+
+    def shout(listener: socket.socket) -> None:
+        with suppress(OSError), listener.accept()[0] as conn:
+            peers.receive(conn, len(said.encode()))
+            peers.send(conn, said.upper().encode())
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(isolated.TIMEOUT)
+        server = threading.Thread(target=shout, args=(listener,), daemon=True)
+        server.start()
+        shown, _ = _run(path, *map(str, listener.getsockname()), said)
+        server.join()
+    return shown
+
+
+def _on_screen(shown: str) -> str:
+    return f"; na tela, {brief(shown)}" if shown else ""
+
+
+def _never_called(path: str) -> str:
+    """O que dizer de um programa que define uma função e não a chama; ou ""."""
+    text = Path(path).read_text("utf-8", errors="replace")
+    for name in re.findall(r"^def (\w+)\(", text, re.MULTILINE):
+        if len(re.findall(rf"\b{name}\b", text)) == 1:
+            return f"def {name} só define a função: chame-a no fim, com {name}()."
+    return ""
 
 
 def _wait_until_alone(server: EchoServer) -> None:
@@ -88,6 +131,8 @@ def _without_the_last(trace: Trace) -> tuple[Event, ...]:
 
 def _client_hint(error: str, message: str, came: bytes) -> str:
     """A pista de um programa cliente que falhou, ou não acabou."""
+    if came and came != message.encode() and message.encode().startswith(came):
+        return f"Ao servidor chegaram só {len(came)} dos {len(message.encode())} bytes dela."
     if "UnicodeDecodeError" in error:
         return (
             "O recv cortou uma letra: junte todos os bytes, e só então decode. Se os contou, "
@@ -125,15 +170,11 @@ def server_program(path: str) -> Check:
     trace = Trace()
     with program.serving(path) as served:
         if problem := served.wait(_BEGIN):
-            problem = f"O programa {problem}"
-        elif problem := _elsewhere(served.address):
+            problem = f"O programa {problem} {_never_called(path)}".strip()
+            if "ConnectionRefusedError" in problem:
+                problem = f"{problem.partition(chr(10))[0]} {_NOT_A_SERVER}"
+        elif (problem := _elsewhere(served.address)) or (problem := _wrong_service(served, trace)):
             pass
-        elif wrong := _wrong_service(served.address, trace):
-            problem = wrong[0]
-            died = served.failure(seconds=0.5)  # o que o derrubou explica mais que a pista
-            problem += f" O programa {died}" if died else f" {wrong[1]}"
-            if re.search("falhou: (Connection|BrokenPipe)", died):
-                problem += f"\n{_ONE_FELL}"
         elif died := served.failure(seconds=0.5):
             problem = f"Depois de cinco clientes, o programa {died} Ele não acaba sozinho."
     if problem:
@@ -150,13 +191,13 @@ def _elsewhere(address: tuple[str, int]) -> str:
     return f"O programa recebeu o host {host}, e escuta em {listening[0]}: use o host que recebeu."
 
 
-def _wrong_service(address: tuple[str, int], trace: Trace) -> tuple[str, str] | None:
-    """Conversa com o servidor do aluno; devolve o que houve de errado e a pista, ou None."""
+def _wrong_service(served: program.Program, trace: Trace) -> str:
+    """Conversa com o servidor do aluno; devolve o que houve de errado e por quê, ou ""."""
     for what, messages in (
         ("o primeiro cliente", [message.encode() for message in (*MESSAGES, "sair")]),
         ("um cliente que fecha sem dizer nada", []),
         ("um cliente que vem depois", ["olá, ção 🗣️".encode()]),
-        ("um cliente que vem depois de outro cair de repente", [b"oi"]),
+        ("um cliente que vem depois de outro cair de repente", [b"oi", _AFTER_SILENCE]),
         ("um cliente que vem depois de um tempo sem ninguém", [b"oi"]),
     ):
         if "tempo sem ninguém" in what:
@@ -164,32 +205,70 @@ def _wrong_service(address: tuple[str, int], trace: Trace) -> tuple[str, str] | 
         with TracedSocket(socket.AF_INET, socket.SOCK_STREAM, trace=trace) as peer:
             peer.settimeout(isolated.TIMEOUT)
             try:
-                peer.connect(address)
+                peer.connect(served.address)
             except OSError:
-                return f"Com {what}: a conexão foi recusada.", "O programa acabou antes da hora?"
-            for data in messages:
-                received = peers.exchange(peer, data)
-                if received != data:
+                text = f"Com {what}: a conexão foi recusada."
+                return _with_the_cause(served, text, "")
+            for number, data in enumerate(messages):
+                if data == _AFTER_SILENCE:
+                    sleep(_LULL)
+                if (received := peers.exchange(peer, data)) != data:
                     back = f"recebi {brief(received)}" if received else "nada voltou"
                     text = f"Com {what}, enviei {brief(data.decode())} e {back}."
-                    return text, _service_hint(what, data, received)
+                    hint = _service_hint(what, number, data, received)
+                    return _with_the_cause(served, text, hint)
             if what == "um cliente que vem depois":
                 peers.send(peer, b"x" * 100)
                 peers.reset(peer)
-    return None
+            elif not _is_closed(peer):
+                text = f"Com {what}: terminou de enviar, e o programa não fechou a conexão dele."
+                return f"{text} Feche conn (with, ou close) antes do próximo accept."
+    return ""
 
 
-def _service_hint(what: str, data: bytes, received: bytes) -> str:
+def _is_closed(peer: socket.socket) -> bool:
+    """Se, depois de dizer que não enviará mais, vem o fim do outro lado."""
+    peers.end(peer)
+    try:
+        return not peer.recv(1)
+    except TimeoutError:
+        return False
+    except OSError:
+        return True
+
+
+def _with_the_cause(served: program.Program, text: str, hint: str) -> str:
+    """O que houve e, se foi um erro que derrubou o programa, ele; senão, a pista."""
+    died = served.failure(seconds=0.5)
+    if "UnicodeDecodeError" in died:
+        return f"{text} O programa {died} Um eco não precisa de texto: tire o decode."
+    if re.search("falhou: (Connection|BrokenPipe)", died):
+        return f"{text} O programa {died}\n{_ONE_FELL}"
+    if "falhou" in died:
+        return f"{text} O programa {died}"
+    return " ".join(filter(None, (text, died and _ENDS, hint)))
+
+
+def _service_hint(what: str, number: int, data: bytes, received: bytes) -> str:
+    if received and not data.startswith(received):
+        return "O eco são os bytes que chegaram, e nada mais."
     if received:
         return "Cada recv traz o que chegou: devolva todos os bytes, e volte ao recv."
     if data == b"sair":
         return "“sair” é um comando do cliente; para o servidor, são bytes como os outros."
+    if data == _AFTER_SILENCE:
+        return f"Ele ficou {in_seconds(_LULL)} calado, e calar-se não é sair: espere por ele."
     if "tempo sem ninguém" in what:
         return "Um prazo do accept que acaba só diz que ninguém chegou ainda."
     if "depois de outro cair" in what:
         return _ONE_FELL
     if "depois" in what:
         return "Quando um cliente sai (o recv devolve b''), o servidor volta ao accept."
+    if not number:
+        return (
+            "O que conn.recv traz volta por conn.sendall? Se um except engole os erros, tire-o "
+            "para ver qual é."
+        )
     return "Depois de responder, o servidor volta ao recv, até vir b''."
 
 
@@ -232,9 +311,8 @@ def states(function: Callable[[int], list[str]]) -> Check:
     given = "a porta do servidor"
     with EchoServer(port=0) as server:
         port = server.address[1]
-        if wrong := compare(lasting, {(port,): ["LISTEN"]}, given):
-            hint = " De cada linha, quero só o .state." if "PortUse" in wrong.text else ""
-            return replace(wrong, text=wrong.text + hint)
+        if wrong := compare(lasting, {(port,): ["LISTEN"]}, given, _states_hint):
+            return wrong
         with EchoClient(*server.address) as client:
             client.send("!")
             three = ["ESTABLISHED"] * 2 + ["LISTEN"]
@@ -242,6 +320,12 @@ def states(function: Callable[[int], list[str]]) -> Check:
             if wrong and not compare(lambda port: sorted(lasting(port)), {(port,): three}):
                 wrong = replace(wrong, text=f"{wrong.text} São esses: falta a ordem alfabética.")
     return wrong or passed("Certo: sozinho, o servidor só escuta; com um cliente, são três.")
+
+
+def _states_hint(answer: list[Any], port: int) -> str:
+    if answer and not isinstance(answer[0], str):
+        return "De cada linha, quero só o .state."
+    return "Quero as linhas da porta que a função recebe, e todas as dela: ports(porta)."
 
 
 def reach(function: Callable[[str], str]) -> Check:
