@@ -60,6 +60,21 @@ def with_a_flag(host, port):
         return s.recv(1024, 1)
 
 
+def throws_the_answer_away(host, port):
+    ask(1)(host, port)
+    return b"oi"
+
+
+def deadline_in_the_pair(host, port):
+    with socket.create_connection((host, port, 1)) as s:
+        return s.recv(1024)
+
+
+def sends_nothing(host, port):
+    with socket.create_connection((host, port), 0.5) as s:
+        return s.recv(1024)
+
+
 @pytest.mark.parametrize(
     ("answer", "hint"),
     [
@@ -69,6 +84,10 @@ def with_a_flag(host, port):
         (swallow, "a função devolveu b'': deixe o erro sair"),
         (lambda host, port: b"oi", "a função devolveu b'oi'"),
         (with_a_flag, "O prazo não vai no recv"),
+        (throws_the_answer_away, "Um servidor respondeu b'OI' a b'oi', e você devolveu b'oi'"),
+        (deadline_in_the_pair, "O prazo vai depois do par"),
+        (sends_nothing, "o sendall continua ali?"),
+        (lambda host, port: ask(1)(host, 1), "A função recebe host e porta"),
         (lambda host, port: None, "Com um servidor que responde, esperava b'oi'. Recebi None"),
     ],
 )
@@ -148,11 +167,24 @@ def forget_aborted(error):
     return "outra" if isinstance(error, ConnectionAbortedError) else by_type(error)
 
 
+def number_of_this_system(error):
+    return "em uso" if getattr(error, "errno", 0) == 98 else by_type(error)
+
+
+def numbers_of_every_system(error):
+    code = getattr(error, "errno", 0)
+    return "em uso" if code == 98 or code == 48 or code == 10048 else by_type(error)
+
+
+def in_capitals(error):
+    return by_type(error).capitalize()
+
+
 def every_error_has_errno(error):
     return "em uso" if error.errno == errno.EADDRINUSE else by_type(error)
 
 
-@pytest.mark.parametrize("answer", [by_type, by_match])
+@pytest.mark.parametrize("answer", [by_type, by_match, numbers_of_every_system])
 def test_cause_is_accepted_in_any_style(answer):
     assert checks.cause(answer).ok, checks.cause(answer)
 
@@ -169,6 +201,9 @@ def test_cause_is_accepted_in_any_style(answer):
         (any_oserror_is_in_use, "Nem todo OSError é destes"),
         (no_name, "socket.gaierror também é um OSError"),
         (forget_aborted, "No Windows, é assim que chega o cano quebrado"),
+        (number_of_this_system, "98 só é o código de “em uso” num dos sistemas"),
+        (in_capitals, "com as letras do enunciado"),
+        (lambda error: "outra", "um except não o vê"),
         (every_error_has_errno, "Nem toda exceção tem .errno"),
     ],
 )
@@ -223,6 +258,29 @@ def gives_nothing_at_the_end(host, port, attempts, timeout):
             time.sleep(0.1)
 
 
+def refused_or_late():
+    return ConnectionRefusedError, TimeoutError
+
+
+def connects_to_the_end(host, port, attempts, timeout):
+    for _ in range(attempts):
+        with suppress(ConnectionRefusedError):
+            s = socket.create_connection((host, port), timeout)
+    return s
+
+
+def the_same_socket_again(host, port, attempts, timeout):
+    s = socket.socket()
+    s.settimeout(timeout)
+    for _ in range(attempts):
+        try:
+            s.connect((host, port))
+            return s
+        except ConnectionRefusedError:
+            time.sleep(0.2)
+    raise ConnectionRefusedError
+
+
 def never_gives_up(host, port, attempts, timeout):
     return patient(host, port, -1, timeout)
 
@@ -258,7 +316,16 @@ def test_patience_is_accepted_in_any_style(answer):
         (lambda h, p, a, t: patient(h, p, a, t, pause=2), " s: são 0,2 s"),
         (lambda h, p, a, t: patient(h, p, a, t, retry=OSError), "Este erro, não"),
         (lambda h, p, a, t: None, "veio None, e não uma conexão (faltou o return?)"),
-        (no_timeout, "a conexão veio com None: falta usar prazo"),
+        (no_timeout, "o da conexão é nenhum: falta usar prazo"),
+        (lambda h, p, a, t: patient(h, p, a, t / 3), "o da conexão é 1,7 s"),
+        (
+            lambda h, p, a, t: patient(h, p, a, t, pause=200),
+            "são 0,2 s (time.sleep conta segundos)",
+        ),
+        (lambda h, p, a, t: patient(h, p, a, t, retry=TimeoutError), "capture-o, e tente de novo"),
+        (lambda h, p, a, t: patient(h, p, a, t, retry=refused_or_late()), "só a recusa se repete"),
+        (connects_to_the_end, "você conectou 3 vezes: falta um return?"),
+        (the_same_socket_again, "crie um novo a cada tentativa"),
         (gives_nothing_at_the_end, "No fim, deixe o erro sair"),
         (never_gives_up, "você continuou tentando"),
         (one_too_many, "pedi 2 tentativas, e vi 3"),
@@ -310,6 +377,19 @@ def catching(*errors, timeout=1.0):
                 total += len(data)
         except errors:
             pass
+        return total
+
+    return serve
+
+
+def counting(add):
+    def serve(conn):
+        total = 0
+        conn.settimeout(1)
+        with suppress(OSError):
+            while data := conn.recv(1024):
+                conn.sendall(data)
+                total = add(total, data)
         return total
 
     return serve
@@ -403,6 +483,12 @@ def test_survivor_is_accepted_in_any_style(answer):
         (forget_return, "Faltou o return?"),
         (count_messages, "Conte os bytes que ecoou"),
         (one_message, "esperava b'ol"),
+        (counting(lambda total, data: total + 1), "Esses são os recv que trouxeram algo"),
+        (counting(lambda total, data: total + 1024), "Isso é o que o recv podia trazer"),
+        (counting(lambda total, data: len(data)), "Esse é só o último pedaço"),
+        (counting(lambda total, data: str(len(data))), "A resposta é um número (int)"),
+        (counting(lambda total, data: total + len(data.decode())), "os bytes se contam com len"),
+        (catching(ConnectionError or TimeoutError), "vão numa tupla: except (A, B)"),
         (catching(ConnectionError), "O silêncio não é um erro do seu servidor"),
         (catching(OSError, timeout=None), "um cliente que se calou, você continuou esperando"),
         (catching(OSError, timeout=0.35), "antes de um segundo"),

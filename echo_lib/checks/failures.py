@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import socket
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from threading import Event
 from time import monotonic
 from typing import Any
@@ -22,7 +22,7 @@ from echo_lib.checks.base import (
     not_expected,
     passed,
 )
-from echo_lib.checks.tutorial import echo_server
+from echo_lib.checks.tutorial import answered, echo_server, served
 from echo_lib.errors import CODES, Address
 from echo_lib.isolated import NEVER_ENDED, Learner
 from echo_lib.trace import Trace
@@ -30,6 +30,8 @@ from echo_lib.trace import Trace
 _DEADLINE = 1.0  # segundos: o prazo que os exercícios pedem
 _PATIENCE = 3.0  # segundos até concluir que o código não desiste do silêncio
 _LATE = 0.5  # segundos até o servidor subir
+_QUEUE = 8  # pedidos que enchem a fila de um listen(0), com folga
+_SHORT = 0.2  # segundos de um connect que ninguém responde
 _GIVING_UP = 11.0  # segundos para desistir: no Windows, ser recusado leva uns dois
 _SYSTEMS = ("Windows", "macOS", "Linux")
 _HOST = "127.0.0.1"
@@ -43,23 +45,43 @@ def has_deadline(function: Callable[[str, int], bytes]) -> Check:
         function: recebe host e porta; envia b"oi" e devolve o que o servidor responder.
     """
     with Learner(function) as learner:
-        with echo_server(learner) as (server, _):
-            answer, error = learner.call(*server.address)
+        with echo_server(learner) as (server, trace):
+            address = server.address
+            answer, error = learner.call(*address)
         if error or answer != b"oi":
-            on_recv = any(
-                e.receives and isinstance(e.argument, tuple) for e in learner.own_events()
-            )
-            hint = ""
-            if on_recv or "keyword argument 'timeout'" in error:
-                error = error.partition("\n")[0]
-                hint = "O prazo não vai no recv: é do socket, em create_connection ou settimeout."
+            hint = _deadline_hint(learner, address, error)
+            error = error.partition("\n")[0] if hint else error
             return not_expected(learner, "um servidor que responde", b"oi", answer, error, hint)
+        if not served(trace)[0]:
+            return failed(
+                "Um servidor esperava, e a função devolveu b'oi' sem conectar nele.", learner
+            )
+        if answered(learner, b"oi", b"OI")[0] == b"oi":
+            text = (
+                "Um servidor respondeu b'OI' a b'oi', e você devolveu b'oi': devolva o que o recv "
+            )
+            return failed(f"{text}trouxe.", learner)
         with _silent(learner) as address:
             start = monotonic()
             learner.start(*address)
             answer, error = learner.result(_PATIENCE)
             waited = monotonic() - start
         return _after_silence(learner, answer, error, waited)
+
+
+def _deadline_hint(learner: Learner, address: Address, error: str) -> str:
+    """A pista de quem nem recebeu a resposta de um servidor que responde."""
+    own = learner.own_events()
+    on_recv = any(e.receives and isinstance(e.argument, tuple) for e in own)
+    if on_recv or "keyword argument 'timeout'" in error:
+        return "O prazo não vai no recv: é do socket, em create_connection ou settimeout."
+    if "values to unpack" in error:
+        return "O prazo vai depois do par: create_connection((host, porta), timeout=1)."
+    if not any(event.sends for event in own) and "TimeoutError" in error:
+        return "Nada foi enviado, e por isso nada voltou: o sendall continua ali?"
+    if any(e.call.startswith("connect") and e.argument != address for e in own):
+        return "A função recebe host e porta: conecte neles."
+    return ""
 
 
 def _after_silence(learner: Learner, answer: Any, error: str, waited: float) -> Check:
@@ -87,6 +109,10 @@ def cause(function: Callable[[BaseException], str]) -> Check:
         function: recebe a exceção; devolve "recusada", "prazo", "reset", "nome", "em uso" ou
             "outra".
     """
+    codes, known = set(CODES["EADDRINUSE"]), _numbers_in(function)
+    if known & codes and not codes <= known:
+        text = f"{min(known & codes)} só é o código de “em uso” num dos sistemas: "
+        return failed(f"{text}errno.EADDRINUSE é o do sistema em que se está.")
     with Learner(function) as learner:
         for error, expected, detail in _causes():
             answer, problem = learner.call(error)
@@ -97,6 +123,12 @@ def cause(function: Callable[[BaseException], str]) -> Check:
                     hint = "Nem toda exceção tem .errno: pergunte antes se é um OSError."
                 return not_expected(learner, what, expected, answer, problem, hint)
     return passed("Certo: nos três sistemas, com o prazo sem código e com o que não é da rede.")
+
+
+def _numbers_in(function: Any) -> set[int]:
+    """Os números escritos no código de uma função."""
+    constants = getattr(getattr(function, "__code__", None), "co_consts", ())
+    return {number for number in constants if type(number) is int}
 
 
 def _causes() -> Iterator[tuple[BaseException, str, str]]:
@@ -123,6 +155,8 @@ def _causes() -> Iterator[tuple[BaseException, str, str]]:
 def _cause_hint(error: BaseException, expected: str, answer: Any, detail: str) -> str:
     if answer is None:
         return "Faltou o return neste caso."
+    if isinstance(answer, str) and answer != expected == answer.lower().strip():
+        return "É essa, mas com as letras do enunciado: minúsculas, sem espaços."
     if "settimeout" in detail:
         return "O prazo do settimeout não tem código: errno é None. O tipo basta."
     if isinstance(error, ConnectionAbortedError):
@@ -130,7 +164,10 @@ def _cause_hint(error: BaseException, expected: str, answer: Any, detail: str) -
     if any(system in detail for system in _SYSTEMS):
         return "O código e a mensagem mudam de um sistema para outro; o tipo, não."
     if expected == "recusada" and answer == "reset":
-        return "Ela também é um ConnectionError: pergunte antes pelo tipo mais particular."
+        return (
+            "Ela também é um ConnectionError: pergunte antes pelo tipo mais particular, e responda "
+            "logo (return, ou elif)."
+        )
     if expected == "nome":
         return "socket.gaierror também é um OSError, com códigos só seus."
     if expected == "em uso":
@@ -139,7 +176,10 @@ def _cause_hint(error: BaseException, expected: str, answer: Any, detail: str) -
         return "Pense na família: ConnectionError."
     if expected == "outra":
         return "Nem todo OSError é destes, e há erros que nem são OSError."
-    return "O tipo diz quase tudo: isinstance(erro, …)."
+    return (
+        "O tipo diz quase tudo: isinstance(erro, …). Aqui o erro não é lançado, e um except não o "
+        "vê."
+    )
 
 
 def patient_connect(function: Callable[[str, int, int, float], socket.socket]) -> Check:
@@ -149,7 +189,7 @@ def patient_connect(function: Callable[[str, int, int, float], socket.socket]) -
         function: recebe host, porta, quantas tentativas e o prazo de cada uma; devolve a conexão.
     """
     with Learner(_using(function)) as learner:
-        steps = (_server_ready, _server_late, _server_never, _address_of_nobody)
+        steps = (_server_ready, _server_late, _server_never, _address_of_nobody, _full_queue)
         for step in steps:
             if wrong := step(learner):
                 return wrong
@@ -182,8 +222,12 @@ def _server_ready(learner: Learner) -> Check | None:
     if error or not isinstance(answer, tuple):
         return failed(f"Com o servidor já no ar: {error or f'veio {answer}.'}", learner)
     if answer[1] != 5.0:
-        text = f"Pedi um prazo de 5 s, e a conexão veio com {answer[1]}"
+        came = in_seconds(answer[1]) if answer[1] else "nenhum"
+        text = f"Pedi um prazo de 5 s, e o da conexão é {came}"
         return failed(f"{text}: falta usar prazo, que fica nela.", learner)
+    if (seen := _attempts(learner)) > 1:
+        text = f"O servidor já estava no ar, e você conectou {seen} vezes: falta um return?"
+        return failed(text, learner)
     return None
 
 
@@ -205,13 +249,21 @@ def _server_late(learner: Learner) -> Check | None:
     if not error and isinstance(answer, tuple):
         return _paused(learner)
     what = f"O servidor subiu {in_seconds(_LATE)} depois, e eram 20 tentativas."
-    if _attempts(learner) == 1:
+    seen, came = _attempts(learner), error.partition("\n")[0] or f"Veio {answer}."
+    tries = [event.socket for event in learner.own_events() if event.call.startswith("connect")]
+    if error == NEVER_ENDED:
+        came = "Você ainda esperava: entre uma e outra, são 0,2 s (time.sleep conta segundos)."
+    if seen == 1:
         hint = "Você só tentou uma vez."
-    elif _attempts(learner) >= 20:
+        if "parou com ConnectionRefusedError" in error:
+            hint += " A recusa é um ConnectionRefusedError: capture-o, e tente de novo."
+    elif seen >= 20:
         hint = "As suas acabaram antes: espere um pouco entre uma e outra."
+    elif len({*tries}) < seen:
+        hint = "Um socket cujo connect falhou não serve mais: crie um novo a cada tentativa."
     else:
-        hint = f"{_attempts(learner)} foram feitas."
-    return failed(f"{what} {hint} {error or f'Veio {answer}.'}", learner)
+        hint = f"{seen} foram feitas."
+    return failed(f"{what} {hint} {came}", learner)
 
 
 def _paused(learner: Learner) -> Check | None:
@@ -239,6 +291,36 @@ def _server_never(learner: Learner) -> Check | None:
         return failed(f"Ninguém escutava: esperava ConnectionRefusedError. {error}", learner)
     if (seen := _attempts(learner)) != 2:
         return failed(f"Ninguém escutava: pedi 2 tentativas, e vi {seen}.", learner)
+    return None
+
+
+def _full_queue(learner: Learner) -> Check | None:
+    """Uma fila cheia: o pedido fica sem resposta até o prazo, o que não é uma recusa.
+
+    Fonte: listen(2), «backlog». No Windows, a fila cheia recusa, e nada se prova.
+    """
+    learner.trace = Trace()
+    with learner.trace, ExitStack() as waiting:
+        listener = waiting.enter_context(socket.create_server((_HOST, 0), backlog=0))
+        for _ in range(_QUEUE):
+            first = waiting.enter_context(socket.socket())
+            first.settimeout(_SHORT)
+            try:
+                first.connect(listener.getsockname())
+            except TimeoutError:
+                break
+            except OSError:
+                return None
+        else:
+            return None
+        learner.start(*listener.getsockname(), 3, _SHORT)
+        _, error = learner.result()
+    if (seen := _attempts(learner)) > 1:
+        text = f"Ninguém respondeu até o prazo, e você tentou {seen} vezes: só a recusa se repete."
+        return failed(text, learner)
+    if "parou com TimeoutError" not in error:
+        text = "Ninguém respondeu até o prazo: esperava que o TimeoutError saísse."
+        return failed(f"{text} {error}", learner)
     return None
 
 
@@ -284,6 +366,9 @@ def _talks(learner: Learner) -> Check | None:
             if not error.startswith("Seu código parou"):
                 hint = _unanswered(learner, received) or hint
             error = "" if error == NEVER_ENDED else error
+            if "UnicodeDecodeError" in error:
+                error = error.partition("\n")[0]
+                hint = "Nem o eco nem a conta pedem texto: os bytes se contam com len(dados)."
             what = f"o envio de {brief(data)}"
             return not_expected(learner, what, data, received, error, hint)
     peers.end(peer)
@@ -317,7 +402,10 @@ def _goes_silent(learner: Learner) -> Check | None:
     peer = learner.connect()
     peers.exchange(peer, b"oi")
     start = monotonic()
-    hint = "O silêncio não é um erro do seu servidor: no prazo, acabe e devolva a conta."
+    hint = (
+        "O silêncio não é um erro do seu servidor: no prazo, acabe e devolva a conta. Dois tipos "
+    )
+    hint += "num except vão numa tupla: except (A, B)."
     wrong = _counted(learner, "um cliente que se calou", 2, hint, _PATIENCE)
     if not wrong and monotonic() - start < _DEADLINE / 2:
         return failed("Você desistiu do cliente calado antes de um segundo.", learner)
@@ -366,15 +454,32 @@ def _counted(
         text = f"Com {what}, você continuou esperando. {_still(learner)} {hint}"
         return failed(text, learner)
     if error:
+        error = error.partition("\n")[0] if hint and "TimeoutError" in error else error
         return failed(f"Com {what}. {error} {hint}", learner)
     if answer is None:
         return failed(f"Com {what}, a função devolveu None. Faltou o return?", learner)
     if type(answer) is not int or expected not in (None, answer):
-        hint = "Conte os bytes que ecoou, em todos os envios, também quando há um erro, e a partir "
-        hint += "de 0 para cada cliente."
+        hint = _count_hint(learner, answer)
         wanted = "um número" if expected is None else expected
         return failed(f"Com {what}, esperava {wanted}, recebi {brief(answer)}. {hint}", learner)
     return None
+
+
+def _count_hint(learner: Learner, answer: Any) -> str:
+    """Por que a conta não é a dos bytes ecoados."""
+    if type(answer) is not int:
+        return "A resposta é um número (int): quantos bytes, e não os bytes."
+    came = [e for e in learner.own_events() if e.receives and e.size]
+    if len(came) > 1 and answer == len(came):
+        return "Esses são os recv que trouxeram algo: o que se soma é len(dados)."
+    if len(came) > 1 and answer == sum(e.argument for e in came if type(e.argument) is int):
+        return "Isso é o que o recv podia trazer: o que trouxe é len(dados)."
+    if len(came) > 1 and answer == came[-1].size:
+        return "Esse é só o último pedaço: some com +=."
+    return (
+        "Conte os bytes que ecoou, em todos os envios, também quando há um erro, e a partir de 0 "
+        "para cada cliente."
+    )
 
 
 def _still(learner: Learner) -> str:
