@@ -331,6 +331,28 @@ def asks_each_in_turn(listener):
             clients.remove(conn)
 
 
+def gives_the_listener_to_the_thread(listener):
+    while True:
+        _conn, _ = listener.accept()
+        threading.Thread(target=attend, args=(listener,), daemon=True).start()
+
+
+def answers_at_the_end(listener):
+    def attend(conn):
+        with conn:
+            conn.sendall(b"".join(iter(lambda: conn.recv(1024), b"")))
+
+    while True:
+        threading.Thread(target=attend, args=(listener.accept()[0],), daemon=True).start()
+
+
+def drops_the_silent(listener):
+    while True:
+        conn, _ = listener.accept()
+        conn.settimeout(0.5)
+        threading.Thread(target=attend, args=(conn,), daemon=True).start()
+
+
 def quits(listener):
     raise SystemExit("chega")
 
@@ -361,6 +383,10 @@ ONLY_THE_FIRST = "O primeiro, quando fala, recebe"
         (falls_with_the_first_who_falls, "Um cliente caiu de repente"),
         (loops_on_the_end, "O que devolve o recv, depois do fim?"),
         (send_for_sendall, "sendall envia todos"),
+        (lambda listener, parar: None, "Aqui a chamada é servir(escuta), e só"),
+        (gives_the_listener_to_the_thread, "Quem recebe é conn, e não a escuta"),
+        (answers_at_the_end, "a cada recv, um sendall, sem esperar o fim"),
+        (drops_the_silent, "o calado continua ali"),
         (with_blocking_sockets_and_select, "não pode parar o resto"),
         (non_blocking_sendall, "lança um erro no meio"),
         (asks_each_in_turn, "se o laço espera um pouco por cada cliente"),
@@ -420,6 +446,25 @@ def without_the_lock(conn, board, lock):
             conn.sendall(data)
     finally:
         board["agora"] -= 1
+
+
+def adds_and_forgets(conn, board, lock):
+    with lock:
+        board["agora"] + 1
+    while data := conn.recv(1024):
+        conn.sendall(data)
+
+
+def writes_plus_one(conn, board, lock):
+    with lock:
+        board["agora"] = +1
+    while data := conn.recv(1024):
+        conn.sendall(data)
+
+
+def adds_to_the_board(conn, board, lock):
+    with lock:
+        board += 1
 
 
 def lock_only_to_read(conn, board, lock):
@@ -557,6 +602,11 @@ def test_counting_with_the_lock_passes(answer):
     ("answer", "hint"),
     [
         (without_the_lock, "Ler, somar e escrever são três passos"),
+        (adds_and_forgets, "Nada foi escrito nele"),
+        (writes_plus_one, "Foi escrito sem ser lido"),
+        (adds_to_the_board, 'diga a chave: placar["agora"] += 1'),
+        (without_the_lock, "ou acquire(), com os parênteses"),
+        (never_releases, "cada acquire pede um release"),
         (lock_only_to_read, "Ler, somar e escrever são três passos"),
         (lock_to_send, "A trava é do placar: solte-a antes do sendall"),
         (a_lock_for_each, "Só a trava que a função recebe é a mesma para todas"),
@@ -695,6 +745,63 @@ def text_in_the_room(conn, room, lock):
                 other.sendall(data)
 
 
+def leaving(leave):
+    def chat(conn, room, lock):
+        with lock:
+            room.append(conn)
+        try:
+            while data := conn.recv(1024):
+                with lock:
+                    for other in room:
+                        if other is not conn:
+                            other.sendall(data)
+        finally:
+            with lock:
+                leave(room, conn)
+
+    return chat
+
+
+def leaves_another_room(conn, room, lock):
+    room.append(conn)
+    try:
+        while data := conn.recv(1024):
+            for other in room:
+                if other is not conn:
+                    other.sendall(data)
+    finally:
+        room = [other for other in room if other is not conn]
+
+
+def takes_the_lock_twice(conn, room, lock):
+    with lock:
+        room.append(conn)
+        with lock:
+            pass
+
+
+def speaks_to_oneself(conn, room, lock):
+    room.append(conn)
+    while data := conn.recv(1024):
+        for other in room:
+            if other is not conn:
+                conn.sendall(data)
+
+
+def says_who(conn, room, lock):
+    room.append(conn)
+    while data := conn.recv(1024):
+        for other in room:
+            if other is not conn:
+                other.sendall(b"Ana: " + data)
+
+
+def speaks_to_the_list(conn, room, lock):
+    room.append(conn)
+    while data := conn.recv(1024):
+        room.sendall(data)
+
+
 def a_room_of_ones_own(conn, room, lock):
     room = [conn]
     while data := conn.recv(1024):
@@ -715,6 +822,13 @@ def test_chat_room_passes(answer):
         (a_room_of_ones_own, "Três entraram; na sala há 0"),
         (hears_oneself, "voltou a ele"),
         (only_one_hears, "outro recebeu b''"),
+        (leaving(lambda room, conn: room.clear()), "Quem sai tira da lista só a si"),
+        (leaving(lambda room, conn: room.pop(conn is room[0])), "quem saiu da lista foi outro"),
+        (leaves_another_room, "sala = … faz outra"),
+        (takes_the_lock_twice, "ou a pega duas vezes?"),
+        (speaks_to_oneself, "é outro.sendall, e não conn.sendall"),
+        (says_who, "sem nada a mais"),
+        (speaks_to_the_list, "'list' object has no attribute 'sendall'"),
         (said_twice, "chegou mais de uma vez"),
         (without_the_lock, "Guarde a trava ao mudar a lista e ao percorrê-la"),
         (who_drops_stays, "Uma cliente caiu de repente"),

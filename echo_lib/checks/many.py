@@ -25,6 +25,7 @@ Handler = Callable[..., Any]
 _SCENE = 8  # prazos para uma cena inteira
 _SILENCE = 0.2  # segundos para crer que nada vem
 _LULL = 0.6  # segundos sem ninguém: passa do prazo que a lição põe no accept
+_SAME_LIST = "append e remove mudam a lista que veio; sala = … faz outra."
 _TEXT = "olá, ção 🗣️".encode()
 _MEBIBYTE = bytes(range(256)) * 4096
 _CROWD = 8  # clientes do placar
@@ -98,8 +99,18 @@ def _served(
             ended = error or "Sua função voltou: ela deve atender para sempre."
             if iscoroutinefunction(function):
                 ended = _COROUTINE
+            elif "'parar'" in error:
+                ended = f"{error.partition(chr(10))[0]} Aqui a chamada é servir(escuta), e só."
+            elif error and _receives_from_the_listener(learner):
+                ended = f"{error.partition(chr(10))[0]} Quem recebe é conn, e não a escuta."
             return failed(f"{wrong.partition('. ')[0]}. {ended}" if wrong else ended, learner)
         return failed(wrong, learner) if wrong else passed(right)
+
+
+def _receives_from_the_listener(learner: Learner) -> bool:
+    own = learner.own_events()
+    listeners = {event.socket for event in own if event.call == "accept"}
+    return any(event.call == "recv" and event.socket in listeners for event in own)
 
 
 def _played(scene: Callable[[Handler], str], function: Handler, right: str) -> Check:
@@ -123,6 +134,12 @@ class Guests:
         """Mais um cliente."""
         self._here.append(self._learner.peer(self._address))
         return self._here[-1]
+
+    def only_received(self) -> bool:
+        """Se algo foi recebido, e nada enviado."""
+        self._learner.look()
+        own = self._learner.own_events()
+        return any(e.receives and e.size for e in own) and not any(e.sends for e in own)
 
     def why_cut(self) -> str:
         """Por que um eco veio pela metade."""
@@ -152,7 +169,9 @@ def _second_is_served(guests: Guests) -> str:
         hint = "O primeiro, quando fala, recebe: até ele sair, o seu código não volta ao accept?"
         return f"{what} e não recebeu nada. {hint}"
     hint = "Você chama accept, no socket que recebeu, recv e sendall? Se há thread, ela começou "
-    hint += "(start)?"
+    hint += "(start)? Se é asyncio, falta um await?"
+    if guests.only_received():
+        hint = "Os bytes chegaram, e não voltaram: a cada recv, um sendall, sem esperar o fim."
     return f"{what}; nem ele nem o primeiro receberam eco. {hint}"
 
 
@@ -187,7 +206,7 @@ def _says_goodbye(guests: Guests) -> str:
     try:
         came = client.recv(1024)
     except TimeoutError:
-        hint = "O que devolve o recv, depois do fim? E quem fecha o conn?"
+        hint = "O que devolve o recv, depois do fim? E quem fecha o conn, ou o escritor do asyncio?"
         return f"Um cliente terminou de enviar, e a conexão dele não foi fechada. {hint}"
     except OSError:
         return ""
@@ -233,7 +252,10 @@ def _comes_after_a_lull(guests: Guests) -> str:
 def _silent_speaks(guests: Guests) -> str:
     """O calado do começo, enfim, fala."""
     came = peers.exchange(guests.silent, b"agora eu")
-    return "" if came == b"agora eu" else f"O calado falou, enfim, e recebeu {brief(came)}."
+    if came == b"agora eu":
+        return ""
+    hint = "Um prazo no recv que acaba não é o fim: o calado continua ali."
+    return f"O calado falou, enfim, e recebeu {brief(came)}. {hint}"
 
 
 # As cenas rodam no processo do código do aluno: dele são o placar, a sala e as threads.
@@ -269,12 +291,16 @@ def _on_stage(scene: Callable[[Handler], str], function: Handler, timeout: float
 class SlowBoard(dict[str, Any]):
     """Um placar lento: entre ler e somar, ou antes de escrever, as outras threads têm tempo."""
 
+    reads = writes = 0
+
     def __getitem__(self, key: str) -> Any:
+        self.reads += 1
         value = super().__getitem__(key)
         sleep(_SLOWNESS)
         return value
 
     def __setitem__(self, key: str, value: Any) -> None:
+        self.writes += 1
         sleep(_SLOWNESS)
         super().__setitem__(key, value)
 
@@ -306,6 +332,9 @@ class Room(list[Any]):
                 give_up = monotonic() + _SILENCE  # quem guarda a trava não deixa ninguém sair agora
                 while len(self) == size and monotonic() < give_up:
                     sleep(0.01)
+
+
+SlowBoard.__name__, Room.__name__ = "dict", "list"  # como os erros do aluno os chamam
 
 
 class House:
@@ -382,11 +411,19 @@ def _count(function: Handler) -> str:
     answered += sum(_hears_more(client) == b"oi" for client in crowd[answered + 1 :])
     if answered < _CROWD:
         what = f"{_CROWD} clientes entraram juntos, e receberam eco: {answered}."
-        hint = "Uma thread que guarda a trava enquanto conversa deixa as outras à porta."
+        hint = (
+            "Uma thread que guarda a trava enquanto conversa deixa as outras à porta (cada acquire "
+        )
+        hint += "pede um release; with a solta sozinho)."
         return house.because(what, hint if answered else _NO_ECHO)
     if not house.until(lambda: board.now == _CROWD):
         hint = "Ler, somar e escrever são três passos: o que impede outra thread no meio deles? "
-        hint += "Só a trava que a função recebe é a mesma para todas."
+        hint += "Só a trava que a função recebe é a mesma para todas, e é with que a pega (ou "
+        hint += "acquire(), com os parênteses)."
+        if not board.writes:
+            hint = "Nada foi escrito nele: + faz a conta, e += também a guarda."
+        elif not board.reads:
+            hint = "Foi escrito sem ser lido: += 1 soma ao que havia; = 1, e =+ 1, não."
         what = f"Com {_CROWD} clientes conectados, placar['agora'] é {board.now!r}."
         return house.because(what, hint)
     half = _CROWD // 2
@@ -432,15 +469,26 @@ def _chat(function: Handler) -> str:
     ana, rui, bia = house.crowd(3)
     if not house.until(lambda: len(room) == 3):
         what = f"Três entraram; na sala há {len(room)}."
-        hint = "Quem entra se põe na lista que a função recebeu?"
-        return house.because(what, f"{hint} Sem guardar a trava enquanto conversa?")
+        hint = f"Quem entra se põe na lista que a função recebeu? {_SAME_LIST}"
+        if room:
+            hint = "Alguém guarda a trava enquanto conversa, ou a pega duas vezes?"
+        return house.because(what, hint)
     for speaker, others in ((ana, [rui, bia]), (rui, [ana, bia])):
         if wrong := _heard(speaker, others):
             return house.because(*wrong)
     peers.reset(bia)
     if not house.until(lambda: len(room) == 2):
-        what = f"Uma cliente caiu de repente, e na sala ainda há {len(room)}."
-        return house.because(what, "Uma queda é um erro no recv: a saída é alcançada?")
+        what = f"Uma cliente caiu de repente, e na sala, em vez de 2, há {len(room)}."
+        hint = f"Uma queda é um erro no recv: a saída é alcançada? {_SAME_LIST}"
+        if len(room) < 2:
+            hint = "Quem sai tira da lista só a si: sala.remove(conn)."
+        return house.because(what, hint)
+    house.until(lambda: house.inside() == 2)
+    if any(getattr(member, "fileno", int)() < 0 for member in room):
+        what = (
+            "Uma cliente caiu de repente, e quem saiu da lista foi outro: sala.remove(conn) tira o "
+        )
+        return house.because(f"{what}próprio.")
     if wrong := _heard(ana, [rui]):
         return house.because("Depois que uma caiu:", " ".join(wrong))
     rui.close()
@@ -469,7 +517,11 @@ def _heard(speaker: socket.socket, others: list[socket.socket]) -> tuple[str, st
     peers.send(speaker, _TEXT)
     for other in others:
         if (came := peers.receive(other, len(_TEXT))) != _TEXT:
-            hint = "O laço passa por todos os que estão na sala?"
+            hint = "O laço passa por todos os que estão na sala, e a cada um faz outro.sendall?"
+            if not _TEXT.startswith(came):
+                hint = "Os outros ouvem o que foi dito, sem nada a mais."
+            elif not came and _hears_more(speaker):
+                hint = "Quem o recebeu foi quem falou: é outro.sendall, e não conn.sendall."
             return f"{said}; outro recebeu {brief(came)}.", hint
     for client in (speaker, *others):
         if again := _hears_more(client):
