@@ -195,7 +195,8 @@ _BY_NAME: dict[str, tuple[str, str, str]] = {
     ),
     "EOPNOTSUPP": (
         "esse tipo de socket não faz isso.",
-        "listen e accept são do TCP (SOCK_STREAM); num socket UDP (SOCK_DGRAM) não há conexões.",
+        "listen e accept são do TCP (SOCK_STREAM); num socket UDP (SOCK_DGRAM) não há conexões. No "
+        "macOS, também um connect num socket que já escuta.",
         "crie-o com socket.socket(socket.AF_INET, socket.SOCK_STREAM).",
     ),
     "EAI_NONAME": (
