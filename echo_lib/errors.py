@@ -526,7 +526,6 @@ _BY_TYPE = (
     (TypeError, "'str' object is not callable", _TEXT_CALLED),
     (TypeError, r"isinstance\(\) arg 2 must|catching classes that do not inherit", _NOT_A_TYPE),
     (ValueError, r"int\(\) with base 10: '[^']*[.\w]+\.[^']*'", _NOT_A_NUMBER),
-    (SyntaxError, "", _SYNTAX),
     (EOFError, "EOF when reading a line", _NOBODY_TYPES),
     (SystemExit, "", _LEFT),
     (RecursionError, "", _RECURSION),
@@ -715,6 +714,8 @@ def _texts(exc: BaseException, name: str, line: str) -> tuple[str, str, str] | N
         return _BAD_PORT
     if isinstance(exc, NameError) and not isinstance(exc, UnboundLocalError):
         return _texts_of_a_name(str(exc)) or (_UNKNOWN_IN_A_PROGRAM if line else _UNKNOWN_NAME)
+    if isinstance(exc, SyntaxError) and line:  # numa célula, o Jupyter já aponta o lugar
+        return _SYNTAX
     if isinstance(exc, TimeoutError) and exc.errno is None and _WAITING.search(lines):
         return _NOTHING_CAME
     for kind, said, texts in _BY_TYPE:

@@ -316,7 +316,7 @@ def test_patience_is_accepted_in_any_style(answer):
         (lambda h, p, a, t: patient(h, p, a, t, pause=2), " s: são 0,2 s"),
         (lambda h, p, a, t: patient(h, p, a, t, retry=OSError), "Este erro, não"),
         (lambda h, p, a, t: None, "veio None, e não uma conexão (faltou o return?)"),
-        (no_timeout, "o da conexão é nenhum: falta usar prazo"),
+        (no_timeout, "a conexão não tem nenhum: falta usar prazo"),
         (lambda h, p, a, t: patient(h, p, a, t / 3), "o da conexão é 1,7 s"),
         (
             lambda h, p, a, t: patient(h, p, a, t, pause=200),

@@ -288,7 +288,10 @@ IN_A_FUNCTION = "def main():\n" + "".join(f"    {line}\n" for line in SERVER.spl
     [
         ("", "acabou antes da hora (código 0)"),
         ("1 / 0", "falhou: ZeroDivisionError"),
-        (SERVER.replace("while True", "for _ in [1]"), "um break, um return ou um exit o encerra?"),
+        (
+            SERVER.replace("while True", "for _ in [1]"),
+            "falta um laço, ou um break ou um exit o encerra?",
+        ),
         (SERVER.replace("(dados)", "(dados.decode())"), "recebeu texto"),
         (SERVER.replace("(dados)", "(b'Eco: ' + dados)"), "O eco são os bytes que chegaram"),
         (SERVER.replace("conn.sendall", "print"), "O que conn.recv traz volta por conn.sendall?"),

@@ -289,7 +289,6 @@ def test_wrong_argument_is_explained(scope, call, expected):
         (lambda: isinstance(3, 98), "Um código se compara com erro.errno"),
         (lambda: caught_by(98), "Um código se compara com erro.errno"),
         (lambda: int("127.0.0.1"), "os argumentos começam no [1]"),
-        (lambda: compile("for", "", "exec"), "confira essa linha e a de cima"),
         (lambda: pair(sys.argv[:1]), "host, porta = sys.argv[1:3]"),
         (lambda: "192.168.0.5" in ip_network("192.168.0.0/24"), "ip_address(endereço) in rede"),
     ],

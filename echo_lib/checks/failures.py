@@ -222,8 +222,10 @@ def _server_ready(learner: Learner) -> Check | None:
     if error or not isinstance(answer, tuple):
         return failed(f"Com o servidor já no ar: {error or f'veio {answer}.'}", learner)
     if answer[1] != 5.0:
-        came = in_seconds(answer[1]) if answer[1] else "nenhum"
-        text = f"Pedi um prazo de 5 s, e o da conexão é {came}"
+        came = (
+            f"o da conexão é {in_seconds(answer[1])}" if answer[1] else "a conexão não tem nenhum"
+        )
+        text = f"Pedi um prazo de 5 s, e {came}"
         return failed(f"{text}: falta usar prazo, que fica nela.", learner)
     if (seen := _attempts(learner)) > 1:
         text = f"O servidor já estava no ar, e você conectou {seen} vezes: falta um return?"

@@ -28,7 +28,7 @@ _LULL = 1.5  # segundos sem cliente nenhum
 _HERE_ONLY, _THE_NETWORK = "só esta máquina", "a rede"
 _ONE_FELL = "ConnectionResetError é de um cliente só: o servidor continua."
 _AFTER_SILENCE = b"ainda estou aqui"
-_ENDS = "O programa acabou, sem erro: um break, um return ou um exit o encerra?"
+_ENDS = "O programa acabou, sem erro: falta um laço, ou um break ou um exit o encerra?"
 _NOT_A_SERVER = "Conectar é do cliente: o servidor escuta, com create_server, ou bind e listen."
 _NEVER_ENDED = "o programa não terminou: falta um close, ou um laço não acaba?"
 
