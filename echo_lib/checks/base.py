@@ -117,6 +117,11 @@ def brief(value: object) -> str:
     return f"{value[:20]!r} … ({len(value)} {unit})"
 
 
+def unexplained(error: str) -> str:
+    """O erro sem a explicação geral, para quando uma pista diz a causa melhor."""
+    return error.partition("\n")[0]
+
+
 def used(learner: Learner, call: str) -> bool:
     """Se o código do aluno fez esta chamada na última tentativa."""
     return any(event.call == call for event in learner.own_events())

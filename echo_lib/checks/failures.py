@@ -21,6 +21,7 @@ from echo_lib.checks.base import (
     in_seconds,
     not_expected,
     passed,
+    unexplained,
 )
 from echo_lib.checks.tutorial import answered, echo_server, served
 from echo_lib.errors import CODES, Address
@@ -50,7 +51,7 @@ def has_deadline(function: Callable[[str, int], bytes]) -> Check:
             answer, error = learner.call(*address)
         if error or answer != b"oi":
             hint = _deadline_hint(learner, address, error)
-            error = error.partition("\n")[0] if hint else error
+            error = unexplained(error) if hint else error
             return not_expected(learner, "um servidor que responde", b"oi", answer, error, hint)
         if not served(trace)[0]:
             return failed(
@@ -109,10 +110,13 @@ def cause(function: Callable[[BaseException], str]) -> Check:
         function: recebe a exceção; devolve "recusada", "prazo", "reset", "nome", "em uso" ou
             "outra".
     """
-    codes, known = set(CODES["EADDRINUSE"]), _numbers_in(function)
-    if known & codes and not codes <= known:
-        text = f"{min(known & codes)} só é o código de “em uso” num dos sistemas: "
-        return failed(f"{text}errno.EADDRINUSE é o do sistema em que se está.")
+    code = getattr(function, "__code__", None)
+    if code and "EADDRINUSE" not in code.co_names:
+        systems = set(CODES["EADDRINUSE"])
+        written = {number for number in code.co_consts if number in systems}
+        if written and written != systems:
+            text = f"{min(written)} só é o código de “em uso” num dos sistemas: "
+            return failed(f"{text}errno.EADDRINUSE é o do sistema em que se está.")
     with Learner(function) as learner:
         for error, expected, detail in _causes():
             answer, problem = learner.call(error)
@@ -123,12 +127,6 @@ def cause(function: Callable[[BaseException], str]) -> Check:
                     hint = "Nem toda exceção tem .errno: pergunte antes se é um OSError."
                 return not_expected(learner, what, expected, answer, problem, hint)
     return passed("Certo: nos três sistemas, com o prazo sem código e com o que não é da rede.")
-
-
-def _numbers_in(function: Any) -> set[int]:
-    """Os números escritos no código de uma função."""
-    constants = getattr(getattr(function, "__code__", None), "co_consts", ())
-    return {number for number in constants if type(number) is int}
 
 
 def _causes() -> Iterator[tuple[BaseException, str, str]]:
@@ -251,7 +249,7 @@ def _server_late(learner: Learner) -> Check | None:
     if not error and isinstance(answer, tuple):
         return _paused(learner)
     what = f"O servidor subiu {in_seconds(_LATE)} depois, e eram 20 tentativas."
-    seen, came = _attempts(learner), error.partition("\n")[0] or f"Veio {answer}."
+    seen, came = _attempts(learner), unexplained(error) or f"Veio {answer}."
     tries = [event.socket for event in learner.own_events() if event.call.startswith("connect")]
     if error == NEVER_ENDED:
         came = "Você ainda esperava: entre uma e outra, são 0,2 s (time.sleep conta segundos)."
@@ -369,7 +367,7 @@ def _talks(learner: Learner) -> Check | None:
                 hint = _unanswered(learner, received) or hint
             error = "" if error == NEVER_ENDED else error
             if "UnicodeDecodeError" in error:
-                error = error.partition("\n")[0]
+                error = unexplained(error)
                 hint = "Nem o eco nem a conta pedem texto: os bytes se contam com len(dados)."
             what = f"o envio de {brief(data)}"
             return not_expected(learner, what, data, received, error, hint)
@@ -456,7 +454,7 @@ def _counted(
         text = f"Com {what}, você continuou esperando. {_still(learner)} {hint}"
         return failed(text, learner)
     if error:
-        error = error.partition("\n")[0] if hint and "TimeoutError" in error else error
+        error = unexplained(error) if hint and "TimeoutError" in error else error
         return failed(f"Com {what}. {error} {hint}", learner)
     if answer is None:
         return failed(f"Com {what}, a função devolveu None. Faltou o return?", learner)

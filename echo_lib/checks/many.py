@@ -18,7 +18,7 @@ from typing import Any
 
 from echo_lib import isolated
 from echo_lib.checks import peers
-from echo_lib.checks.base import LOST_BY_SEND, Check, brief, failed, passed
+from echo_lib.checks.base import LOST_BY_SEND, Check, brief, failed, passed, unexplained
 from echo_lib.isolated import NEVER_ENDED, Learner
 
 Handler = Callable[..., Any]
@@ -100,9 +100,9 @@ def _served(
             if iscoroutinefunction(function):
                 ended = _COROUTINE
             elif "'parar'" in error:
-                ended = f"{error.partition(chr(10))[0]} Aqui a chamada é servir(escuta), e só."
+                ended = f"{unexplained(error)} Aqui a chamada é servir(escuta), e só."
             elif error and _receives_from_the_listener(learner):
-                ended = f"{error.partition(chr(10))[0]} Quem recebe é conn, e não a escuta."
+                ended = f"{unexplained(error)} Quem recebe é conn, e não a escuta."
             return failed(f"{wrong.partition('. ')[0]}. {ended}" if wrong else ended, learner)
         return failed(wrong, learner) if wrong else passed(right)
 

@@ -16,7 +16,16 @@ from typing import Any
 
 from echo_lib import isolated, network, program
 from echo_lib.checks import peers
-from echo_lib.checks.base import MESSAGES, Check, brief, compare, failed, in_seconds, passed
+from echo_lib.checks.base import (
+    MESSAGES,
+    Check,
+    brief,
+    compare,
+    failed,
+    in_seconds,
+    passed,
+    unexplained,
+)
 from echo_lib.checks.tutorial import arrived
 from echo_lib.client import EchoClient
 from echo_lib.isolated import NO_WINDOW, Learner
@@ -58,7 +67,7 @@ def client_program(path: str) -> Check:
             text = f"O programa terminou sem conectar{_on_screen(shown)}. {hint}"
         elif not messages:
             hint = "Faltou o sendall?"
-            if "input(" in Path(path).read_text("utf-8"):
+            if "input(" in _source(path):
                 hint = "Aqui ninguém digita: a mensagem vem em sys.argv[3], e não do input."
             text = f"O programa conectou e não enviou nada{_on_screen(shown)}. {hint}"
         elif shown != message.strip():
@@ -100,9 +109,13 @@ def _on_screen(shown: str) -> str:
     return f"; na tela, {brief(shown)}" if shown else ""
 
 
+def _source(path: str) -> str:
+    return Path(path).read_text("utf-8", errors="replace")
+
+
 def _never_called(path: str) -> str:
     """O que dizer de um programa que define uma função e não a chama; ou ""."""
-    text = Path(path).read_text("utf-8", errors="replace")
+    text = _source(path)
     for name in re.findall(r"^def (\w+)\(", text, re.MULTILINE):
         if len(re.findall(rf"\b{name}\b", text)) == 1:
             return f"def {name} só define a função: chame-a no fim, com {name}()."
@@ -172,7 +185,7 @@ def server_program(path: str) -> Check:
         if problem := served.wait(_BEGIN):
             problem = f"O programa {problem} {_never_called(path)}".strip()
             if "ConnectionRefusedError" in problem:
-                problem = f"{problem.partition(chr(10))[0]} {_NOT_A_SERVER}"
+                problem = f"{unexplained(problem)} {_NOT_A_SERVER}"
         elif (problem := _elsewhere(served.address)) or (problem := _wrong_service(served, trace)):
             pass
         elif died := served.failure(seconds=0.5):
@@ -220,21 +233,23 @@ def _wrong_service(served: program.Program, trace: Trace) -> str:
             if what == "um cliente que vem depois":
                 peers.send(peer, b"x" * 100)
                 peers.reset(peer)
-            elif not _is_closed(peer):
-                text = f"Com {what}: terminou de enviar, e o programa não fechou a conexão dele."
-                return f"{text} Feche conn (with, ou close) antes do próximo accept."
+            elif wrong := _after_the_end(peer):
+                return f"Com {what}, que terminou de enviar: {wrong}"
     return ""
 
 
-def _is_closed(peer: socket.socket) -> bool:
-    """Se, depois de dizer que não enviará mais, vem o fim do outro lado."""
+def _after_the_end(peer: socket.socket) -> str:
+    """O que o servidor faz de errado depois que o cliente diz que não enviará mais; ou ""."""
     peers.end(peer)
     try:
-        return not peer.recv(1)
+        more = peer.recv(1024)
     except TimeoutError:
-        return False
+        return (
+            "o programa não fechou a conexão. Feche conn (with, ou close) antes do próximo accept."
+        )
     except OSError:
-        return True
+        return ""
+    return f"veio ainda {brief(more)}, que ele não enviou." if more else ""
 
 
 def _with_the_cause(served: program.Program, text: str, hint: str) -> str:

@@ -21,6 +21,7 @@ from echo_lib.checks.base import (
     in_seconds,
     not_decoded,
     passed,
+    unexplained,
     used,
 )
 from echo_lib.checks.tutorial import (
@@ -73,7 +74,7 @@ def port_is_free(function: Callable[[int], bool]) -> Check:
             answer, error = learner.call(port)
             if error:
                 if "EADDRINUSE" in error:
-                    error = error.partition("\n")[0] + f" {_ANSWER}"
+                    error = unexplained(error) + f" {_ANSWER}"
                 return failed(f"Com {what}. {error}", learner)
             if answer is ... or answer is None:
                 return failed(STUB if answer is ... else f"Com {what}, faltou o return.", learner)
@@ -227,7 +228,7 @@ def one_conversation(function: Callable[[str, int, str, str], list[str]]) -> Che
             hint = _conversation_hint(learner, expected, answer, error)
             if not connections and used(learner, "connect"):
                 hint = "A função recebe host e porta, e a nenhum deles você se conectou."
-            came = came.split("\n")[0] if hint else came
+            came = unexplained(came) if hint else came
             return failed(f"Esperava {expected}. {came} {hint}", learner)
         if not read_it_all(learner, server.address, "".join(expected)):
             return failed("Os textos estão certos, mas você não recebeu os ecos.", learner)
@@ -421,7 +422,7 @@ def sends_a_list(function: Callable[[str, int, list[str]], list[str]]) -> Check:
             if error or answer != messages:
                 came = error or f"Recebi {_listed(answer)}."
                 if own := _list_hint(learner, messages, answer, error):
-                    came = came.split("\n")[0]
+                    came = unexplained(came)
                 hint = own or ("" if error and hint == _LIST else hint)
                 return failed(f"{what}. {came} {hint}", learner)
             if not read_it_all(learner, address, "".join(messages)):

@@ -25,6 +25,7 @@ from echo_lib.checks.base import (
     in_seconds,
     not_decoded,
     passed,
+    unexplained,
     used,
 )
 from echo_lib.isolated import NEVER_ENDED, SENT_AT_ONCE, Learner
@@ -68,7 +69,7 @@ def client(function: Callable[[str, int, str], str]) -> Check:
             hint = _client_hint(learner, address, message, arrived(trace), answer, error)
             came = "Seu código não terminou." if error == NEVER_ENDED else error
             # A explicação do erro, que não sabe do eco, diria outra coisa.
-            came = came.split("\n")[0] if hint else came
+            came = unexplained(came) if hint else came
             came = came or f"Recebi {brief(answer)}."
             tried = f"Com {brief(message)}{', que volta um byte por vez' if pieces else ''}"
             return failed(f"{tried}, esperava o mesmo texto de volta. {came} {hint}", learner)
@@ -268,7 +269,7 @@ def wrong_answer(
         hint = "A resposta só veio quando o cliente parou de enviar: responda a cada recv."
     error = learner.result(0.5)[1]  # o código pode estar acabando de falhar
     if error and error != NEVER_ENDED:
-        hint, said = error, error.partition("\n")[0]
+        hint, said = error, unexplained(error)
         if "UnicodeDecodeError" in error:
             hint = f"{said} Um eco não precisa de texto: tire o decode."
         elif "EINVAL" in error and used(learner, "accept") and not used(learner, "listen"):
@@ -350,7 +351,7 @@ def gives_up(function: Callable[[socket.socket], Any], seconds: float) -> Check:
                 )
         elif "TimeoutError" in error:
             error = (
-                error.partition("\n")[0]
+                unexplained(error)
                 + "\nO prazo acabou, como devia: falta capturar o TimeoutError e voltar."
             )
         elif not error and monotonic() - start < seconds / 2:
