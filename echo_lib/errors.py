@@ -405,6 +405,31 @@ _NOT_IN_THE_MODULE = (
     "e não do módulo: recv é de cada socket.",
     "confira o nome, com a tecla Tab depois do ponto.",
 )
+_NOT_IN_THE_OBJECT = (
+    "esse objeto não tem o que está depois do ponto.",
+    "o nome está escrito de outro jeito, ou é de outro objeto.",
+    "confira o nome, com a tecla Tab depois do ponto.",
+)
+_A_TUPLE = (
+    "um par não tem o que está depois do ponto.",
+    "enumerate e accept dão pares, de dois itens, e aqui um nome só guardou o par.",
+    "dê um nome a cada item: for i, s in enumerate(…), ou conn, addr = s.accept().",
+)
+_BYTE_IS_A_NUMBER = (
+    "um número não se soma a bytes.",
+    "um item de bytes, como dados[0], é um número de 0 a 255.",
+    "bytes([número]) faz dele um byte; uma fatia, como dados[0:1], já são bytes.",
+)
+_NO_ORDER = (
+    "não se sabe qual destes segmentos vem antes.",
+    "faltou dizer por qual campo ordená-los.",
+    "escreva sorted(segmentos, key=lambda s: s.seq).",
+)
+_NOT_A_COUNT = (
+    "o range conta até um número, e recebeu outra coisa.",
+    "ele recebeu a própria lista, ou um texto.",
+    "escreva range(len(lista)); com o índice e o item, for i, item in enumerate(lista).",
+)
 _NOT_IN_THE_LIST = (
     "uma lista não tem o que está depois do ponto.",
     "ele pode ser de cada item dela; das listas são append, remove, sort…",
@@ -425,8 +450,8 @@ _NOT_ADDED = (
     "sendall nada devolve (None), e o que o recv traz são bytes, ainda por contar.",
     "depois do sendall, some quantos foram: total += len(dados).",
 )
-_TEXT_CALLED = (
-    "um texto (str) foi chamado, como se fosse uma função.",
+_VALUE_CALLED = (
+    "um valor foi chamado, como se fosse uma função.",
     "há parênteses depois de um valor, como em linha.state(), ou o nome de uma função está entre "
     'aspas, como em target="atender".',
     "tire os parênteses, ou as aspas.",
@@ -500,6 +525,7 @@ _BY_TYPE = (
     (AttributeError, "no attribute '_version'", _NOT_AN_ADDRESS),
     (AttributeError, r"'tuple' object has no attribute '(recv|send|sendall|settimeout)'", _A_PAIR),
     (TypeError, r"concatenate str \(not \"bytes\"\)|can't concat str to bytes", _TEXT_AND_BYTES),
+    (TypeError, "expected str instance, bytes found", _TEXT_AND_BYTES),
     (TypeError, r"recv\(\) (takes at least|missing) 1", _NO_SIZE),
     (TypeError, r"sendall\(\) (takes at least|missing) 1", _NO_DATA),
     (AttributeError, "'NoneType' object has no attribute", _NONE),
@@ -523,7 +549,19 @@ _BY_TYPE = (
     (TypeError, r"list indices must be integers or slices, not \w*[sS]ocket", _NOT_AN_INDEX),
     (TypeError, r"for \+=?: 'dict' and 'int'", _NOT_THE_NUMBER),
     (TypeError, r"for \+=?: 'int' and '(NoneType|bytes)'", _NOT_ADDED),
-    (TypeError, "'str' object is not callable", _TEXT_CALLED),
+    (
+        TypeError,
+        "'(str|tuple|bool|int|float|bytes|list|dict)' object is not callable",
+        _VALUE_CALLED,
+    ),
+    (AttributeError, "'tuple' object has no attribute", _A_TUPLE),
+    (
+        AttributeError,
+        "'(Segment|PortUse|Interface|EchoServer|EchoClient)' object has no attribute",
+        _NOT_IN_THE_OBJECT,
+    ),
+    (TypeError, "can't concat int to bytes", _BYTE_IS_A_NUMBER),
+    (TypeError, "'[<>]=?' not supported between instances of 'Segment'", _NO_ORDER),
     (TypeError, r"isinstance\(\) arg 2 must|catching classes that do not inherit", _NOT_A_TYPE),
     (ValueError, r"int\(\) with base 10: '[^']*[.\w]+\.[^']*'", _NOT_A_NUMBER),
     (EOFError, "EOF when reading a line", _NOBODY_TYPES),
@@ -738,6 +776,8 @@ def _texts_of_an_argument(said: str, lines: str) -> tuple[str, str, str] | None:
     """Os textos de um argumento do tipo errado, pelo que o Python diz e pela chamada da linha."""
     if "interpreted as an integer" in said and "settimeout(" in lines:
         return _DEADLINE
+    if "interpreted as an integer" in said and "range(" in lines:
+        return _NOT_A_COUNT
     if "values to unpack" in said and "sys.argv" in lines:
         return _ARGUMENTS
     not_a_size = re.search("'(str|float|tuple)' object cannot be interp", said)
@@ -748,6 +788,8 @@ def _texts_of_an_argument(said: str, lines: str) -> tuple[str, str, str] | None:
             return _BAD_ADDRESS if not re.search(r"\.send(all)?\(", lines) else None
         texts = _NOT_BYTES if re.search(r"\bstr\b", said) else _NOT_DATA
         return texts if "bytes-like object" in said else None
+    if "a bytes-like object, str found" in said:
+        return _TEXT_AND_BYTES
     mixed = lines and "bytes-like object is required, not 'str'" in said
     return _BYTES_WITH_TEXT if mixed else None  # sem a linha, podia ser um sendall
 

@@ -203,6 +203,14 @@ def over_the_hole(segments):
     return data
 
 
+def from_the_byte_zero(segments):
+    data = b""
+    for segment in sorted(client_data(segments), key=lambda s: s.seq):
+        if segment.seq == len(data):
+            data += segment.data
+    return data
+
+
 @pytest.mark.parametrize(
     ("function", "hint"),
     [
@@ -221,6 +229,7 @@ def over_the_hole(segments):
         (lambda segments: None, "Faltou o return?"),
         (lambda segments: ..., "reticências"),
         (lambda segments: segments.data, "AttributeError"),
+        (from_the_byte_zero, "onde começa a sua conta?"),
     ],
 )
 def test_a_wrong_reassembly_gets_its_hint(function, hint):
@@ -264,6 +273,7 @@ def test_right_answers_about_the_end_pass(function):
         (lambda segments: next(s for s in segments if "FIN" in s.flags), "e não o segmento"),
         (lambda segments: segments[-1].sender, "Nenhum segmento leva FIN"),
         (lambda segments: None, "Há um FIN nesta captura"),
+        (lambda segments: str(first_fin(segments)), "None vai sem aspas"),
         (lambda segments: "client", 'Devolva "cliente" ou "servidor"'),
         (lambda segments: ..., "reticências"),
     ],

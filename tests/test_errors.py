@@ -12,9 +12,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from echo_lib import EchoError, Trace, errors, explain
+from echo_lib import EchoError, EchoServer, Trace, errors, explain
+from echo_lib.capture import read
 from echo_lib.errors import CODES, annotate, valid_address
-from tests.conftest import HERE, TIMEOUT, reset
+from tests.conftest import HERE, ROOT, TIMEOUT, reset
 
 SYSTEMS = ("Windows", "macOS", "Linux")
 ADDRESS_FORM = "o endereço não tem a forma que o socket espera"
@@ -285,6 +286,14 @@ def test_wrong_argument_is_explained(scope, call, expected):
         (lambda: {"agora": 0} + 1, 'diga a chave: placar["agora"] += 1'),
         (lambda: 0 + print(""), "total += len(dados)"),
         (lambda: 0 + b"oi", "total += len(dados)"),
+        (lambda: called((1, 2)), "tire os parênteses, ou as aspas"),
+        (lambda: next(enumerate("a")).flags, "for i, s in enumerate(…)"),
+        (lambda: EchoServer().adress, "com a tecla Tab depois do ponto"),
+        (lambda: b"" + b"oi"[0], "uma fatia, como dados[0:1], já são bytes"),
+        (lambda: "".join([b"oi"]), "texto (str) e bytes não se somam"),
+        (lambda: b"".join(["oi"]), "texto (str) e bytes não se somam"),
+        (lambda: sorted(read(ROOT / "notebooks" / "capturas" / "perda")), "key=lambda s: s.seq"),
+        (lambda: range([1, 2]), "escreva range(len(lista))"),
         (lambda: called("LISTEN"), "tire os parênteses, ou as aspas"),
         (lambda: isinstance(3, 98), "Um código se compara com erro.errno"),
         (lambda: caught_by(98), "Um código se compara com erro.errno"),

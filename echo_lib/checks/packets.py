@@ -271,6 +271,8 @@ def _stream_hint(case: _Case, answer: Any) -> str:
         return "São bytes, e não texto."
     if not isinstance(answer, bytes | bytearray):
         return "Faltou o return?" if answer is None else "Devolva bytes."
+    if not answer:
+        return "Nada foi entregue. O primeiro byte é o de .seq 1: onde começa a sua conta?"
     answer = bytes(answer)
     client = [s for s in case.segments if s.sender == "cliente"]
     other = b"".join(s.data for s in case.segments if s.sender == "servidor")
@@ -301,7 +303,8 @@ def _missing_hint(client: list[Segment]) -> str:
 
 def _end_hint(case: _Case, answer: Any) -> str:
     if case.expected is None:
-        return "Nenhum segmento leva FIN: ninguém fechou."
+        quoted = "None vai sem aspas. " if answer == "None" else ""
+        return f"{quoted}Nenhum segmento leva FIN: ninguém fechou."
     if isinstance(answer, Segment):
         return "Devolva quem o enviou (.sender), e não o segmento."
     if answer is None:
