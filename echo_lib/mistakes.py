@@ -1,0 +1,429 @@
+"""Os enganos de Python mais comuns nas lições: o que houve, a causa provável, o que fazer.
+
+Reconhecem-se pelo tipo da exceção e pelo que o Python diz dela, sempre em inglês. Fonte:
+docs.python.org/3/library/exceptions.html.
+"""
+
+from __future__ import annotations
+
+import re
+import socket
+import sys
+import traceback
+
+Texts = tuple[str, str, str]
+
+BAD_PORT = (
+    "a porta{onde} não é válida.",
+    "uma porta é um número inteiro de 0 a 65535, sem aspas.",
+    "escreva, por exemplo, ('127.0.0.1', 61840).",
+)
+_BAD_ADDRESS = (
+    "o endereço não tem a forma que o socket espera.",
+    "bind, connect, create_server e create_connection recebem o endereço num só argumento: o par "
+    "(host, porta), com o host entre aspas e a porta como número inteiro de 0 a 65535.",
+    "escreva com parênteses duplos: s.bind((host, porta)), ou s.connect((host, porta)). Uma porta "
+    "que veio em texto vira número com int(porta).",
+)
+_NOT_A_TUPLE = (
+    "os argumentos da thread não são uma tupla.",
+    "(conn), sem vírgula, é só o próprio conn.",
+    "escreva args=(conn,): é a vírgula que faz a tupla de um item.",
+)
+_NOT_BYTES = (
+    "o socket só envia bytes, e recebeu texto.",
+    "faltou o encode: texto (str) precisa virar bytes antes de viajar.",
+    "escreva s.sendall(mensagem.encode()).",
+)
+_NOT_DATA = (
+    "o socket só envia bytes, e recebeu outra coisa.",
+    "faltaram os parênteses de uma chamada, como em dados.upper(), ou o valor não é nem texto.",
+    "veja com print o que está entre os parênteses do sendall: deve começar por b'.",
+)
+_DECODE = (
+    "estes bytes não formam um texto UTF-8 completo.",
+    "um recv pode cortar um caractere no meio (ç, ã e emojis ocupam mais de um byte), ou os "
+    "bytes não são texto em UTF-8.",
+    "junte todos os bytes antes do decode, ou use codecs.getincrementaldecoder('utf-8').",
+)
+_UNKNOWN_NAME = (
+    "esse nome ainda não existe neste kernel.",
+    "ele está escrito de outro jeito, ou a célula que o cria não foi executada desde que o kernel "
+    "começou.",
+    "confira a escrita; depois, execute as células na ordem, de cima para baixo (menu Executar).",
+)
+_UNKNOWN_IN_A_PROGRAM = (
+    "esse nome não existe neste programa.",
+    "ele está escrito de outro jeito (maiúsculas e acentos contam), ou só ganha valor depois.",
+    "compare-o com a linha que o cria: um import, um def ou um =.",
+)
+_OF_THE_SOCKET_MODULE = (
+    "esse nome é do módulo socket, e sozinho não existe.",
+    "faltou dizer de onde ele vem.",
+    "escreva o nome do módulo e um ponto antes dele, como em socket.SHUT_WR.",
+)
+_NOT_IMPORTED = (
+    "esse módulo não foi importado.",
+    "faltou o import dele.",
+    "escreva o import antes de usá-lo, como em import socket.",
+)
+_TOO_FEW = (
+    "a função foi chamada sem um dos argumentos que o def dela pede.",
+    "o def pede mais argumentos do que a chamada passa; numa thread, quem os passa é args.",
+    "compare os parênteses do def com os da chamada.",
+)
+_TOO_MANY = (
+    "a função foi chamada com mais argumentos do que o def dela pede.",
+    "a chamada passa algo que o def não recebe; numa thread, quem os passa é args.",
+    "compare os parênteses do def com os da chamada.",
+)
+_NO_SUCH_NAME = (
+    "a função chamada não tem um parâmetro com o nome que está antes do =.",
+    "o nome está escrito de outro jeito, ou é de outra função.",
+    "confira os parâmetros com help, como em help(socket.create_connection).",
+)
+_THREAD = (
+    "o Thread não entendeu os argumentos: o primeiro, sem nome, não é a função.",
+    "a função e os argumentos dela vão com nome.",
+    "escreva threading.Thread(target=atender, args=(conn,)).",
+)
+_FORGOTTEN = (
+    "esse nome já não existe: o Python o apaga quando o except acaba.",
+    "é o nome depois do as, em except … as erro.",
+    "guarde o erro em outro nome dentro do except, ou use raise ali mesmo.",
+)
+_NOTHING_TO_RAISE = (
+    "o raise, sozinho, repete o erro que se trata, e aqui não há nenhum.",
+    "ele está fora do except.",
+    "ponha o raise dentro do except, na última tentativa.",
+)
+_HOST_BITS = (
+    "esse é o endereço de uma máquina, e ip_network esperava o da rede dela.",
+    "no endereço de uma rede, os bits que a máscara não marca são todos zero.",
+    "passe também strict=False: ip_network zera esses bits por você.",
+)
+_NOT_DIGITS = (
+    "int() lê um número escrito em algarismos, e estes bytes não são algarismos.",
+    "o tamanho veio em quatro bytes, como os que struct.pack('!I', …) faz.",
+    "use struct.unpack('!I', dados)[0], ou int.from_bytes(dados, 'big').",
+)
+_NOT_AN_ADDRESS = (
+    "uma rede do ipaddress só sabe procurar um ip_address, e recebeu outra coisa.",
+    "o endereço é ainda um texto (str).",
+    "escreva ipaddress.ip_address(endereço) in rede.",
+)
+_A_PAIR = (
+    "o accept devolve um par, e não só um socket.",
+    "o par tem dois itens: o socket da conversa e o endereço do cliente, nessa ordem.",
+    "guarde os dois: conn, addr = s.accept().",
+)
+_TEXT_AND_BYTES = (
+    "texto (str) e bytes não se somam.",
+    "o recv devolve bytes, e a outra parte da soma é texto; ou o contrário.",
+    "junte bytes com bytes, a começar por dados = b''; o decode vem no fim.",
+)
+_NO_SIZE = (
+    "o recv foi chamado sem dizer quantos bytes quer, no máximo.",
+    "os parênteses estão vazios.",
+    "escreva, por exemplo, conn.recv(1024).",
+)
+_BAD_SIZE = (
+    "o recv espera um número inteiro de bytes, e recebeu outra coisa.",
+    "um texto, um float, ou a tupla que struct.unpack devolve mesmo para um número só.",
+    "escreva o número sem aspas, como em conn.recv(1024); de unpack, use o item [0].",
+)
+_NO_DATA = (
+    "o sendall foi chamado sem o que enviar.",
+    "os parênteses estão vazios.",
+    "escreva entre eles os bytes: conn.sendall(dados).",
+)
+_BYTES_WITH_TEXT = (
+    "a operação é entre bytes, e recebeu um texto (str).",
+    "do recv vêm bytes, e os métodos deles, como split e startswith, pedem bytes também.",
+    "ponha um b antes das aspas, como em dados.split(b'\\n'), ou converta antes: os bytes com "
+    "decode, ou o texto com encode.",
+)
+_WRONG_WAY = (
+    "encode é dos textos (str), e decode é dos bytes; este valor é de outro tipo.",
+    "um foi posto no lugar do outro, ou a conversão já estava feita.",
+    "para enviar, texto.encode(); do que o recv trouxe, dados.decode(). Um número vira texto com "
+    "str(número).",
+)
+_NONE = (
+    "o que está antes do ponto é None, que não tem isso.",
+    "ele guardou a resposta de algo que nada devolve: connect, bind, listen, sendall, print, "
+    "append, uma função sem return ou uma busca que não achou.",
+    "se é de uma função sua, confira o return; se é de connect ou bind, dê uma linha a cada coisa: "
+    "s = socket.socket(…), e na seguinte s.connect(…).",
+)
+_NOT_CLOSABLE = (
+    "o with recebeu algo que ele não sabe fechar.",
+    "um par não é um socket: nem (host, porta), nem o que o accept devolve; e bind e connect "
+    "devolvem None.",
+    "crie o socket no with, como em with socket.create_connection((host, porta)) as s; com o "
+    "accept, escreva primeiro conn, addr = s.accept(), e depois with conn.",
+)
+_A_CLASS = (
+    "depois do with está a própria classe, e não um objeto dela.",
+    "faltaram os parênteses que a chamam.",
+    "escreva, por exemplo, with EchoClient(host, porta) as cliente.",
+)
+_LOCK = (
+    "a trava não foi usada como se usa.",
+    "ela não se chama, e acquire devolve True, que o with não sabe fechar.",
+    "escreva só with trava: o with a pega na entrada e a solta na saída, mesmo com erro.",
+)
+_NOT_A_RANGE = (
+    "o for percorre itens, e um número não os tem.",
+    "faltou o range, ou o nome é de um número, e não da lista.",
+    "para repetir n vezes, escreva for _ in range(n).",
+)
+_DEADLINE = (
+    "o prazo não foi dado como o socket o espera.",
+    "settimeout é um método de cada socket, e não do módulo; recebe entre parênteses os segundos, "
+    "um número sem aspas.",
+    "depois de criar o socket, escreva s.settimeout(1); ou use o timeout=1 de create_connection.",
+)
+_NOT_IN_THE_MODULE = (
+    "esse módulo não tem o que está depois do ponto.",
+    "o nome está escrito de outro jeito (maiúsculas contam: threading.Thread), ou é de um objeto, "
+    "e não do módulo: recv é de cada socket.",
+    "confira o nome, com a tecla Tab depois do ponto.",
+)
+_NOT_IN_THE_OBJECT = (
+    "esse objeto não tem o que está depois do ponto.",
+    "o nome está escrito de outro jeito, ou é de outro objeto.",
+    "confira o nome, com a tecla Tab depois do ponto.",
+)
+_A_TUPLE = (
+    "um par não tem o que está depois do ponto.",
+    "enumerate e accept dão pares, de dois itens, e aqui um nome só guardou o par.",
+    "dê um nome a cada item: for i, s in enumerate(…), ou conn, addr = s.accept().",
+)
+_BYTE_IS_A_NUMBER = (
+    "um número não se soma a bytes.",
+    "um item de bytes, como dados[0], é um número de 0 a 255.",
+    "bytes([número]) faz dele um byte; uma fatia, como dados[0:1], já são bytes.",
+)
+_NO_ORDER = (
+    "não se sabe qual destes segmentos vem antes.",
+    "faltou dizer por qual campo ordená-los.",
+    "escreva sorted(segmentos, key=lambda s: s.seq).",
+)
+_NOT_A_COUNT = (
+    "o range conta até um número, e recebeu outra coisa.",
+    "ele recebeu a própria lista, ou um texto.",
+    "escreva range(len(lista)); com o índice e o item, for i, item in enumerate(lista).",
+)
+_NOT_IN_THE_LIST = (
+    "uma lista não tem o que está depois do ponto.",
+    "ele pode ser de cada item dela; das listas são append, remove, sort…",
+    "passe por todos com for: for outro in sala, por exemplo, e use o ponto em cada um.",
+)
+_NOT_AN_INDEX = (
+    "o que está entre colchetes não é a posição de um item.",
+    "o for já dá o próprio item da lista, e não a posição dele.",
+    "use o item sem a lista: for outro in sala, e depois outro.sendall(dados).",
+)
+_NOT_THE_NUMBER = (
+    "um dicionário não se soma a um número.",
+    "o número está dentro dele, guardado sob uma chave.",
+    'diga a chave: placar["agora"] += 1.',
+)
+_NOT_ADDED = (
+    "um número só se soma a outro número.",
+    "sendall nada devolve (None), e o que o recv traz são bytes, ainda por contar.",
+    "depois do sendall, some quantos foram: total += len(dados).",
+)
+_VALUE_CALLED = (
+    "um valor foi chamado, como se fosse uma função.",
+    "há parênteses depois de um valor, como em linha.state(), ou o nome de uma função está entre "
+    'aspas, como em target="atender".',
+    "tire os parênteses, ou as aspas.",
+)
+_NOT_A_TYPE = (
+    "isinstance e except perguntam por um tipo, e receberam outra coisa.",
+    "um código, como errno.EADDRINUSE, é um número; e o nome de um tipo vai sem aspas.",
+    "use tipos: isinstance(erro, TimeoutError); mais de um, numa tupla: (TimeoutError, OSError). "
+    "Um código se compara com erro.errno.",
+)
+_ARGUMENTS = (
+    "à esquerda do = há mais nomes, ou menos, do que itens à direita.",
+    "sys.argv começa pelo nome do programa, que é o item [0].",
+    "diga quais quer: host, porta = sys.argv[1:3].",
+)
+_NOT_A_NUMBER = (
+    "int() lê um número escrito em algarismos, e recebeu outro texto.",
+    "na linha de comando, sys.argv[0] é o nome do programa, e os argumentos começam no [1]; ou o "
+    "host e a porta estão trocados.",
+    "confira qual é a porta: int(porta).",
+)
+_SYNTAX = (
+    "o Python não entendeu o que está escrito, e por isso nada executou.",
+    "falta ou sobra um sinal: dois-pontos, parênteses, aspas, o recuo da linha.",
+    "confira essa linha e a de cima.",
+)
+_NOT_CALLED = (
+    "aqui está a própria função, e não o que ela devolve.",
+    "faltaram os parênteses da chamada, ou no lugar deles há colchetes.",
+    "chame-a com parênteses, como em mensagem.encode() e conn.recv(1024).",
+)
+_NO_VALUE_YET = (
+    "esse nome é usado, dentro da função, antes de ter um valor.",
+    "+= soma ao que já havia, e não havia nada; ou quem lhe daria o valor não foi executado; ou é "
+    "o nome depois do as de um except, que o Python apaga. Um nome igual fora da função é outro.",
+    "dê-lhe um valor antes do laço, como em dados = b''.",
+)
+_NOBODY_TYPES = (
+    "o input não tem quem digite: a entrada acabou.",
+    "quem verifica um exercício chama a função sem ninguém ao teclado; num terminal, foi Ctrl+D "
+    "ou Ctrl+Z.",
+    "use o que o exercício dá no lugar do input: os parâmetros da função ou, num programa, "
+    "sys.argv.",
+)
+_LEFT = (
+    "sys.exit() e exit() encerram o programa inteiro.",
+    "dentro de uma função, encerram também quem a chamou.",
+    "para sair da função, use return.",
+)
+_RECURSION = (
+    "a função chamou a si mesma até o limite do Python.",
+    "dentro dela, ou de outra que ela chama, há uma chamada a ela própria: talvez a linha que era "
+    "para experimentá-la.",
+    "chame-a de fora; para repetir, use while ou for.",
+)
+_ENCODE = (
+    "este texto não pode virar bytes.",
+    "ele contém um caractere que a codificação não aceita; num nome de máquina, uma parte vazia "
+    "ou longa demais.",
+    "confira o texto; para mensagens use mensagem.encode(), que é UTF-8.",
+)
+
+_TAKES = r"(bind|connect|connect_ex|create_server)\(\) takes"
+# Do tipo, o que a mensagem diz, e os textos; vale o primeiro.
+_BY_TYPE = (
+    (UnicodeDecodeError, "", _DECODE),
+    (UnicodeError, "", _ENCODE),
+    (OverflowError, "port", BAD_PORT),
+    (ValueError, "has host bits set", _HOST_BITS),
+    (ValueError, r"int\(\) with base \d+: b'.*\\x", _NOT_DIGITS),
+    (AttributeError, "no attribute '_version'", _NOT_AN_ADDRESS),
+    (AttributeError, r"'tuple' object has no attribute '(recv|send|sendall|settimeout)'", _A_PAIR),
+    (TypeError, r"concatenate str \(not \"bytes\"\)|can't concat str to bytes", _TEXT_AND_BYTES),
+    (TypeError, "expected str instance, bytes found", _TEXT_AND_BYTES),
+    (TypeError, r"recv\(\) (takes at least|missing) 1", _NO_SIZE),
+    (TypeError, r"sendall\(\) (takes at least|missing) 1", _NO_DATA),
+    (AttributeError, "'NoneType' object has no attribute", _NONE),
+    (
+        AttributeError,
+        r"'(str|bytes|bytearray|int|float)' object has no attribute '(encode|decode)'",
+        _WRONG_WAY,
+    ),
+    (TypeError, "'(tuple|NoneType)' object does not support the context manager", _NOT_CLOSABLE),
+    (TypeError, "'type' object does not support the context manager", _A_CLASS),
+    (TypeError, "'bool' object does not support the context|lock' object is not callable", _LOCK),
+    (TypeError, "'int' object is not iterable", _NOT_A_RANGE),
+    (TypeError, r"settimeout\(\) takes", _DEADLINE),
+    (
+        AttributeError,
+        "'settimeout' is read-only|'timeout' of .* not writable|'socket' has no.* 'settimeout'",
+        _DEADLINE,
+    ),
+    (AttributeError, "^module '.*' has no attribute", _NOT_IN_THE_MODULE),
+    (AttributeError, "'list' object has no attribute", _NOT_IN_THE_LIST),
+    (TypeError, r"list indices must be integers or slices, not \w*[sS]ocket", _NOT_AN_INDEX),
+    (TypeError, r"for \+=?: 'dict' and 'int'", _NOT_THE_NUMBER),
+    (TypeError, r"for \+=?: 'int' and '(NoneType|bytes)'", _NOT_ADDED),
+    (
+        TypeError,
+        "'(str|tuple|bool|int|float|bytes|list|dict)' object is not callable",
+        _VALUE_CALLED,
+    ),
+    (AttributeError, "'tuple' object has no attribute", _A_TUPLE),
+    (
+        AttributeError,
+        "'(Segment|PortUse|Interface|EchoServer|EchoClient)' object has no attribute",
+        _NOT_IN_THE_OBJECT,
+    ),
+    (TypeError, "can't concat int to bytes", _BYTE_IS_A_NUMBER),
+    (TypeError, "'[<>]=?' not supported between instances of 'Segment'", _NO_ORDER),
+    (TypeError, r"isinstance\(\) arg 2 must|catching classes that do not inherit", _NOT_A_TYPE),
+    (ValueError, r"int\(\) with base 10: '[^']*[.\w]+\.[^']*'", _NOT_A_NUMBER),
+    (EOFError, "EOF when reading a line", _NOBODY_TYPES),
+    (SystemExit, "", _LEFT),
+    (RecursionError, "", _RECURSION),
+    (TypeError, r"missing \d+ required (positional|keyword-only) argument", _TOO_FEW),
+    (TypeError, rf"^(?!.*{_TAKES}).* takes .*positional arguments? but \d+ w", _TOO_MANY),
+    (TypeError, "unexpected keyword argument", _NO_SUCH_NAME),
+    (
+        TypeError,
+        r"^(?!a bytes-like).*('|non-iterable )(builtin_function_or_method|method|function)('| ob)",
+        _NOT_CALLED,
+    ),
+    (AssertionError, "group argument must be None", _THREAD),
+    (UnboundLocalError, "cannot access local variable '(e|ex|exc|err|erro|error)'", _FORGOTTEN),
+    (UnboundLocalError, "", _NO_VALUE_YET),
+    (RuntimeError, "No active exception to reraise", _NOTHING_TO_RAISE),
+    (TypeError, r"argument after \* must be an iterable, not \w*[sS]ocket", _NOT_A_TUPLE),
+)
+_SOCKET_CALL = re.compile(
+    r"\.(bind|connect|connect_ex|send|sendall)\(|create_(server|connection)\("
+)
+_ADDRESS_TYPE = re.compile(
+    rf"{_TAKES}|AF_INET|getaddrinfo|interpreted as an integer|bytearray expected|values to unpack"
+)
+
+
+def explained(exc: BaseException, line: str = "") -> Texts | None:
+    """O que houve, a causa e o remédio de um engano; None, se não é um destes.
+
+    Argumentos:
+        exc: a exceção.
+        line: a linha de outro programa em que ela nasceu, se só se tem o traceback escrito.
+    """
+    lines = line or last_lines(exc)
+    if isinstance(exc, NameError) and not isinstance(exc, UnboundLocalError):
+        return _texts_of_a_name(str(exc)) or (_UNKNOWN_IN_A_PROGRAM if line else _UNKNOWN_NAME)
+    if isinstance(exc, SyntaxError) and line:  # numa célula, o Jupyter já aponta o lugar
+        return _SYNTAX
+    for kind, said, texts in _BY_TYPE:
+        if isinstance(exc, kind) and re.search(said, str(exc)):
+            return texts
+    if isinstance(exc, (TypeError, ValueError)):
+        return _texts_of_an_argument(str(exc), lines)
+    return None
+
+
+def _texts_of_a_name(said: str) -> Texts | None:
+    """Os textos de um nome que não existe, se é o de um módulo ou de algo do módulo socket."""
+    unknown = re.search("name '(.+?)'", said)
+    if unknown and unknown[1] in sys.stdlib_module_names:
+        return _NOT_IMPORTED
+    return _OF_THE_SOCKET_MODULE if unknown and hasattr(socket, unknown[1]) else None
+
+
+def _texts_of_an_argument(said: str, lines: str) -> Texts | None:
+    """Os textos de um argumento do tipo errado, pelo que o Python diz e pela chamada da linha."""
+    if "interpreted as an integer" in said and "settimeout(" in lines:
+        return _DEADLINE
+    if "interpreted as an integer" in said and "range(" in lines:
+        return _NOT_A_COUNT
+    if "values to unpack" in said and "sys.argv" in lines:
+        return _ARGUMENTS
+    not_a_size = re.search("'(str|float|tuple)' object cannot be interp", said)
+    if not_a_size and ".recv(" in lines:
+        return _BAD_SIZE
+    if _SOCKET_CALL.search(lines):
+        if _ADDRESS_TYPE.search(said):
+            return _BAD_ADDRESS if not re.search(r"\.send(all)?\(", lines) else None
+        texts = _NOT_BYTES if re.search(r"\bstr\b", said) else _NOT_DATA
+        return texts if "bytes-like object" in said else None
+    if "a bytes-like object, str found" in said:
+        return _TEXT_AND_BYTES
+    mixed = lines and "bytes-like object is required, not 'str'" in said
+    return _BYTES_WITH_TEXT if mixed else None  # sem a linha, podia ser um sendall
+
+
+def last_lines(exc: BaseException) -> str:
+    """As linhas de código onde a exceção nasceu; de um socket rastreado, duas não são do aluno."""
+    return "\n".join(frame.line or "" for frame in traceback.extract_tb(exc.__traceback__)[-3:])
