@@ -5,6 +5,7 @@ import selectors
 import socket
 import threading
 from contextlib import suppress
+from itertools import chain, repeat
 
 import pytest
 
@@ -347,9 +348,9 @@ def answers_at_the_end(listener):
 
 
 def drops_the_silent(listener):
-    while True:
+    for patience in chain([0.5], repeat(None)):  # o calado é o primeiro
         conn, _ = listener.accept()
-        conn.settimeout(0.5)
+        conn.settimeout(patience)
         threading.Thread(target=attend, args=(conn,), daemon=True).start()
 
 

@@ -277,7 +277,7 @@ PATIENT = SERVER.replace("            while", "          try:\n            while
 
 
 DROPS_THE_SILENT = PATIENT.replace("ConnectionError", "OSError").replace(
-    "        with", "        conn.settimeout(1)\n        with"
+    "        with", "        conn.settimeout(0.7)\n        with"
 )
 NEVER_CLOSES = PATIENT.replace("with conn", "if conn")
 IN_A_FUNCTION = "def main():\n" + "".join(f"    {line}\n" for line in SERVER.splitlines())

@@ -658,7 +658,7 @@ def endless(s, n):
 
 
 def counts_the_deadline_of_accept(s, n):
-    s.settimeout(0.5)
+    s.settimeout(0.2)
     for _ in range(n):
         with suppress(TimeoutError, ConnectionError):
             visit(s)
@@ -676,7 +676,7 @@ def threads_nobody_waits_for(s, n):
 def drops_the_silent(s, n):
     for _ in range(n):
         conn, _ = s.accept()
-        conn.settimeout(1)
+        conn.settimeout(0.6)
         with conn, suppress(OSError):
             echo(conn)
 
