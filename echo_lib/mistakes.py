@@ -254,9 +254,19 @@ _ARGUMENTS = (
 )
 _NOT_A_NUMBER = (
     "int() lê um número escrito em algarismos, e recebeu outro texto.",
-    "na linha de comando, sys.argv[0] é o nome do programa, e os argumentos começam no [1]; ou o "
-    "host e a porta estão trocados.",
-    "confira qual é a porta: int(porta).",
+    "o texto é um nome, um endereço, ou o argumento vizinho: na linha de comando, sys.argv[0] é o "
+    "nome do programa, e os argumentos começam no [1].",
+    "confira o que está entre os parênteses do int.",
+)
+_NOT_AN_IP = (
+    "o ipaddress só lê endereços escritos em números, e recebeu outro texto.",
+    "é um nome, como localhost; ou faltou o f antes das aspas; ou a ordem está trocada.",
+    'trate o nome à parte, antes; e escreva a rede com f: f"{endereço}/{máscara}".',
+)
+_TEXT_WITHOUT_BITS = (
+    "& compara os bits de dois números, e isto são textos.",
+    "um endereço em texto é uma fila de letras.",
+    "deixe a conta com o ipaddress, ou use int(ipaddress.ip_address(endereço)).",
 )
 _SYNTAX = (
     "o Python não entendeu o que está escrito, e por isso nada executou.",
@@ -342,13 +352,15 @@ _BY_TYPE = (
     (AttributeError, "'tuple' object has no attribute", _A_TUPLE),
     (
         AttributeError,
-        "'(Segment|PortUse|Interface|EchoServer|EchoClient)' object has no attribute",
+        "'(Segment|PortUse|Interface|EchoServer|EchoClient|str|bytes|dict)' object has no attr",
         _NOT_IN_THE_OBJECT,
     ),
     (TypeError, "can't concat int to bytes", _BYTE_IS_A_NUMBER),
     (TypeError, "'[<>]=?' not supported between instances of 'Segment'", _NO_ORDER),
     (TypeError, r"isinstance\(\) arg 2 must|catching classes that do not inherit", _NOT_A_TYPE),
-    (ValueError, r"int\(\) with base 10: '[^']*[.\w]+\.[^']*'", _NOT_A_NUMBER),
+    (ValueError, r"int\(\) with base 10: '(localhost|.*\..*)'", _NOT_A_NUMBER),
+    (ValueError, "does not appear to be an IPv4 or IPv6", _NOT_AN_IP),
+    (TypeError, "for &: 'str'", _TEXT_WITHOUT_BITS),
     (EOFError, "EOF when reading a line", _NOBODY_TYPES),
     (SystemExit, "", _LEFT),
     (RecursionError, "", _RECURSION),

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 from contextlib import ExitStack, nullcontext
-from ipaddress import ip_network
+from ipaddress import ip_address, ip_network
 from types import SimpleNamespace
 
 import pytest
@@ -297,6 +297,11 @@ def test_wrong_argument_is_explained(scope, call, expected):
         (lambda: called("LISTEN"), "tire os parênteses, ou as aspas"),
         (lambda: isinstance(3, 98), "Um código se compara com erro.errno"),
         (lambda: caught_by(98), "Um código se compara com erro.errno"),
+        (lambda: int("localhost"), "os argumentos começam no [1]"),
+        (lambda: ip_address("localhost"), "trate o nome à parte"),
+        (lambda: ip_network("{um}/{mascara}"), "escreva a rede com f"),
+        (lambda: "127.0.0.1" & "255.0.0.0", "int(ipaddress.ip_address(endereço))"),
+        (lambda: "127.0.0.1".starts("127."), "com a tecla Tab depois do ponto"),
         (lambda: int("127.0.0.1"), "os argumentos começam no [1]"),
         (lambda: pair(sys.argv[:1]), "host, porta = sys.argv[1:3]"),
         (lambda: "192.168.0.5" in ip_network("192.168.0.0/24"), "ip_address(endereço) in rede"),

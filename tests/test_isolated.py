@@ -298,7 +298,7 @@ def test_process_imports_only_what_a_check_needs():
     loaded = subprocess.check_output([sys.executable, "-c", code], text=True, timeout=TIMEOUT)
     assert loaded.split() == [
         "echo_lib",
-        *(f"echo_lib.{m}" for m in ("errors", "isolated", "trace")),
+        *(f"echo_lib.{m}" for m in ("errors", "isolated", "mistakes", "trace")),
     ]
 
 

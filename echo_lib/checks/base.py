@@ -84,7 +84,9 @@ def compare(
             answer, error = learner.call(*arguments)
             what = given or ", ".join(map(reprlib.repr, arguments))
             if error or answer is ... or answer is None:
-                said = error or (STUB if answer is ... else f"Com {what}, {_NOTHING}")
+                said = (error and f"Com {what}. {error}") or (
+                    STUB if answer is ... else f"Com {what}, {_NOTHING}"
+                )
                 return failed(said, learner)
             if answer != expected or type(answer) is not type(expected):
                 text = f"Com {what}, esperava {expected!r} e recebi {brief(answer)}. "

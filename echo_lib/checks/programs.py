@@ -369,7 +369,10 @@ def _reach_hint(answer: str, host: str) -> str:
         "0.0.0.0": "São todos os endereços desta máquina; entre eles, o que a rede alcança.",
         "192.168.127.3": "Só conta o começo, e esse 127 está no meio.",
     }
-    always = "A resposta sai a mesma para qualquer host? Um texto solto depois de or vale True."
+    always = (
+        "A resposta sai a mesma para qualquer host? Um texto solto depois de or vale True. E um "
+        "endereço privado não é loopback: é o que a rede local usa."
+    )
     return about.get(host, always)
 
 
