@@ -36,6 +36,7 @@ _BEGIN = 15.0  # segundos para um programa começar a escutar
 _LULL = 1.5  # segundos sem cliente nenhum
 _HERE_ONLY, _THE_NETWORK = "só esta máquina", "a rede"
 _ONE_FELL = "ConnectionResetError é de um cliente só: o servidor continua."
+_PASSING = 30  # clientes que só conectam e fecham, no fim
 _AFTER_SILENCE = b"ainda estou aqui"
 _ENDS = "O programa acabou, sem erro: falta um laço, ou um break ou um exit o encerra?"
 _NOT_A_SERVER = "Conectar é do cliente: o servidor escuta, com create_server, ou bind e listen."
@@ -186,10 +187,12 @@ def server_program(path: str) -> Check:
             problem = f"O programa {problem} {_never_called(path)}".strip()
             if "ConnectionRefusedError" in problem:
                 problem = f"{unexplained(problem)} {_NOT_A_SERVER}"
-        elif (problem := _elsewhere(served.address)) or (problem := _wrong_service(served, trace)):
-            pass
-        elif died := served.failure(seconds=0.5):
-            problem = f"Depois de cinco clientes, o programa {died} Ele não acaba sozinho."
+        elif not (problem := _elsewhere(served.address) or _wrong_service(served, trace)):
+            for _ in range(_PASSING):
+                with suppress(OSError):
+                    socket.create_connection(served.address, isolated.TIMEOUT).close()
+            if died := served.failure(seconds=0.5):
+                problem = f"Depois de alguns clientes, o programa {died} Ele não acaba sozinho."
     if problem:
         return Check(False, problem, tuple(trace.events()))
     return passed("Seu servidor passou: cinco clientes em sequência, um deles caiu de repente.")
