@@ -245,6 +245,18 @@ def patient_with_its_own_socket(host, port, attempts, timeout):
             return s
 
 
+def patient_by_the_code(host, port, attempts, timeout):
+    for left in reversed(range(attempts)):
+        s = socket.socket()
+        s.settimeout(timeout)
+        if not (code := s.connect_ex((host, port))):
+            return s
+        s.close()
+        if code != errno.ECONNREFUSED or not left:
+            raise OSError(code, "não conectei")
+        time.sleep(0.2)
+
+
 def patient_by_recursion(host, port, attempts, timeout):
     try:
         return socket.create_connection((host, port), timeout=timeout)
@@ -306,7 +318,9 @@ def another_error(host, port, attempts, timeout):
 
 
 @pytest.mark.parametrize(
-    "answer", [patient, patient_with_its_own_socket, patient_by_recursion], ids=lambda f: f.__name__
+    "answer",
+    [patient, patient_with_its_own_socket, patient_by_recursion, patient_by_the_code],
+    ids=lambda f: f.__name__,
 )
 def test_patience_is_accepted_in_any_style(answer):
     check = checks.patient_connect(answer)

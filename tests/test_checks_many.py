@@ -670,6 +670,21 @@ def chat_under_the_lock(conn, room, lock):
             room.remove(conn)
 
 
+def chat_by_the_slice(conn, room, lock):
+    with lock:
+        room.insert(0, conn)
+    with suppress(ConnectionError):
+        while data := conn.recv(1024):
+            with lock:
+                others = room.copy()
+            for other in others:
+                if other is not conn:
+                    with suppress(OSError):
+                        other.sendall(data)
+    with lock:
+        room[:] = [other for other in room if other is not conn]
+
+
 def without_the_lock(conn, room, lock):
     room.append(conn)
     try:
@@ -811,7 +826,7 @@ def a_room_of_ones_own(conn, room, lock):
                 other.sendall(data)
 
 
-@pytest.mark.parametrize("answer", [chat, chat_under_the_lock, chat_and_close])
+@pytest.mark.parametrize("answer", [chat, chat_under_the_lock, chat_and_close, chat_by_the_slice])
 def test_chat_room_passes(answer):
     assert checks.chat_room(answer).ok, checks.chat_room(answer)
 

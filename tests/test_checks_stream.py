@@ -196,6 +196,24 @@ def test_program_that_ends_before_it_is_accepted_is_judged_by_what_it_sent(tmp_p
     assert len([event for event in check.events if event.call == "accept"]) == 1
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        CONNECT + "s.sendall(text.encode())\ndata = b''\n"
+        "while len(data) < len(text.encode()): data += s.recv(99)\nprint(data.decode())",
+        CONNECT + "s.sendall(text.encode())\ns.shutdown(socket.SHUT_WR)\n"
+        "data = s.makefile('rb').read()\nassert data == text.encode()\nprint(data.decode())",
+        "from echo_lib import EchoClient\n"
+        "with EchoClient(host, int(port)) as client: print(client.send(text))",
+    ],
+)
+def test_right_program_passes_in_any_style(tmp_path, body):
+    program = tmp_path / "programa.py"
+    program.write_text(PROGRAM + body, encoding="utf-8")
+    check = checks.client_program(str(program))
+    assert check.ok, check
+
+
 def test_program_that_does_not_exist_is_said():
     assert "Não achei nada.py" in checks.client_program("nada.py").text
 
@@ -330,6 +348,32 @@ def test_mistake_in_a_server_program_gets_its_hint(tmp_path, monkeypatch, progra
     path.write_text(program, encoding="utf-8")
     check = checks.server_program(str(path))
     assert not check.ok and hint in check.text, check
+
+
+@pytest.mark.parametrize(
+    "program",
+    [
+        PATIENT.replace(" as s:\n", " as s:\n    s.settimeout(9)\n"),
+        "import sys, threading\nfrom echo_lib import EchoServer\n"
+        "with EchoServer(sys.argv[1], int(sys.argv[2])): threading.Event().wait()",
+        "import asyncio, sys\n"
+        "async def attend(reader, writer):\n"
+        "    try:\n"
+        "        while data := await reader.read(1024):\n"
+        "            writer.write(data)\n"
+        "    except ConnectionError: pass\n"
+        "    writer.close()\n"
+        "async def main():\n"
+        "    server = await asyncio.start_server(attend, sys.argv[1], int(sys.argv[2]))\n"
+        "    await server.serve_forever()\n"
+        "asyncio.run(main())",
+    ],
+)
+def test_right_server_program_passes_in_any_style(tmp_path, program):
+    path = tmp_path / "programa.py"
+    path.write_text(program, encoding="utf-8")
+    check = checks.server_program(str(path))
+    assert check.ok, check
 
 
 def test_server_program_that_says_a_lot_passes(tmp_path):

@@ -628,7 +628,19 @@ def several_threads(s, n):
         thread.join()
 
 
-@pytest.mark.parametrize("function", [several, several_counting, several_threads])
+def several_with_a_deadline(s, n):
+    s.settimeout(0.5)
+    while n:
+        with suppress(TimeoutError):
+            conn, _ = s.accept()
+            n -= 1
+            with conn, suppress(ConnectionError):
+                echo(conn)
+
+
+@pytest.mark.parametrize(
+    "function", [several, several_counting, several_threads, several_with_a_deadline]
+)
 def test_one_after_another_is_accepted_in_any_style(function):
     assert checks.one_after_another(function).ok
 

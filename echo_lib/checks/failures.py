@@ -314,13 +314,13 @@ def _full_queue(learner: Learner) -> Check | None:
         else:
             return None
         learner.start(*listener.getsockname(), 3, _SHORT)
-        _, error = learner.result()
+        answer, error = learner.result()
     if (seen := _attempts(learner)) > 1:
         text = f"Ninguém respondeu até o prazo, e você tentou {seen} vezes: só a recusa se repete."
         return failed(text, learner)
-    if "parou com TimeoutError" not in error:
-        text = "Ninguém respondeu até o prazo: esperava que o TimeoutError saísse."
-        return failed(f"{text} {error}", learner)
+    if not error or error == NEVER_ENDED:
+        text = "Ninguém respondeu até o prazo: esperava que o erro saísse."
+        return failed(f"{text} {error or f'Veio {answer}.'}", learner)
     return None
 
 
