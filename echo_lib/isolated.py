@@ -60,6 +60,7 @@ class Learner:
         self._events: list[Event] = []
         self._early: Any = None  # a resposta que chegou enquanto se olhava
         self._failed = ""
+        self.where = ""  # a linha do aluno em que o código estava quando o prazo acabou
         self._before = 0.0  # o processador que as chamadas anteriores usaram
         self.trace = Trace(_EVENTS)  # o que fazem as pontas de quem verifica
         self._peers: list[socket.socket] = []
@@ -157,6 +158,8 @@ class Learner:
             with suppress(queue.Empty):
                 return self._next(TIMEOUT)
         self.look(wait=0.001)
+        if self._early is None:
+            self.where = self._asked("where") or ""
         return self._early
 
     def _worked(self) -> float:
@@ -191,7 +194,8 @@ class Learner:
         """O que o processo diz da chamada em curso; None se não respondeu, ou acabou.
 
         Argumentos:
-            what: "events", o rastro; ou "moved", quando passaram os últimos bytes.
+            what: "events", o rastro; "moved", quando passaram os últimos bytes; ou "where", a
+                linha do aluno que se executa.
         """
         assert self._process and self._process.stdin
         with suppress(OSError, queue.Empty):
@@ -218,7 +222,7 @@ class Learner:
     ) -> None:
         for peer in self._peers:  # os da chamada anterior
             peer.close()
-        self._peers, self._events, self._early = [], [], None
+        self._peers, self._events, self._early, self.where = [], [], None, ""
         if what != "call":  # o servidor ao lado, de uma chamada simples, já está no rastro
             self.trace = Trace(_EVENTS)
         if self._failed:
@@ -452,8 +456,20 @@ class _Worker:
         """Responde sobre o que ainda não acabou."""
         with self._asking:  # um laço que não para de enviar ou receber espera a resposta sair
             events = self.trace.events()
-            moved = max((event.time for event in events if event.size), default=0.0)
-            self.say(("report", what, _sendable(events) if what == "events" else moved))
+            if what == "events":
+                answer: Any = _sendable(events)
+            elif what == "where":
+                answer = self._where()
+            else:
+                answer = max((event.time for event in events if event.size), default=0.0)
+            self.say(("report", what, answer))
+
+    def _where(self) -> str:
+        """A linha do aluno que a chamada executa agora, ou "" se não é uma dele."""
+        frame = sys._current_frames().get(threading.main_thread().ident or 0)
+        while frame and frame.f_code.co_filename not in self.sources:
+            frame = frame.f_back
+        return linecache.getline(frame.f_code.co_filename, frame.f_lineno).strip() if frame else ""
 
     def run(self, what: str, function: int, arguments: tuple[Any, ...], pieces: list[int]) -> None:
         self.trace = Trace(_EVENTS)

@@ -102,7 +102,8 @@ def quits(host, port, text):
 
 
 @pytest.mark.parametrize(
-    ("function", "hint"), [(endless, "Seu código não terminou"), (quits, "SystemExit")]
+    ("function", "hint"),
+    [(endless, "o código estava em `s.recv(1024)`."), (quits, "SystemExit")],
 )
 def test_code_that_never_ends_or_quits_leaves_no_thread(function, hint):
     before = set(threading.enumerate())

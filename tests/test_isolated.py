@@ -256,6 +256,23 @@ def test_what_was_done_before_the_cut_is_still_told(short_wait):
         assert [e.data for e in learner.own_events()] == [b"oi"]
 
 
+def test_line_in_which_the_code_was_when_the_time_ended_is_told(short_wait):
+    def waits(conn):
+        first = conn.recv(5)
+        second = conn.recv(5)  # este espera
+        return first + second
+
+    with Learner(waits) as learner:
+        learner.connect().sendall(b"oi")
+        assert learner.result()[1] == NEVER_ENDED
+        assert learner.where == "second = conn.recv(5)  # este espera"
+        peer = learner.connect()
+        assert learner.where == ""
+        peer.sendall(b"oi")
+        peer.shutdown(socket.SHUT_WR)
+        assert learner.result() == (b"oi", "") and learner.where == ""
+
+
 def test_send_accepts_only_a_part_and_sendall_everything():
     with Learner(lambda conn: conn.send(b"x" * 5000), lambda conn: conn.sendall(b"x" * 5000)) as it:
         it.connect()

@@ -361,6 +361,7 @@ def _talks(learner: Learner) -> Check | None:
         data = message.encode()
         if (received := peers.exchange(peer, data)) != data:
             error = learner.result(0.5)[1]  # o código pode estar acabando de falhar
+            learner.where = "" if received else learner.where
             hint = "" if error else "A função voltou antes do fim: o return está dentro do laço?"
             hint = "Falta um laço que volte ao recv?" if error == NEVER_ENDED else hint
             if not error.startswith("Seu código parou"):
@@ -402,10 +403,7 @@ def _goes_silent(learner: Learner) -> Check | None:
     peer = learner.connect()
     peers.exchange(peer, b"oi")
     start = monotonic()
-    hint = (
-        "O silêncio não é um erro do seu servidor: no prazo, acabe e devolva a conta. Dois tipos "
-    )
-    hint += "num except vão numa tupla: except (A, B)."
+    hint = "O silêncio não é um erro do seu servidor: no prazo, acabe e devolva a conta."
     wrong = _counted(learner, "um cliente que se calou", 2, hint, _PATIENCE)
     if not wrong and monotonic() - start < _DEADLINE / 2:
         return failed("Você desistiu do cliente calado antes de um segundo.", learner)
@@ -454,7 +452,9 @@ def _counted(
         text = f"Com {what}, você continuou esperando. {_still(learner)} {hint}"
         return failed(text, learner)
     if error:
-        error = unexplained(error) if hint and "TimeoutError" in error else error
+        if hint and "TimeoutError" in error:
+            error = unexplained(error)
+            hint += " Dois tipos num except vão numa tupla: except (A, B)."
         return failed(f"Com {what}. {error} {hint}", learner)
     if answer is None:
         return failed(f"Com {what}, a função devolveu None. Faltou o return?", learner)

@@ -268,6 +268,8 @@ def wrong_answer(
     if not received and first and peers.receive(peer, 1):
         hint = "A resposta só veio quando o cliente parou de enviar: responda a cada recv."
     error = learner.result(0.5)[1]  # o código pode estar acabando de falhar
+    if received:
+        learner.where = ""  # espera mais, como devia: o engano é outro
     if error and error != NEVER_ENDED:
         hint, said = error, unexplained(error)
         if "UnicodeDecodeError" in error:
