@@ -128,5 +128,6 @@ def _explained(last: str, line: str) -> str:
     code = re.match(r"\[(?:Errno|WinError) (\d+)\] (.*)", said)
     with suppress(TypeError):  # UnicodeDecodeError pede outros argumentos
         error = kind(int(code[1]), code[2]) if code else kind(said)
+        # Sem a linha, um "?" ainda diz que o erro é de um programa, e não de uma célula.
         return str(explain(error, line=line or "?") or "")
     return ""

@@ -64,7 +64,7 @@ def passed(text: str) -> Check:
 def failed(text: str, learner: Learner | None = None) -> Check:
     """A resposta de quem não passou, com o que os sockets da tentativa fizeram."""
     if learner and learner.where:
-        text = f"{text.strip()} Quando o tempo acabou, o código estava em `{learner.where}`."
+        text = f"{text.strip()}\nQuando o tempo acabou, o código estava em `{learner.where}`."
     return Check(False, text.strip(), learner.events() if learner else ())
 
 

@@ -60,8 +60,9 @@ def has_deadline(function: Callable[[str, int], bytes]) -> Check:
         if answered(learner, b"oi", b"OI")[0] == b"oi":
             text = (
                 "Um servidor respondeu b'OI' a b'oi', e você devolveu b'oi': devolva o que o recv "
+                "trouxe."
             )
-            return failed(f"{text}trouxe.", learner)
+            return failed(text, learner)
         with _silent(learner) as address:
             start = monotonic()
             learner.start(*address)

@@ -168,8 +168,10 @@ def _second_is_served(guests: Guests) -> str:
     if peers.exchange(guests.silent, b"oi") == b"oi":
         hint = "O primeiro, quando fala, recebe: até ele sair, o seu código não volta ao accept?"
         return f"{what} e não recebeu nada. {hint}"
-    hint = "Você chama accept, no socket que recebeu, recv e sendall? Se há thread, ela começou "
-    hint += "(start)? Se é asyncio, falta um await?"
+    hint = (
+        "Você chama accept, no socket que recebeu, recv e sendall? Se há thread, ela começou "
+        "(start)? Se é asyncio, falta um await?"
+    )
     if guests.only_received():
         hint = "Os bytes chegaram, e não voltaram: a cada recv, um sendall, sem esperar o fim."
     return f"{what}; nem ele nem o primeiro receberam eco. {hint}"
@@ -413,13 +415,15 @@ def _count(function: Handler) -> str:
         what = f"{_CROWD} clientes entraram juntos, e receberam eco: {answered}."
         hint = (
             "Uma thread que guarda a trava enquanto conversa deixa as outras à porta (cada acquire "
+            "pede um release; with a solta sozinho)."
         )
-        hint += "pede um release; with a solta sozinho)."
         return house.because(what, hint if answered else _NO_ECHO)
     if not house.until(lambda: board.now == _CROWD):
-        hint = "Ler, somar e escrever são três passos: o que impede outra thread no meio deles? "
-        hint += "Só a trava que a função recebe é a mesma para todas, e é with que a pega (ou "
-        hint += "acquire(), com os parênteses)."
+        hint = (
+            "Ler, somar e escrever são três passos: o que impede outra thread no meio deles? Só a "
+            "trava que a função recebe é a mesma para todas, e é with que a pega (ou acquire(), "
+            "com os parênteses)."
+        )
         if not board.writes:
             hint = "Nada foi escrito nele: + faz a conta, e += também a guarda."
         elif not board.reads:
@@ -485,10 +489,10 @@ def _chat(function: Handler) -> str:
         return house.because(what, hint)
     house.until(lambda: house.inside() == 2)
     if any(getattr(member, "fileno", int)() < 0 for member in room):
-        what = (
+        return house.because(
             "Uma cliente caiu de repente, e quem saiu da lista foi outro: sala.remove(conn) tira o "
+            "próprio."
         )
-        return house.because(f"{what}próprio.")
     if wrong := _heard(ana, [rui]):
         return house.because("Depois que uma caiu:", " ".join(wrong))
     rui.close()

@@ -313,8 +313,8 @@ def _visits(function: Callable[[socket.socket, int], Any], visits: int) -> Check
         if error == NEVER_ENDED:
             error = (
                 f"{visits} clientes vieram, um deles caiu, e a função não voltou: ela conta até n, "
+                f"que desta vez é {visits}?"
             )
-            error += f"que desta vez é {visits}?"
         if not error and (number := _kept_open(learner)):
             error = (
                 f"Todos receberam o eco, mas faltou fechar conn depois do cliente {number}: feche "

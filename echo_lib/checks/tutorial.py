@@ -286,8 +286,8 @@ def _server_hint(
     """A pista do engano de um servidor, pelas chamadas que ele fez."""
     own = learner.own_events()
     moved = [event for event in own if event.sends or event.receives]
-    answered = max((i for i, event in enumerate(moved, 1) if event.sends), default=0)
-    lost = sum(event.size * (1 if event.sends else -1) for event in moved[:answered]) < 0
+    last = max((i for i, event in enumerate(moved, 1) if event.sends), default=0)
+    lost = sum(event.size * (1 if event.sends else -1) for event in moved[:last]) < 0
     if received and lost and any(e.call == "send" and e.size == SENT_AT_ONCE for e in moved):
         return LOST_BY_SEND
     if received and expected.startswith(received):
