@@ -2,6 +2,9 @@
 
 import re
 import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import nbformat
@@ -34,20 +37,29 @@ def text(path, kind):
     return "\n\n".join(c.source for c in read(path).cells if c.cell_type == kind)
 
 
+@contextmanager
+def own_folder() -> Iterator[Path]:
+    """Uma cópia de notebooks/, por um tempo: o programa que uma lição grava não é o de outra."""
+    with tempfile.TemporaryDirectory() as folder:
+        yield shutil.copytree(ROOT / "notebooks", Path(folder, "notebooks"))
+
+
 class Kernel:
     """Um kernel que executa células como o JupyterLab: com a identidade de cada uma.
 
-    A rede é só dele, se possível: várias lições usam a porta 61840.
+    A pasta é só dele; a rede também, se possível: várias lições usam a porta 61840.
     """
 
-    def __init__(self):
-        self.manager, self.client = start_kernel(ROOT / "notebooks", *own_network())
-
     def __enter__(self):
+        with ExitStack() as stack:
+            folder = stack.enter_context(own_folder())
+            self.manager, self.client = start_kernel(folder, *own_network())
+            stack.callback(stop_kernel, self.manager, self.client)
+            self._open = stack.pop_all()
         return self
 
     def __exit__(self, *error):
-        stop_kernel(self.manager, self.client)
+        self._open.close()
 
     def run(self, cell):
         """Executa a célula; devolve o nome do erro (ou "") e o traceback."""
@@ -69,7 +81,8 @@ def execute(notebook, *before, **options):
     client = NotebookClient(notebook, km=manager, timeout=CELL_TIMEOUT, **options)
     client.owns_km = True  # ao fim, encerra também o kernel que não foi ele quem criou
     try:
-        client.execute(cwd=ROOT / "notebooks")
+        with own_folder() as folder:
+            client.execute(cwd=folder)
     finally:
         if manager.transport == "ipc":
             shutil.rmtree(Path(manager.ip).parent)

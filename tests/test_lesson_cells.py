@@ -3,7 +3,7 @@
 import nbformat
 import pytest
 
-from tests.conftest import own_network
+from tests.conftest import ROOT, own_network
 from tests.lessons import NOTEBOOK, Kernel, drawings, execute, lesson, read
 
 
@@ -34,3 +34,13 @@ def test_saved_drawings_are_those_of_a_new_run(number):
     saved = drawings(notebook)
     execute(notebook, *own_network(), allow_errors=True)
     assert drawings(notebook) == saved
+
+
+def test_a_program_written_by_a_lesson_is_not_that_of_another_test():
+    with Kernel() as one, Kernel() as other:
+        for kernel, text in ((one, "um"), (other, "outro")):
+            kernel.run(nbformat.v4.new_code_cell(f"%%writefile meu_servidor.py\n{text}"))
+        for kernel, text in ((one, "um"), (other, "outro")):
+            same = f"assert open('meu_servidor.py').read().strip() == {text!r}"
+            assert kernel.run(nbformat.v4.new_code_cell(same)) == ("", "")
+    assert not list((ROOT / "notebooks").glob("meu_*"))
