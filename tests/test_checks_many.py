@@ -354,6 +354,12 @@ def drops_the_silent(listener):
         threading.Thread(target=attend, args=(conn,), daemon=True).start()
 
 
+def finds_another_in_the_variable(listener):
+    while True:
+        conn, _ = listener.accept()
+        threading.Thread(target=lambda: attend(conn), daemon=True).start()  # noqa: B023
+
+
 def quits(listener):
     raise SystemExit("chega")
 
@@ -388,6 +394,7 @@ ONLY_THE_FIRST = "O primeiro, quando fala, recebe"
         (gives_the_listener_to_the_thread, "Quem recebe é conn, e não a escuta"),
         (answers_at_the_end, "a cada recv, um sendall, sem esperar o fim"),
         (drops_the_silent, "o calado continua ali"),
+        (finds_another_in_the_variable, "acha em conn o cliente seguinte"),
         (with_blocking_sockets_and_select, "não pode parar o resto"),
         (non_blocking_sendall, "lança um erro no meio"),
         (asks_each_in_turn, "se o laço espera um pouco por cada cliente"),
@@ -397,6 +404,11 @@ def test_mistake_in_a_server_gets_its_hint(answer, hint):
     check = checks.many_clients(answer)
     assert not check.ok and hint in check.text, check
     assert check.events and "Traceback" not in check.text
+
+
+def test_a_thread_that_starts_late_finds_another_client_in_the_variable():
+    check = checks.two_clients(finds_another_in_the_variable)
+    assert not check.ok and "entregue o dele a ela, em args=(conn,)" in check.text, check
 
 
 # --- o placar ---
@@ -664,7 +676,8 @@ def chat_under_the_lock(conn, room, lock):
             with lock:
                 for other in room:
                     if other != conn:
-                        other.sendall(data)
+                        with suppress(OSError):
+                            other.sendall(data)
     finally:
         with lock:
             room.remove(conn)
@@ -691,9 +704,41 @@ def without_the_lock(conn, room, lock):
         while data := conn.recv(1024):
             for other in room:
                 if other is not conn:
-                    other.sendall(data)
+                    with suppress(OSError):
+                        other.sendall(data)
     finally:
         room.remove(conn)
+
+
+def falls_with_the_neighbour(enter):
+    def chat(conn, room, lock):
+        with lock:
+            enter(room, conn)
+        try:
+            while data := conn.recv(1024):
+                with lock:
+                    for other in room:
+                        if other is not conn:
+                            other.sendall(data)
+        finally:
+            with lock:
+                room.remove(conn)
+
+    return chat
+
+
+def stops_at_the_first_who_falls(conn, room, lock):
+    with lock:
+        room.append(conn)
+    try:
+        while data := conn.recv(1024):
+            with lock, suppress(OSError):
+                for other in room:
+                    if other is not conn:
+                        other.sendall(data)
+    finally:
+        with lock:
+            room.remove(conn)
 
 
 def echoes(conn, room, lock):
@@ -847,6 +892,12 @@ def test_chat_room_passes(answer):
         (speaks_to_the_list, "'list' object has no attribute 'sendall'"),
         (said_twice, "chegou mais de uma vez"),
         (without_the_lock, "Guarde a trava ao mudar a lista e ao percorrê-la"),
+        (stops_at_the_first_who_falls, "o try vai em volta de cada sendall, e não do laço"),
+        (falls_with_the_neighbour(list.append), "quem falava saiu também. O sendall a quem caiu"),
+        (
+            falls_with_the_neighbour(lambda room, conn: room.insert(0, conn)),
+            "quem falava saiu também. O sendall a quem caiu",
+        ),
         (who_drops_stays, "Uma cliente caiu de repente"),
         (who_leaves_stays, "Só a Ana ficou, e na sala há 2"),
         (one_message_only, "Sua função voltou com o cliente ainda conectado"),

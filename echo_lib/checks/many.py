@@ -8,6 +8,7 @@ from __future__ import annotations
 import errno
 import queue
 import socket
+import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
@@ -19,6 +20,7 @@ from typing import Any
 from echo_lib import isolated
 from echo_lib.checks import peers
 from echo_lib.checks.base import LOST_BY_SEND, Check, brief, failed, passed, unexplained
+from echo_lib.errors import Address
 from echo_lib.isolated import NEVER_ENDED, Learner
 
 Handler = Callable[..., Any]
@@ -141,6 +143,12 @@ class Guests:
         own = self._learner.own_events()
         return any(e.receives and e.size for e in own) and not any(e.sends for e in own)
 
+    def received_from(self, address: Address) -> bool:
+        """Se o servidor chamou recv na conexão de quem tem este endereço."""
+        self._learner.look()
+        own = self._learner.own_events()
+        return any(event.receives and event.peer == address for event in own)
+
     def why_cut(self) -> str:
         """Por que um eco veio pela metade."""
         self._learner.look()
@@ -158,10 +166,10 @@ class Guests:
 
 
 def _second_is_served(guests: Guests) -> str:
-    """O segundo fala com o primeiro calado."""
+    """O segundo fala com o primeiro calado; depois, o primeiro."""
     came = peers.exchange(guests.new(), b"e eu?")
     if came == b"e eu?":
-        return ""
+        return _silent_speaks(guests)
     what = "Com um primeiro cliente calado, o segundo enviou b'e eu?'"
     if came:
         return f"{what} e recebeu só {brief(came)}. Depois do primeiro recv, algo volta ao recv?"
@@ -252,11 +260,17 @@ def _comes_after_a_lull(guests: Guests) -> str:
 
 
 def _silent_speaks(guests: Guests) -> str:
-    """O calado do começo, enfim, fala."""
+    """O calado do começo fala."""
+    address = guests.silent.getsockname()
     came = peers.exchange(guests.silent, b"agora eu")
     if came == b"agora eu":
         return ""
     hint = "Um prazo no recv que acaba não é o fim: o calado continua ali."
+    if not guests.received_from(address):
+        hint = (
+            "Na conexão dele, ninguém chamou recv. Uma thread que começa tarde acha em conn o "
+            "cliente seguinte: entregue o dele a ela, em args=(conn,)."
+        )
     return f"O calado falou, enfim, e recebeu {brief(came)}. {hint}"
 
 
@@ -273,6 +287,7 @@ def _watched(function: Handler, listener: socket.socket) -> None:
             ended.put(error)
 
     def serve() -> None:
+        threading.setprofile(_start_late)
         try:
             ended.put(function(listener))
         except BaseException as error:
@@ -282,6 +297,16 @@ def _watched(function: Handler, listener: socket.socket) -> None:
     threading.Thread(target=serve, daemon=True).start()
     if isinstance(error := ended.get(), BaseException):
         raise error
+
+
+def _start_late(*_: Any) -> None:
+    """Atrasa a primeira thread do aluno: quando uma thread começa, é o sistema que decide.
+
+    Fonte: docs.python.org, threading.setprofile, chamada em cada thread antes do run dela.
+    """
+    threading.setprofile(None)
+    sys.setprofile(None)
+    sleep(_SILENCE)
 
 
 def _on_stage(scene: Callable[[Handler], str], function: Handler, timeout: float) -> str:
@@ -322,11 +347,10 @@ class SlowBoard(dict[str, Any]):
 class Room(list[Any]):
     """Uma sala em que, a pedido, alguém sai enquanto o laço de outra thread passa por ela."""
 
-    leave: Callable[[], object] | None = None  # o que o primeiro faz assim que o laço passa por ele
+    leave: Callable[[], object] | None = None  # o que o laço, já com o primeiro na mão, provoca
 
     def __iter__(self) -> Iterator[Any]:
         for member in super().__iter__():
-            yield member
             leave, self.leave = self.leave, None
             if leave:
                 size = len(self)
@@ -334,6 +358,7 @@ class Room(list[Any]):
                 give_up = monotonic() + _SILENCE  # quem guarda a trava não deixa ninguém sair agora
                 while len(self) == size and monotonic() < give_up:
                     sleep(0.01)
+            yield member
 
 
 SlowBoard.__name__, Room.__name__ = "dict", "list"  # como os erros do aluno os chamam
@@ -505,12 +530,19 @@ def _chat(function: Handler) -> str:
         return house.because(*wrong)
     (eva,) = house.crowd(1)
     house.until(lambda: len(room) == 3)
-    room.leave = ana.close
+    room.leave = partial(peers.reset, ana)
     wrong = _heard(eva, [leo])
     room.leave = None
+    if house.inside() < 2:  # o Leo e a Eva
+        what = "Alguém caiu enquanto outra falava, e quem falava saiu também."
+        hint = "O sendall a quem caiu falha: um try em volta de cada sendall, e o laço continua."
+        return house.because(what, hint)
     if wrong:
-        what = "Alguém saiu enquanto o seu laço passava pela sala, e um vizinho ficou de fora."
-        hint = "Guarde a trava ao mudar a lista e ao percorrê-la."
+        what = "Alguém caiu enquanto o seu laço passava pela sala, e um vizinho ficou de fora."
+        hint = (
+            "Guarde a trava ao mudar a lista e ao percorrê-la; e o try vai em volta de cada "
+            "sendall, e não do laço."
+        )
         return house.because(f"{wrong[0]} {what}", hint)
     return house.error
 
