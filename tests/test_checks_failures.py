@@ -512,6 +512,7 @@ def test_survivor_is_accepted_in_any_style(answer):
         (catching(OSError, timeout=None), "um cliente que se calou, você continuou esperando"),
         (catching(OSError, timeout=0.35), "antes de um segundo"),
         (catching(TimeoutError), "devolva o que já ecoou"),
+        (catching(TimeoutError, ConnectionResetError), "pense na família, ou em OSError"),
         (patient_after_the_first, "Com um cliente que nunca falou"),
         (back_to_recv_after_the_deadline, "você voltou ao recv: saia do laço"),
         (spins_at_the_end, "O recv já devolveu b'': é o fim, saia do laço."),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import socket
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from threading import Event
 from time import monotonic
 from typing import Any
@@ -349,8 +349,8 @@ def survives(function: Callable[[socket.socket], int]) -> Check:
         function: recebe `conn`; ecoa tudo e devolve quantos bytes ecoou, sem erro.
     """
     with Learner(function) as learner:
-        steps = _talks, _half_closed, _goes_silent, _never_speaks, _is_cut, _is_cut_while_sending
-        for step in steps:
+        steps = [_talks, _half_closed, _goes_silent, _never_speaks, _is_cut, _is_cut_while_sending]
+        for step in [*steps, _leaves_without_reading]:
             if wrong := step(learner):
                 return wrong
     return passed("Certo: ecoa tudo, conta, e nem corte, nem silêncio, nem meia conexão o derruba.")
@@ -442,6 +442,20 @@ def _is_cut_while_sending(learner: Learner) -> Check | None:
     peers.reset(peer)
     hint = "O corte também pode chegar no sendall."
     return _counted(learner, "um cliente que cortou sem ler o eco", None, hint)
+
+
+def _leaves_without_reading(learner: Learner) -> Check | None:
+    """Envia e fecha sem ler: o primeiro eco acha um socket fechado, e um dos seguintes, um RST.
+
+    O fim chega junto com os bytes (MSG_MORE, do Linux), e por isso o RST vem depois dele: EPIPE.
+    Fonte: send(2); RFC 9293, seção 3.10.7.1.
+    """
+    peer = learner.connect(pieces=[2] * 5)
+    with suppress(OSError):  # o código já tinha acabado
+        peer.send(b"oi" * 5, getattr(socket, "MSG_MORE", 0))
+    peer.close()
+    hint = "No sendall a quem já fechou, o erro é BrokenPipeError: pense na família, ou em OSError."
+    return _counted(learner, "um cliente que enviou e fechou sem ler o eco", None, hint)
 
 
 def _counted(
