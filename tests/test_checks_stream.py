@@ -67,6 +67,15 @@ def send_letters(conn, text):
     conn.sendall(struct.pack("!I", len(text)) + text.encode())
 
 
+def size_of(text):
+    return struct.pack("!I", len(text))
+
+
+def send_size_and_four(conn, text):
+    data = text.encode()
+    conn.sendall(struct.pack("!I", len(data) + 4) + data)
+
+
 def send_little_endian(conn, text):
     conn.sendall(struct.pack("<I", len(text.encode())) + text.encode())
 
@@ -92,6 +101,15 @@ def receive_what_came(conn):
     return data.decode()
 
 
+def receive_at_least_one(conn):
+    left, data = size(conn), b""
+    while piece := conn.recv(left - len(data)):
+        data += piece
+        if len(data) == left:
+            return data.decode()
+    raise ConnectionError("acabou")
+
+
 def receive_in_one(conn):
     (size,) = struct.unpack("!I", conn.recv(4))
     return conn.recv(size).decode()
@@ -104,7 +122,12 @@ def test_framing_is_accepted_in_any_style():
 @pytest.mark.parametrize(
     ("sender", "receiver", "hint"),
     [
-        (send_letters, receive, "tamanho em bytes"),
+        (send_letters, receive, "O tamanho foi 11, que são as letras; em bytes, 19"),
+        (send_size_and_four, receive, "O tamanho foi 6: é só o do texto, 2, sem contar"),
+        (lambda conn, text: conn.sendall(size_of(text) + text), receive, "texto.encode(), e é"),
+        (lambda conn, text: conn.sendall(len(text) + text.encode()), receive, "faz dele 4 bytes"),
+        (send, lambda conn: exactly(conn, 4).decode(), "Esse é o tamanho, e não o texto"),
+        (send, receive_at_least_one, "recv(0) devolve b'', que aí não é o fim"),
         (send_little_endian, receive, "São 4 bytes, struct.pack('!I'"),
         (lambda conn, text: None, receive, "Recebi b''"),
         (send, receive_in_one, "unpack requires a buffer of 4 bytes"),

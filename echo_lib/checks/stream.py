@@ -19,12 +19,17 @@ from echo_lib.checks.base import (
     not_decoded,
     not_expected,
     passed,
+    unexplained,
 )
 from echo_lib.isolated import NEVER_ENDED, SENT_AT_ONCE, Learner
 
 _LOST = r"parou com (Connection\w*|BrokenPipe|EOF)Error"
-_TOO_MUCH = "Não peça ao recv mais do que falta: o resto é da próxima mensagem."
-_TOO_LITTLE = "Um recv devolve de 1 a n bytes: leia o tamanho e o texto com exato."
+_TOO_MUCH = (
+    "Não peça ao recv mais do que falta: o resto é da próxima mensagem (makefile também o pede)."
+)
+_TOO_LITTLE = (
+    "Um recv devolve de 1 a n bytes: leia o tamanho e o texto com exato, que já passa no 1."
+)
 
 
 def receives_exactly(function: Callable[[socket.socket, int], bytes]) -> Check:
@@ -43,33 +48,53 @@ def receives_exactly(function: Callable[[socket.socket, int], bytes]) -> Check:
                 hint = _exactly_hint(learner, text, answer, error)
                 return not_expected(learner, what, text, answer, error, hint)
         # Três, e depois até dez: um laço que pede sempre n tira bytes da mensagem seguinte.
-        answer, error = _fed(learner, text + b"o resto", 6, function=1, pieces=[3, 10])
-        if error or answer != (text, b"o resto"):
+        longer = text + b"!!"
+        answer, error = _fed(learner, longer + b"o resto", 8, function=1, pieces=[3, 12])
+        if error or answer != (longer, b"o resto"):
             hint = _TOO_MUCH
             if "EBADF" in error:  # no recv que é nosso, depois da função
                 error = "A função fechou conn, e quem a chamou ainda ia receber dele."
                 hint = "Tire o with, ou o close."
             elif not error:
+                if len(answer[0]) < len(longer):
+                    hint = "Eram oito: o número é o n que a função recebe."
                 mine, next_one = map(brief, answer)
                 error = f"Você devolveu {mine}, e para o recv seguinte ficou {next_one}."
-            return failed(f"Com seis bytes, e mais sete depois. {error} {hint}", learner)
+            return failed(f"Com oito bytes, e mais sete depois. {error} {hint}", learner)
         answer, error = _fed(learner, text[:3], 6)
         if not re.search(_LOST, error):
             came = error or f"Sua função devolveu {brief(answer)}, como se fosse tudo."
-            hint = "Quando recv devolve b'', lance ConnectionError: não virá mais nada."
+            hint = (
+                "Quando recv devolve b'' (if not parte), não virá mais nada: raise ConnectionError."
+            )
+            if "ConnectionError" in repr(answer):
+                came = "Sua função devolveu o erro, como resposta."
+                hint = "Quem lança um erro é raise, e não return."
             return failed(f"A conexão acabou depois de 3 dos 6 bytes. {came} {hint}", learner)
+        answer, error = _fed(learner, b"", 0)
+        if error or answer != b"":
+            hint = "Com n igual a 0 não se chama recv: recv(0) devolve b'', e isso não é o fim."
+            return not_expected(learner, "n igual a 0", b"", answer, unexplained(error), hint)
     return passed("Certo: nem mais, nem menos, e o fim no meio é um erro.")
 
 
 def _exactly_hint(learner: Learner, text: bytes, answer: Any, error: str) -> str:
     if re.search(_LOST, error):
         if sum(event.size for event in learner.own_events() if event.receives) >= len(text):
+            asked = [event.argument for event in learner.own_events() if event.receives]
+            if asked[-1] == len(text) - len(text.decode()):
+                return "Você contou letras, que são quatro: junte bytes, sem decode."
             return "Eles já tinham vindo, e você pediu mais: junte-os com += e pare em n bytes."
         return "A conexão não acabou: os outros bytes ainda vinham. E o laço?"
     if isinstance(answer, str):
         return "É um texto: devolva os bytes, sem decode."
-    short = isinstance(answer, bytes) and len(answer) < len(text)
-    return "Um recv devolve de 1 a n bytes: falta um laço?" if short else ""
+    if isinstance(answer, list):
+        return "Devolva bytes, e não uma lista: junte com +=, ou b''.join(lista)."
+    if not isinstance(answer, bytes) or len(answer) >= len(text):
+        return ""
+    if sum(event.receives for event in learner.own_events()) > 1:
+        return "Os outros vieram, e ficaram de fora: junte-os, dados += parte."
+    return "Um recv devolve de 1 a n bytes: falta um laço, ou o return está dentro dele?"
 
 
 def lines(function: Callable[[socket.socket], list[str]]) -> Check:
@@ -105,7 +130,7 @@ def _lines_hint(learner: Learner, sent: bytes, expected: list[str], answer: Any)
     if answer is not None and not isinstance(answer, list):
         return "Devolva uma lista (list), com uma linha em cada item."
     if answer == [sent.decode()]:
-        return "Nada foi cortado: o fim de linha se escreve '\\n'."
+        return "Nada foi cortado: faltou split('\\n'), com o fim de linha?"
     if b"\r" in sent and answer and len(answer) > 1:
         return "Só o \\n encerra: splitlines, e makefile em texto sem newline='\\n', cortam no \\r."
     if expected[0] == "":
@@ -118,16 +143,41 @@ def _lines_hint(learner: Learner, sent: bytes, expected: list[str], answer: Any)
         return "Cada fim de linha encerra uma linha; depois do último, não começa outra."
     if len(came) == 1 and sum(came) < len(sent):
         return "Você chamou recv uma vez só, e o resto veio depois."
+    if answer == expected[:1]:
+        return "Só a primeira: o return está dentro do laço, ou você parou no primeiro \\n?"
+    if answer == expected[-1:]:
+        return "Só a última: a lista é criada dentro do laço?"
+    if answer == list(sent.decode()):
+        return "São letras, uma a uma: o que corta um texto em linhas é split('\\n')."
+    if answer == [f"{line}\n" for line in expected[1::2]]:
+        return "Cada readline lê a linha seguinte: chame-o uma vez só por volta do laço."
     if answer == [line for line in expected if line]:
         return "Uma linha vazia também é uma linha."
     if answer and (hint := not_decoded(answer[0])):
         return hint
     if answer and answer[:1] == [expected[0] + "\n"]:
-        return "Tire de cada uma o fim de linha."
+        return (
+            "Tire de cada uma o fim de linha: replace e rstrip não mudam l, devolvem outro texto."
+        )
     if answer == [*expected[:-1], expected[-1][:-1]]:
         return "A última pode não ter fim de linha: tire-o só de quem o tem."
     if answer == expected[:-1]:
         return "O que sobra depois do último fim de linha também é uma linha."
+    return _wrong_lines_hint(expected, answer)
+
+
+def _wrong_lines_hint(expected: list[str], answer: Any) -> str:
+    """A pista de quem trouxe linhas que não são as que vieram."""
+    if not answer:
+        return ""
+    if any(isinstance(line, list) for line in answer):
+        return "Há uma lista dentro da outra: append a põe inteira; extend acrescenta cada item."
+    if sorted(map(str, answer)) == sorted(expected):
+        return "remove tira a primeira que acha, que é a do meio: a do fim se tira com pop()."
+    if len(answer) == len(expected) and answer[1] == expected[0] + expected[1]:
+        return "A segunda traz a primeira junto: depois de guardar uma linha, comece outra, vazia."
+    if len(answer) == len(expected) and "".join(answer).isascii():
+        return "Sumiram letras: quem decodifica um pedaço, e ignora os erros, apaga as cortadas."
     return ""
 
 
@@ -145,7 +195,7 @@ def framing(
         lambda conn, text: (send(conn, text), send(conn, text)),
     )
     with Learner(send, receive, *twice) as learner:
-        for text in ("oi", "", "olá, ção 🗣️", "ação " * 10_000, "x" * 2**17):
+        for text in ("oi", "", "olá, ção 🗣️", "ação " * 10_000, "x" * 100_000):
             data = struct.pack("!I", len(text.encode())) + text.encode()
             peer = learner.connect(text)
             received = peers.receive(peer, len(data) + 1)  # até o fim: nem um byte a mais
@@ -191,6 +241,17 @@ def _sending_hint(learner: Learner, text: str, data: bytes, received: bytes, err
     if not received and not error:
         empty = "Uma mensagem vazia também viaja: quatro bytes, com o tamanho zero."
         return "Nada foi enviado: faltou o sendall?" if text else empty
+    if "str to bytes" in error:
+        return "O texto vai em bytes: texto.encode(), e é deles que se conta o tamanho."
+    if "'int' and 'bytes'" in error:
+        return "Um número não se soma a bytes: struct.pack('!I', len(dados)) faz dele 4 bytes."
+    said, size = received[:4], len(text.encode())
+    if said == struct.pack("!I", len(text)) != data[:4]:
+        return (
+            f"O tamanho foi {len(text)}, que são as letras; em bytes, {size}: len(texto.encode())."
+        )
+    if said == struct.pack("!I", size + 4):
+        return f"O tamanho foi {size + 4}: é só o do texto, {size}, sem contar os 4 bytes dele."
     return "São 4 bytes, struct.pack('!I', tamanho em bytes), e depois o texto."
 
 
@@ -200,6 +261,10 @@ def _framing_hint(learner: Learner, data: bytes, answer: Any, error: str) -> str
         return _TOO_MUCH
     if hint := not_decoded(answer):
         return hint
+    if re.search(_LOST, error) and not text:
+        return "Um texto vazio tem tamanho 0, e recv(0) devolve b'', que aí não é o fim."
+    if answer == struct.pack("!I", len(text)).decode(errors="replace"):
+        return "Esse é o tamanho, e não o texto: com ele, receba o texto."
     if re.search(_LOST, error) and came >= len(data):
         return "Você pediu mais bytes do que o tamanho diz: leia-o com '!I', a ordem da rede."
     if not error and came == 4 < len(data) and answer == "":
