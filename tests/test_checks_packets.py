@@ -57,6 +57,18 @@ def the_three_that_follow(segments):
     return tuple(i for i, _ in came[:3])
 
 
+def the_last_of_each(segments):
+    first = second = third = None
+    for i, s in enumerate(segments):
+        if s.flags == ("SYN",) and not s.lost:
+            first = i
+        elif s.flags == ("SYN", "ACK") and not s.lost:
+            second = i
+        elif s.sender == "cliente" and not s.lost and third is None:
+            third = i
+    return [first, second, third]
+
+
 def one_by_one(segments):
     found, wanted = [], [("cliente", True), ("servidor", True), ("cliente", False)]
     for place, segment in enumerate(segments):
@@ -78,6 +90,8 @@ def test_right_handshakes_pass(function):
     [
         (lambda segments: [0, 1, 2], "não chegou (.lost)"),
         (the_three_that_follow, "o terceiro é do cliente, depois dele"),
+        (the_last_of_each, "O de índice 1 já tinha chegado, e o 3 o repete"),
+        (lambda segments: [i for i, s in enumerate(segments) if s.flags == "SYN"], "a vírgula"),
         (lambda segments: [s.number for s in segments if not s.lost][:3], "o .number, esse"),
         (lambda segments: [s for s in segments if not s.lost][:3], "e não os segmentos"),
         (lambda segments: [i for i, s in enumerate(segments) if "SYN" in s.flags], "São três"),
@@ -224,8 +238,8 @@ def from_the_byte_zero(segments):
         (damaged_too, "chegou estragado (.damaged): o TCP o joga fora"),
         (by_the_first_seq, "um ACK vazio tem o seq do dado"),
         (throws_away_the_early, "o que chegou cedo demais foi jogado fora"),
-        (lambda segments: in_order(segments).decode(), "São bytes, e não texto"),
-        (lambda segments: [s.data for s in client_data(segments)], "Devolva bytes"),
+        (lambda segments: in_order(segments).decode(), "eram bytes: tire o decode"),
+        (lambda segments: [s.data for s in client_data(segments)], "b''.join junta uma lista"),
         (lambda segments: None, "Faltou o return?"),
         (lambda segments: ..., "reticências"),
         (lambda segments: segments.data, "AttributeError"),
@@ -271,6 +285,11 @@ def test_right_answers_about_the_end_pass(function):
         (lambda segments: [s.sender for s in segments if "FIN" in s.flags][-1], "primeiro FIN"),
         (lambda segments: next(s.sender for s in segments if "FIN" in s.flags), "StopIteration"),
         (lambda segments: next(s for s in segments if "FIN" in s.flags), "e não o segmento"),
+        (lambda segments: first_fin([s for s in segments if not s.lost]), "o .lost não importa"),
+        (
+            lambda segments: next("servidor" for s in segments if "FIN" not in s.flags),
+            "um else responderia antes",
+        ),
         (lambda segments: segments[-1].sender, "Nenhum segmento leva FIN"),
         (lambda segments: None, "Há um FIN nesta captura"),
         (lambda segments: str(first_fin(segments)), "None vai sem aspas"),

@@ -280,6 +280,11 @@ def test_states_reach_and_networks():
         ),
         (lambda host: HERE_ONLY if host < "192." or host > "a" else "a rede", "São todos"),
         (lambda host: HERE_ONLY if "127" in host or host > "a" else "a rede", "está no meio"),
+        (
+            lambda host: HERE_ONLY if host.startswith(("127.0.", "local")) else "a rede",
+            "venha o que vier depois",
+        ),
+        (lambda host: HERE_ONLY if host[:2] in ("12", "lo") else "a rede", "Este começa por 12,"),
     ],
 )
 def test_mistake_about_who_reaches_a_host_gets_its_hint(answer, hint):

@@ -793,7 +793,7 @@ def the_pair(mine, colleague):
         (by_look, "esperava '10.0.0.5'. Recebi None"),
         (the_pair, "Devolva só o endereço, sem a máscara"),
         (lambda mine, colleague: by_ipaddress(mine, colleague) or "", "a resposta é None"),
-        (lambda mine, colleague: None, "Chegou ao return?"),
+        (lambda mine, colleague: None, "O return None vem dentro do laço?"),
         (lambda mine, colleague: colleague, "Esse é o do colega"),
         (lambda mine, colleague: [by_ipaddress(mine, colleague)], "fora de uma lista"),
         (lambda mine, colleague: ipaddress.ip_address(by_ipaddress(mine, colleague)), "o texto"),

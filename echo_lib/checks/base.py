@@ -15,7 +15,10 @@ from echo_lib.trace import Event
 MESSAGES = ("oi", "olá, ção 🗣️", "ação " * 400)  # esta, cortada em 1024, parte um ç
 BYTE_BY_BYTE = [1] * 40  # os pedaços em que a conexão entrega o que chega
 STUB = "Ainda estão ali as reticências: troque-as pela sua resposta."
-_NOTHING = "a função devolveu None. Faltou o return? (Um método como .sort() também devolve None.)"
+_NOTHING = (
+    "a função devolveu None. Faltou o return? Talvez num caso só, como o do if que não vale. (Um "
+    "método como .sort() também devolve None.)"
+)
 _KINDS = {
     bool: "A resposta é True ou False: nem texto, nem número.",
     int: "A resposta é um número inteiro (int).",

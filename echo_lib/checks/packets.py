@@ -160,6 +160,11 @@ _ENDS = (
         _capture(*_OPEN, "s FA 1 1 oi perdido", "s FA 1 1 oi", "c A 1 4", "c FA 1 4", "s A 4 2"),
         "servidor",
     ),
+    _Case(
+        "uma captura em que o FIN do cliente se perde, e o do servidor chega antes do outro",
+        _capture(*_OPEN, "c FA 1 1 perdido", "s FA 1 1", "c A 2 2", "c FA 1 2", "s A 2 2"),
+        "cliente",
+    ),
 )
 
 
@@ -254,8 +259,8 @@ def _handshake_hint(case: _Case, answer: Any) -> str:
     if any(isinstance(item, Segment) for item in found):
         return "São os índices, e não os segmentos: veja enumerate."
     if len(found) != 3:
-        names = 'As .flags são uma tupla de nomes, como ("SYN", "ACK").'
-        return f"São três segmentos: o SYN, a resposta e o ACK. {'' if found else names}"
+        names = 'As .flags são uma tupla de nomes: ("SYN",), com a vírgula, ou ("SYN", "ACK").'
+        return f"São três segmentos: o SYN, a resposta e o ACK. {names}"
     if found == [item + 1 for item in case.expected]:
         return "O índice do primeiro é o 0 (o .number, esse começa no 1)."
     inside = [i for i in found if type(i) is int and 0 <= i < len(case.segments)]
@@ -263,16 +268,23 @@ def _handshake_hint(case: _Case, answer: Any) -> str:
         return "Um desses segmentos não chegou (.lost): não abriu nada."
     if sorted(map(str, found)) == sorted(map(str, case.expected)):
         return "Os índices são esses, em outra ordem."
+    arrived = [(s.sender, s.flags) if not s.lost else None for s in case.segments]
+    for i in inside[:2]:
+        if (first := arrived.index(arrived[i])) != i:
+            return f"O de índice {first} já tinha chegado, e o {i} o repete: vale o primeiro."
     return "O primeiro tem só SYN; o segundo, SYN e ACK; o terceiro é do cliente, depois dele."
 
 
 def _stream_hint(case: _Case, answer: Any) -> str:
     if isinstance(answer, str):
-        return "São bytes, e não texto."
+        return "Veio texto, e eram bytes: tire o decode."
     if not isinstance(answer, bytes | bytearray):
-        return "Faltou o return?" if answer is None else "Devolva bytes."
+        return "Faltou o return?" if answer is None else "Devolva bytes: b''.join junta uma lista."
     if not answer:
-        return "Nada foi entregue. O primeiro byte é o de .seq 1: onde começa a sua conta?"
+        return (
+            "Nada foi entregue. O primeiro byte é o de .seq 1: onde começa a sua conta? O return "
+            "está dentro do laço?"
+        )
     answer = bytes(answer)
     client = [s for s in case.segments if s.sender == "cliente"]
     other = b"".join(s.data for s in case.segments if s.sender == "servidor")
@@ -312,4 +324,6 @@ def _end_hint(case: _Case, answer: Any) -> str:
         return f'Há um FIN nesta captura: "FIN" in segmento.flags. {where}'
     if answer not in ("cliente", "servidor"):
         return 'Devolva "cliente" ou "servidor", o .sender de quem enviou o FIN.'
-    return "Vale o primeiro FIN da captura, de quem quer que seja."
+    if any(s.lost and s.sender == case.expected for s in case.segments):
+        return "Quem envia um FIN fecha, mesmo que o FIN se perca: aqui o .lost não importa."
+    return "Vale o primeiro FIN da captura, de quem for: um else responderia antes de chegar a ele."

@@ -357,7 +357,9 @@ def reach(function: Callable[[str], str]) -> Check:
         (network.lan_address() or "192.168.0.5",): _THE_NETWORK,
         ("0.0.0.0",): _THE_NETWORK,
         ("192.168.127.3",): _THE_NETWORK,
+        ("127.255.0.1",): _HERE_ONLY,
     }
+    cases |= {(host,): _THE_NETWORK for host in ("12.0.0.1", "10.0.0.5", "172.16.0.9")}
     wrong = compare(function, cases, hint=_reach_hint)
     return wrong or passed("Certo: todo 127.x.x.x fica na própria máquina; o resto, não.")
 
@@ -366,8 +368,10 @@ def _reach_hint(answer: str, host: str) -> str:
     if answer not in (_HERE_ONLY, _THE_NETWORK):
         return f"As respostas são duas, com estas letras: {_HERE_ONLY!r} e {_THE_NETWORK!r}."
     about = {
-        "127.0.0.1": "É o endereço com que a máquina fala consigo mesma.",
+        "127.0.0.1": "É o endereço com que a máquina fala consigo mesma. (host[0] é só uma letra.)",
         "127.0.0.2": "Não é só o 127.0.0.1: todo endereço que começa por 127. é loopback.",
+        "127.255.0.1": "Todo endereço que começa por 127. é loopback, venha o que vier depois.",
+        "12.0.0.1": "Este começa por 12, e não por 127.",
         "localhost": "É um nome da própria máquina: vale por 127.0.0.1.",
         "0.0.0.0": "São todos os endereços desta máquina; entre eles, o que a rede alcança.",
         "192.168.127.3": "Só conta o começo, e esse 127 está no meio.",
@@ -447,9 +451,12 @@ def _address_hint(
     if expected and str(answer) == expected:
         return "É esse, mas devolva o texto, como veio no par."
     if expected and answer is None:
-        return "Chegou ao return? Quantas partes a máscara manda comparar?"
+        return (
+            "Há um que serve. O return None vem dentro do laço? É só depois dele. Olhou todos os "
+            "pares, chegou ao return? A conta já passa no exercício 2?"
+        )
     if expected is None:
         return "Se nenhum está na sub-rede dele, a resposta é None."
     if answer in dict(mine):
         return "Esse não está na sub-rede dele: faça a conta do exercício 2 com cada par."
-    return ""
+    return "Devolva um dos endereços que vêm em meus."
