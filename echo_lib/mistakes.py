@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import socket
+import struct
 import sys
 import traceback
 
@@ -48,8 +49,8 @@ _DECODE = (
 )
 _UNKNOWN_NAME = (
     "esse nome ainda não existe neste kernel.",
-    "ele está escrito de outro jeito, ou a célula que o cria não foi executada desde que o kernel "
-    "começou.",
+    "ele está escrito de outro jeito, é um texto a que faltam as aspas, ou a célula que o cria não "
+    "foi executada desde que o kernel começou.",
     "confira a escrita; depois, execute as células na ordem, de cima para baixo (menu Executar).",
 )
 _UNKNOWN_IN_A_PROGRAM = (
@@ -216,7 +217,7 @@ _NOT_A_COUNT = (
     "escreva range(len(lista)); com o índice e o item, for i, item in enumerate(lista).",
 )
 _NOT_IN_THE_LIST = (
-    "uma lista não tem o que está depois do ponto.",
+    "uma lista, ou uma captura, não tem o que está depois do ponto.",
     "ele pode ser de cada item dela; das listas são append, remove, sort…",
     "passe por todos com for: for outro in sala, por exemplo, e use o ponto em cada um.",
 )
@@ -224,6 +225,62 @@ _NOT_AN_INDEX = (
     "o que está entre colchetes não é a posição de um item.",
     "o for já dá o próprio item da lista, e não a posição dele.",
     "use o item sem a lista: for outro in sala, e depois outro.sendall(dados).",
+)
+_PAIR_AS_INDEX = (
+    "o que está entre colchetes é um par, e não uma posição.",
+    "enumerate dá pares, de posição e item, e aqui um nome só guardou o par.",
+    "dê um nome a cada um: for i, s in enumerate(…); i é a posição, e s, o item.",
+)
+_NO_ITEM = (
+    "não há item nessa posição.",
+    "a lista está vazia, ou acaba antes: a primeira posição é a 0, e a última, len(lista) - 1.",
+    "percorra-a com for item in lista; ou confira antes, com if lista.",
+)
+_NOT_SEARCHED = (
+    "o in procura dentro de um texto ou de uma lista, e recebeu um objeto inteiro.",
+    "faltou o campo em que procurar, depois do ponto.",
+    'escreva, por exemplo, "FIN" in s.flags; um número se compara com ==.',
+)
+_SEARCH_REVERSED = (
+    "o in recebeu os dois lados trocados.",
+    "à esquerda vai o que se procura, e à direita, onde.",
+    'escreva, por exemplo, "FIN" in s.flags.',
+)
+_FIELDS = (
+    "os campos deste objeto não se leem com colchetes.",
+    "ele não é um dicionário: cada campo vem depois de um ponto.",
+    "escreva, por exemplo, endereco.address e linha.state.",
+)
+_BYTES_FOR_A_NUMBER = (
+    "bytes não são um número: não se comparam com um, nem se subtraem dele.",
+    "falta o len, que diz quantos são; ou é um tamanho que chegou em quatro bytes.",
+    "escreva len(dados) < n e n - len(dados); de um tamanho, struct.unpack('!I', dados)[0].",
+)
+_NEGATIVE_SIZE = (
+    "o recv recebeu um número negativo de bytes.",
+    "a subtração está ao contrário.",
+    "o que falta é n - len(dados).",
+)
+_PACK = (
+    "struct.pack ou struct.unpack não entendeu os argumentos.",
+    "primeiro vai a forma, entre aspas, com o ! na frente; depois, em pack, um número, e em "
+    "unpack, os bytes.",
+    "escreva struct.pack('!I', len(dados)), e struct.unpack('!I', quatro_bytes)[0].",
+)
+_ONE_SOCKET = (
+    "um socket é um só, e há dois nomes à esquerda do =.",
+    "create_server e create_connection devolvem o socket, e não um par.",
+    "guarde-o num nome só; a porta dele é s.getsockname()[1].",
+)
+_NOT_IN_THE_SOCKET = (
+    "um socket não tem o que está depois do ponto.",
+    "o nome está escrito de outro jeito; o endereço e a porta não são campos dele.",
+    "o endereço vem de s.getsockname(), e a porta, de s.getsockname()[1].",
+)
+_MANY_STARTS = (
+    "startswith recebeu mais de um começo solto.",
+    "o segundo argumento dele é uma posição.",
+    'junte os começos numa tupla: host.startswith(("127.", "localhost")).',
 )
 _NOT_THE_NUMBER = (
     "um dicionário não se soma a um número.",
@@ -282,7 +339,8 @@ _NO_VALUE_YET = (
     "esse nome é usado, dentro da função, antes de ter um valor.",
     "+= soma ao que já havia, e não havia nada; ou quem lhe daria o valor não foi executado; ou é "
     "o nome depois do as de um except, que o Python apaga. Um nome igual fora da função é outro.",
-    "dê-lhe um valor antes do laço, como em dados = b''.",
+    "dê-lhe um valor antes do laço, como em dados = b''; quem fecha um socket que talvez nem se "
+    "tenha criado é o with.",
 )
 _NOBODY_TYPES = (
     "o input não tem quem digite: a entrada acabou.",
@@ -340,7 +398,19 @@ _BY_TYPE = (
         _DEADLINE,
     ),
     (AttributeError, "^module '.*' has no attribute", _NOT_IN_THE_MODULE),
-    (AttributeError, "'list' object has no attribute", _NOT_IN_THE_LIST),
+    (AttributeError, "'(list|Capture)' object has no attribute", _NOT_IN_THE_LIST),
+    (AttributeError, r"'\w*[sS]ocket' object has no attribute", _NOT_IN_THE_SOCKET),
+    (TypeError, "(list|tuple) indices must be integers or slices, not tuple", _PAIR_AS_INDEX),
+    (IndexError, "(list|tuple) index out of range", _NO_ITEM),
+    (TypeError, "argument of type '(Segment|PortUse|Interface)' is not iterable", _NOT_SEARCHED),
+    (TypeError, "'in <string>' requires string as left operand, not tuple", _SEARCH_REVERSED),
+    (TypeError, "'(Segment|PortUse|Interface)' object is not subscriptable", _FIELDS),
+    (TypeError, "instances of '(bytes' and 'int|int' and 'bytes)'", _BYTES_FOR_A_NUMBER),
+    (TypeError, "for -=?: '(bytes' and 'int|int' and 'bytes)'", _BYTES_FOR_A_NUMBER),
+    (ValueError, "negative buffersize in recv", _NEGATIVE_SIZE),
+    (struct.error, "^(?!unpack requires a buffer)", _PACK),
+    ((TypeError, ValueError), r"Struct\(\) argument 1 must|embedded null character", _PACK),
+    (TypeError, r"non-iterable \w*[sS]ocket object", _ONE_SOCKET),
     (TypeError, r"list indices must be integers or slices, not \w*[sS]ocket", _NOT_AN_INDEX),
     (TypeError, r"for \+=?: 'dict' and 'int'", _NOT_THE_NUMBER),
     (TypeError, r"for \+=?: 'int' and '(NoneType|bytes)'", _NOT_ADDED),
@@ -420,6 +490,8 @@ def _texts_of_an_argument(said: str, lines: str) -> Texts | None:
         return _DEADLINE
     if "interpreted as an integer" in said and "range(" in lines:
         return _NOT_A_COUNT
+    if "slice indices must be integers" in said and "startswith(" in lines:
+        return _MANY_STARTS
     if "values to unpack" in said and "sys.argv" in lines:
         return _ARGUMENTS
     not_a_size = re.search("'(str|float|tuple)' object cannot be interp", said)

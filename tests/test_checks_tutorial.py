@@ -122,6 +122,22 @@ def without_try(port):
         return True
 
 
+def at_another_address(port):
+    try:
+        with socket.create_server(("203.0.113.1", port)):
+            return True
+    except OSError:
+        return False
+
+
+def hides_every_error(port):
+    try:
+        with socket.create_server(HERE, port):
+            return True
+    except:  # noqa: E722
+        return False
+
+
 def forgotten(port):
     try:
         s = socket.create_server((HERE, port))
@@ -147,6 +163,8 @@ def kept(port):
         (by_the_list, "só o bind decide"),
         (without_try, "Seu código parou com OSError"),
         (lambda port: False, "uma porta livre, esperava True"),
+        (at_another_address, "Seu bind foi em ('203.0.113.1', "),
+        (hides_every_error, "Nenhum bind foi feito: um except sem nome esconde qualquer erro"),
         (kept, "a porta ficou presa"),
         (forgotten, "faltou fechar o socket"),
         (lambda port: None, "faltou o return"),

@@ -8,6 +8,7 @@ import sys
 import threading
 from contextlib import ExitStack, nullcontext
 from ipaddress import ip_address, ip_network
+from struct import pack, unpack
 from types import SimpleNamespace
 
 import pytest
@@ -15,6 +16,7 @@ import pytest
 from echo_lib import EchoError, EchoServer, Trace, errors, explain
 from echo_lib.capture import read
 from echo_lib.errors import CODES, annotate, valid_address
+from echo_lib.network import addresses
 from tests.conftest import HERE, ROOT, TIMEOUT, reset
 
 SYSTEMS = ("Windows", "macOS", "Linux")
@@ -292,8 +294,27 @@ def test_wrong_argument_is_explained(scope, call, expected):
         (lambda: b"" + b"oi"[0], "uma fatia, como dados[0:1], já são bytes"),
         (lambda: "".join([b"oi"]), "texto (str) e bytes não se somam"),
         (lambda: b"".join(["oi"]), "texto (str) e bytes não se somam"),
-        (lambda: sorted(read(ROOT / "notebooks" / "capturas" / "perda")), "key=lambda s: s.seq"),
+        (lambda: sorted(capture()), "key=lambda s: s.seq"),
         (lambda: range([1, 2]), "escreva range(len(lista))"),
+        (lambda: conn, "é um texto a que faltam as aspas"),  # noqa: F821
+        (lambda: capture().lost, "uma captura, não tem o que está depois do ponto"),
+        (lambda: [0][next(enumerate("a"))], "i é a posição, e s, o item"),
+        (lambda: capture()[0].flags[(0, 1)], "i é a posição, e s, o item"),
+        (lambda: [][0], "ou confira antes, com if lista"),
+        (lambda: ()[1], "ou confira antes, com if lista"),
+        (lambda: "FIN" in capture()[0], "um número se compara com =="),
+        (lambda: capture()[0].flags in "FIN", "à esquerda vai o que se procura"),
+        (lambda: addresses()[0]["address"], "escreva, por exemplo, endereco.address"),
+        (lambda: b"oi" < 3, "escreva len(dados) < n"),
+        (lambda: 3 - b"oi", "n - len(dados); de um tamanho"),
+        (lambda: receive(-2), "o que falta é n - len(dados)"),
+        (lambda: pack("!I", b"oi"), "struct.unpack('!I', quatro_bytes)[0]"),
+        (lambda: pack("I!", 2), "struct.unpack('!I', quatro_bytes)[0]"),
+        (lambda: pack(2, "!I"), "struct.unpack('!I', quatro_bytes)[0]"),
+        (lambda: unpack(b"\0\0\0\2", "!I"), "struct.unpack('!I', quatro_bytes)[0]"),
+        (lambda: two_from_a_server(), "a porta dele é s.getsockname()[1]"),
+        (lambda: port_of_a_server(), "e a porta, de s.getsockname()[1]"),
+        (lambda: starts_with("127.", "localhost"), "junte os começos numa tupla"),
         (lambda: called("LISTEN"), "tire os parênteses, ou as aspas"),
         (lambda: isinstance(3, 98), "Um código se compara com erro.errno"),
         (lambda: caught_by(98), "Um código se compara com erro.errno"),
@@ -353,6 +374,25 @@ def in_a_with(value):
 def read_only_deadline():
     with socket.socket() as s:
         s.settimeout = 1
+
+
+def capture():
+    return read(ROOT / "notebooks" / "capturas" / "perda")
+
+
+def two_from_a_server():
+    with socket.create_server((HERE, 0)) as listener:
+        s, port = listener
+    return s, port
+
+
+def port_of_a_server():
+    with socket.create_server((HERE, 0)) as s:
+        return s.port
+
+
+def starts_with(one, other):
+    return HERE.startswith(one, other)
 
 
 def pair(value):

@@ -83,6 +83,8 @@ def port_is_free(function: Callable[[int], bool]) -> Check:
                     hint = "A resposta é True ou False, sem aspas: nem texto, nem número."
                 elif not expected and used(learner, "bind"):
                     hint = _in_spite_of_bind(learner, port)
+                elif expected:
+                    hint = _without_a_bind(learner, port) or hint
                 text = f"Com {what}, esperava {expected} e recebi {brief(answer)}. {hint}"
                 return failed(text, learner)
         if network.next_free_port(_HOST, free) != free:
@@ -107,6 +109,18 @@ def _in_spite_of_bind(learner: Learner, port: int) -> str:
         "O bind lançou OSError, como devia: nesse caso, devolva False. (Um return no finally vale "
         "mais do que os outros.)"
     )
+
+
+def _without_a_bind(learner: Learner, port: int) -> str:
+    """Por que quem respondeu False de uma porta livre não fez nela o bind; ou ""."""
+    asked = [e.argument for e in learner.own_events() if e.call == "bind"]
+    if any(place != (_HOST, port) for place in asked):
+        return f"Seu bind foi em {asked[0]}, e a pergunta é sobre {(_HOST, port)}."
+    if not asked:
+        return (
+            "Nenhum bind foi feito: um except sem nome esconde qualquer erro; use except OSError."
+        )
+    return ""
 
 
 def one_visit(function: Callable[[socket.socket], Any]) -> Check:
