@@ -317,8 +317,10 @@ _NOT_A_NUMBER = (
 )
 _NOT_AN_IP = (
     "o ipaddress só lê endereços escritos em números, e recebeu outro texto.",
-    "é um nome, como localhost; ou faltou o f antes das aspas; ou a ordem está trocada.",
-    'trate o nome à parte, antes; e escreva a rede com f: f"{endereço}/{máscara}".',
+    "é um nome, como localhost; ou o par inteiro; ou faltou o f antes das aspas; ou a ordem está "
+    "trocada.",
+    "trate o nome à parte, antes; desfaça o par com for endereço, máscara in …; e escreva a rede "
+    'com f, sem espaços: f"{endereço}/{máscara}".',
 )
 _TEXT_WITHOUT_BITS = (
     "& compara os bits de dois números, e isto são textos.",

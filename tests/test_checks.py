@@ -1,6 +1,7 @@
 """As verificações: cada engano comum recebe a sua pista; soluções de vários estilos passam."""
 
 import socket
+import subprocess
 import sys
 import threading
 
@@ -10,7 +11,7 @@ import pytest
 from echo_lib import checks, isolated
 from echo_lib.checks.environment import _package
 from echo_lib.network import addresses, lan_address
-from tests.conftest import TIMEOUT
+from tests.conftest import ROOT, TIMEOUT, own_network
 
 # As funções daqui vão inteiras ao outro processo, como as de um notebook.
 cloudpickle.register_pickle_by_value(sys.modules[__name__])
@@ -45,6 +46,22 @@ def test_server_that_never_gives_up_is_told_so():
 def test_wrong_address_gets_its_own_hint(answer, hint):
     result = checks.address(answer)
     assert not result.ok and hint in result.text, result
+
+
+IN_A_NETWORK = """
+from ipaddress import ip_address
+from echo_lib import checks
+from echo_lib.network import lan_address
+print(checks.address(None), checks.address(ip_address(lan_address())), sep="\\n")
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="a rede do teste é um espaço de rede do Linux")
+def test_in_a_network_none_is_not_the_answer_and_an_object_is_not_the_text():
+    command = [*own_network(), sys.executable, "-c", IN_A_NETWORK]
+    none, item = subprocess.check_output(command, text=True, cwd=ROOT).splitlines()
+    assert "o que print devolve: há um endereço" in none
+    assert "É esse, mas dê o texto" in item and item.endswith("e não um IPv4Address.")
 
 
 def test_right_address_passes():

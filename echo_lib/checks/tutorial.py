@@ -422,7 +422,9 @@ def address(host: object) -> Check:
     if host == right:
         return passed(f"É esse: {right}." if right else "Isso: sem rede, não há endereço.")
     if host is None:
-        return failed("Veio None, que é o que print devolve: guarde o endereço, sem print.")
+        return failed(
+            "Veio None, a resposta de quem está sem rede, e o que print devolve: há um endereço."
+        )
     if isinstance(host, tuple):
         return failed(f"Veio o par {host}: o colega já sabe a porta; dê só o endereço.")
     places = re.findall(r"[\d.]+", host) if isinstance(host, str) else host
@@ -434,13 +436,15 @@ def address(host: object) -> Check:
         return failed("Essa é a função. Faltaram os parênteses, para chamá-la.")
     if isinstance(host, network.Interface):
         return failed("Quase: esse é o adaptador inteiro; pegue só o .address.")
+    if str(host) == right:
+        return failed(f"É esse, mas dê o texto, {right!r}, e não um {type(host).__name__}.")
     hints = {
         "127.0.0.1": "esse é o loopback: na máquina do colega, ele leva à máquina do colega.",
         "0.0.0.0": "esse serve para escutar, e não como destino.",
         "192.168.0.12": "esse é o do tutorial, e não o seu.",
     }
     hint = hints.get(str(host), "que função diz o endereço que a rede local vê?")
-    return failed(f"Recebi {host!r}: {hint}")
+    return failed(f"Recebi {brief(host)}: {hint}")
 
 
 def listening(port: object, sock: object) -> Check:
