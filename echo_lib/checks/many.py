@@ -169,7 +169,7 @@ def _second_is_served(guests: Guests) -> str:
     """O segundo fala com o primeiro calado; depois, o primeiro."""
     came = peers.exchange(guests.new(), b"e eu?")
     if came == b"e eu?":
-        return _silent_speaks(guests)
+        return _silent_speaks(guests, early=True)
     what = "Com um primeiro cliente calado, o segundo enviou b'e eu?'"
     if came:
         return f"{what} e recebeu só {brief(came)}. Depois do primeiro recv, algo volta ao recv?"
@@ -259,14 +259,18 @@ def _comes_after_a_lull(guests: Guests) -> str:
     return f"Por {_LULL} s ninguém veio, e quem veio depois ficou sem eco. {hint}"
 
 
-def _silent_speaks(guests: Guests) -> str:
-    """O calado do começo fala."""
+def _silent_speaks(guests: Guests, early: bool = False) -> str:
+    """O calado do começo fala.
+
+    Argumentos:
+        early: se o rastro ainda tem tudo o que o servidor fez.
+    """
     address = guests.silent.getsockname()
     came = peers.exchange(guests.silent, b"agora eu")
     if came == b"agora eu":
         return ""
     hint = "Um prazo no recv que acaba não é o fim: o calado continua ali."
-    if not guests.received_from(address):
+    if early and not guests.received_from(address):
         hint = (
             "Na conexão dele, ninguém chamou recv. Uma thread que começa tarde acha em conn o "
             "cliente seguinte: entregue o dele a ela, em args=(conn,)."
