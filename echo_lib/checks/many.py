@@ -537,7 +537,7 @@ def _chat(function: Handler) -> str:
     room.leave = partial(peers.reset, ana)
     wrong = _heard(eva, [leo])
     room.leave = None
-    if house.inside() < 2:  # o Leo e a Eva
+    if house.inside() < 2 or (not wrong and _heard(eva, [leo])):  # ainda são o Leo e a Eva
         what = "Alguém caiu enquanto outra falava, e quem falava saiu também."
         hint = "O sendall a quem caiu falha: um try em volta de cada sendall, e o laço continua."
         return house.because(what, hint)
