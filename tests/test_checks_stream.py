@@ -49,6 +49,22 @@ def test_asking_for_n_every_time_takes_bytes_of_the_next_message():
     assert not check.ok and "Não peça ao recv mais do que falta" in str(check)
 
 
+def exactly_six_and_then_nothing(conn, n):
+    return exactly(conn, n) if n == 6 else None
+
+
+def test_an_answer_of_another_kind_does_not_stop_the_check():
+    check = checks.receives_exactly(exactly_six_and_then_nothing)
+    assert "Você devolveu None" in check.text
+    for answer in ([1, 2, 3, 4], [b"a", None, 3, ()], {"a": 1}, "abcd", 3, [None]):
+        assert not checks.lines(lambda conn, answer=answer: answer).ok
+        assert not checks.which_address(lambda mine, other, answer=answer: answer).ok
+        assert not checks.handshake(lambda segments, answer=answer: answer).ok
+        assert not checks.reassembly(lambda segments, answer=answer: answer).ok
+        assert not checks.first_to_close(lambda segments, answer=answer: answer).ok
+        assert not checks.framing(send, lambda conn, answer=answer: answer).ok
+
+
 def send(conn, text):
     data = text.encode()
     conn.sendall(struct.pack("!I", len(data)) + data)

@@ -457,6 +457,6 @@ def _address_hint(
         )
     if expected is None:
         return "Se nenhum está na sub-rede dele, a resposta é None."
-    if answer in dict(mine):
+    if answer in [host for host, _ in mine]:
         return "Esse não está na sub-rede dele: faça a conta do exercício 2 com cada par."
     return "Devolva um dos endereços que vêm em meus."

@@ -56,7 +56,7 @@ def receives_exactly(function: Callable[[socket.socket, int], bytes]) -> Check:
                 error = "A função fechou conn, e quem a chamou ainda ia receber dele."
                 hint = "Tire o with, ou o close."
             elif not error:
-                if len(answer[0]) < len(longer):
+                if isinstance(answer[0], bytes) and len(answer[0]) < len(longer):
                     hint = "Eram oito: o número é o n que a função recebe."
                 mine, next_one = map(brief, answer)
                 error = f"Você devolveu {mine}, e para o recv seguinte ficou {next_one}."
@@ -176,7 +176,7 @@ def _wrong_lines_hint(expected: list[str], answer: Any) -> str:
         return "remove tira a primeira que acha, que é a do meio: a do fim se tira com pop()."
     if len(answer) == len(expected) and answer[1] == expected[0] + expected[1]:
         return "A segunda traz a primeira junto: depois de guardar uma linha, comece outra, vazia."
-    if len(answer) == len(expected) and "".join(answer).isascii():
+    if len(answer) == len(expected) and "".join(map(str, answer)).isascii():
         return "Sumiram letras: quem decodifica um pedaço, e ignora os erros, apaga as cortadas."
     return ""
 
