@@ -56,13 +56,8 @@ def exactly_six_and_then_nothing(conn, n):
 def test_an_answer_of_another_kind_does_not_stop_the_check():
     check = checks.receives_exactly(exactly_six_and_then_nothing)
     assert "Você devolveu None" in check.text
-    for answer in ([1, 2, 3, 4], [b"a", None, 3, ()], {"a": 1}, "abcd", 3, [None]):
-        assert not checks.lines(lambda conn, answer=answer: answer).ok
-        assert not checks.which_address(lambda mine, other, answer=answer: answer).ok
-        assert not checks.handshake(lambda segments, answer=answer: answer).ok
-        assert not checks.reassembly(lambda segments, answer=answer: answer).ok
-        assert not checks.first_to_close(lambda segments, answer=answer: answer).ok
-        assert not checks.framing(send, lambda conn, answer=answer: answer).ok
+    assert not checks.lines(lambda conn: [1, b"a", None, ()]).ok
+    assert not checks.which_address(lambda mine, other: {"a": 1}).ok
 
 
 def send(conn, text):

@@ -134,8 +134,9 @@ def test_diagram_is_of_the_chosen_machine_only(teaching):
         diagram = teaching.panel.diagram
         assert "segredo" in diagram.svg() and "outra" not in diagram.svg()
         teaching.click("select", key=teaching.panel.machines[1][0])
-        teaching.wait(lambda panel: panel.diagram not in (None, diagram))
-        assert "outra" in teaching.panel.diagram.svg() and diagram.comm is None
+        # O antigo fecha depois de o novo já estar na página.
+        teaching.wait(lambda panel: panel.diagram not in (None, diagram) and diagram.comm is None)
+        assert "outra" in teaching.panel.diagram.svg()
         teaching.click("select", key="")
         teaching.wait(lambda panel: panel.diagram is None)
 
