@@ -34,6 +34,7 @@ import webbrowser
 from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
+from subprocess import PIPE, STDOUT
 from urllib.parse import urlsplit
 
 HERE = Path(os.path.abspath(__file__)).parent
@@ -79,14 +80,8 @@ def explain(error: str) -> str:
 
 def run(*command: str, **variables: str) -> None:
     """Roda um comando na pasta do kit; o que ele escreve só aparece se ele falhar."""
-    done = subprocess.run(
-        command,
-        cwd=HERE,
-        env=dict(os.environ, PYTHONIOENCODING="utf-8", **variables),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-    )
+    env = dict(os.environ, PYTHONIOENCODING="utf-8", **variables)
+    done = subprocess.run(command, cwd=HERE, env=env, input=b"", stdout=PIPE, stderr=STDOUT)
     if done.returncode:
         sys.exit("A instalação falhou.\n" + explain(done.stdout.decode("utf-8", "replace")))
 
@@ -277,12 +272,8 @@ def lesson(args: list) -> int:
 
 def open_address(url: str, args: list) -> None:
     """Abre o navegador, se há tela para ele, e mostra o endereço."""
-    has_screen = (
-        os.name == "nt"
-        or sys.platform == "darwin"
-        or {"DISPLAY", "WAYLAND_DISPLAY"} & set(os.environ)
-    )
-    if has_screen and "--no-browser" not in args:
+    screens = {"DISPLAY", "WAYLAND_DISPLAY"} & set(os.environ)
+    if (screens or os.name == "nt" or sys.platform == "darwin") and "--no-browser" not in args:
         webbrowser.open(url)
     print("Para encerrar: Ctrl+C nesta janela. Se o navegador não abrir, abra nele:")
     print(url)

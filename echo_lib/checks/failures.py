@@ -23,7 +23,7 @@ from echo_lib.checks.base import (
     passed,
     unexplained,
 )
-from echo_lib.checks.tutorial import answered, echo_server, served
+from echo_lib.checks.tutorial import answered, served, with_echo
 from echo_lib.errors import CODES, Address
 from echo_lib.isolated import NEVER_ENDED, Learner
 from echo_lib.trace import Trace
@@ -46,14 +46,12 @@ def has_deadline(function: Callable[[str, int], bytes]) -> Check:
         function: recebe host e porta; envia b"oi" e devolve o que o servidor responder.
     """
     with Learner(function) as learner:
-        with echo_server(learner) as (server, trace):
-            address = server.address
-            answer, error = learner.call(*address)
+        answer, error, address = with_echo(learner)
         if error or answer != b"oi":
             hint = _deadline_hint(learner, address, error)
             error = unexplained(error) if hint else error
             return not_expected(learner, "um servidor que responde", b"oi", answer, error, hint)
-        if not served(trace)[0]:
+        if not served(learner.trace)[0]:
             return failed(
                 "Um servidor esperava, e a função devolveu b'oi' sem conectar nele.", learner
             )
@@ -216,8 +214,7 @@ def _using(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _server_ready(learner: Learner) -> Check | None:
-    with echo_server(learner) as (server, _):
-        answer, error = learner.call(*server.address, 3, 5.0)
+    answer, error, _ = with_echo(learner, 3, 5.0)
     if error or not isinstance(answer, tuple):
         return failed(f"Com o servidor já no ar: {error or f'veio {answer}.'}", learner)
     if answer[1] != 5.0:

@@ -28,11 +28,11 @@ from echo_lib.checks.tutorial import (
     OWN_MESSAGE,
     TOO_MUCH,
     answered,
-    echo_server,
     read_it_all,
     served,
     talks_to_another,
     waits,
+    with_echo,
     wrong_answer,
 )
 from echo_lib.isolated import NEVER_ENDED, SENT_AT_ONCE, Learner
@@ -234,9 +234,8 @@ def one_conversation(function: Callable[[str, int, str, str], list[str]]) -> Che
     """
     expected = ["um", "ção"]
     with Learner(function) as learner:
-        with echo_server(learner) as (server, trace):
-            answer, error = learner.call(*server.address, *expected)
-        connections, arrived = served(trace)
+        answer, error, address = with_echo(learner, *expected)
+        connections, arrived = served(learner.trace)
         if error or answer != expected:
             came = error or f"Recebi {brief(answer)}."
             hint = _conversation_hint(learner, expected, answer, error)
@@ -244,7 +243,7 @@ def one_conversation(function: Callable[[str, int, str, str], list[str]]) -> Che
                 hint = "A função recebe host e porta, e a nenhum deles você se conectou."
             came = unexplained(came) if hint else came
             return failed(f"Esperava {expected}. {came} {hint}", learner)
-        if not read_it_all(learner, server.address, "".join(expected)):
+        if not read_it_all(learner, address, "".join(expected)):
             return failed("Os textos estão certos, mas você não recebeu os ecos.", learner)
         if not connections and not used(learner, "connect"):
             text = "Você devolveu os textos sem os enviar: nada chegou ao servidor."
@@ -428,10 +427,7 @@ def sends_a_list(function: Callable[[str, int, list[str]], list[str]]) -> Check:
     ]
     with Learner(function) as learner:
         for messages, pieces, hint in cases:
-            with echo_server(learner) as (server, trace):
-                address = server.address
-                learner.start(*address, messages, pieces=pieces)
-                answer, error = learner.result()
+            answer, error, address = with_echo(learner, messages, pieces=pieces)
             what = f"Com a lista {_listed(messages)}"
             if error or answer != messages:
                 came = error or f"Recebi {_listed(answer)}."
@@ -445,7 +441,7 @@ def sends_a_list(function: Callable[[str, int, list[str]], list[str]]) -> Check:
             if not _one_at_a_time(learner, messages):
                 text = f"{what}, você enviou um texto antes de receber inteiro o eco do anterior."
                 return failed(text, learner)
-            connections, arrived = served(trace)
+            connections, arrived = served(learner.trace)
             if connections > 1:
                 text = f"{what}, os ecos estão certos, mas vi {connections} conexões: use uma só."
                 return failed(text, learner)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 import socket
-from collections.abc import Callable, Coroutine, Generator, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Coroutine, Generator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from itertools import pairwise
 from time import monotonic, sleep
@@ -28,6 +28,7 @@ from echo_lib.checks.base import (
     unexplained,
     used,
 )
+from echo_lib.errors import Address
 from echo_lib.isolated import NEVER_ENDED, SENT_AT_ONCE, Learner
 from echo_lib.server import EchoServer
 from echo_lib.trace import Trace
@@ -55,18 +56,16 @@ def client(function: Callable[[str, int, str], str]) -> Check:
     cases = [(short, ()), (accents, ()), (accents, BYTE_BY_BYTE), (long, ())]
     with Learner(function) as learner:
         for message, pieces in cases:
-            with echo_server(learner) as (server, trace):
-                learner.start(*server.address, message, pieces=pieces)
-                answer, error = learner.result()
-                address = server.address
-            if answer == message and arrived(trace) == message.encode():
+            answer, error, address = with_echo(learner, message, pieces=pieces)
+            reached = arrived(learner.trace)
+            if answer == message and reached == message.encode():
                 if read_it_all(learner, address, message):
                     continue
                 text = (
                     f"Com {brief(message)}, você devolveu o texto certo sem receber o eco inteiro."
                 )
                 return failed(text, learner)
-            hint = _client_hint(learner, address, message, arrived(trace), answer, error)
+            hint = _client_hint(learner, address, message, reached, answer, error)
             came = "Seu código não terminou." if error == NEVER_ENDED else error
             # A explicação do erro, que não sabe do eco, diria outra coisa.
             came = unexplained(came) if hint else came
@@ -189,13 +188,15 @@ def _repeats(sent: bytes, arrived: bytes) -> bool:
     return (sent * (len(arrived) // len(sent) + 1)).startswith(arrived)
 
 
-@contextmanager
-def echo_server(learner: Learner) -> Iterator[tuple[EchoServer, Trace]]:
-    """Um servidor de eco de verdade para o código do aluno, no rastro que a resposta desenha."""
+def with_echo(
+    learner: Learner, *arguments: Any, pieces: Sequence[int] = ()
+) -> tuple[Any, str, Address]:
+    """O valor e o erro do cliente de um servidor de eco de verdade, e o endereço deste."""
     # Sem prazo: um servidor que desistisse junto com a verificação soltaria o recv do aluno.
     learner.trace = Trace()
     with learner.trace, EchoServer(port=0) as server:
-        yield server, learner.trace
+        learner.start(*server.address, *arguments, pieces=pieces)
+        return *learner.result(), server.address
 
 
 def served(trace: Trace) -> tuple[int, bytes]:

@@ -11,6 +11,7 @@ from echo_lib.panels.scene import OUTSIDE, Record, Scene
 from echo_lib.panels.segments import SegmentScene
 from echo_lib.trace import Event
 
+_Place = tuple[float, float, float, float]  # de onde e para onde: x, y, x, y
 _REPEATS = 10  # por linha desenhada, quantas chamadas se olham
 _SEGMENTS = ("segment", "missing", "damaged")  # o que chegou, o que não, o que chegou estragado
 ROWS = 60  # chamadas desenhadas; das demais se diz quantas são
@@ -178,15 +179,15 @@ class _Still:
         elif link["kind"] == "handshake":
             for i, name in enumerate(("SYN", "SYN + ACK", "ACK")):
                 a, b = (x2, x1) if i == 1 else (x1, x2)
-                self._arrow(a, y1 - 26 + 26 * i, b, y1 - 18 + 26 * i, "#444", "system", name)
+                self._arrow((a, y1 - 26 + 26 * i, b, y1 - 18 + 26 * i), "#444", "system", name)
         elif link["kind"] == "lost":  # não chegou a ninguém
-            self._arrow(x1, y1, (x1 + x2) / 2, y1, "#b00020", "system", "SYN… sem resposta ✗")
+            self._arrow((x1, y1, (x1 + x2) / 2, y1), "#b00020", "system", "SYN… sem resposta ✗")
         elif link["kind"] in ("refused", "pending"):
-            self._arrow(x1, y1 - 8, x2, y1 - 4, "#444", "system", "SYN")
+            self._arrow((x1, y1 - 8, x2, y1 - 4), "#444", "system", "SYN")
             if link["kind"] == "refused":
-                self._arrow(x2, y1 + 10, x1, y1 + 14, "#b00020", "system", "RST ✗")
+                self._arrow((x2, y1 + 10, x1, y1 + 14), "#b00020", "system", "RST ✗")
         elif link["kind"] == "accept":
-            self._arrow(x1, y1, x2, y2, color, "system", "conexão pronta")
+            self._arrow((x1, y1, x2, y2), color, "system", "conexão pronta")
         else:
             unseen = [self._line(link[end])["note"] == OUTSIDE for end in ("source", "target")]
             half = (x1 + x2) / 2
@@ -195,36 +196,25 @@ class _Still:
             merged = sum(k["to"] == end and k["kind"] == "data" for k in self.links) > 1
             at = y1 if merged else y2
             x1, x2 = x1 if link["from"] else start_x, x2 if link["to"] else end_x
-            self._arrow(x1, y1, x2, y2, color, style, link["label"], at)
+            self._arrow((x1, y1, x2, y2), color, style, link["label"], at)
 
     def _segment(self, link: Record, x1: float, x2: float, y: float, color: str) -> None:
         """A seta de um segmento; a do que se perdeu acaba, com um ✗, no meio do caminho."""
         missing, bad = link["kind"] == "missing", link["kind"] != "segment"
         end = (x1 + x2) / 2 if missing else x2
-        self._arrow(x1, y, end, y + (7 if missing else 14), "#b00020" if bad else color, "", "")
+        self._arrow((x1, y, end, y + (7 if missing else 14)), "#b00020" if bad else color, "", "")
         if missing:
             self._path(f"M{end - 6:g} {y + 1:g}l12 12m0 -12l-12 12", "#b00020")
         label = f"{link['label']} ✗" if bad else link["label"]
         self._text((x1 + x2) / 2, y - 5, label, "label", "middle")
 
-    def _arrow(
-        self,
-        x1: float,
-        y1: float,
-        x2: float,
-        y2: float,
-        color: str,
-        style: str,
-        label: str,
-        at: float | None = None,
-    ) -> None:
+    def _arrow(self, place: _Place, color: str, style: str, label: str, at: float = 0) -> None:
         """Uma seta, com a ponta no fim e o rótulo no meio, na altura `at` ou na da chegada."""
+        x1, y1, x2, y2 = place
         back = -9 if x2 > x1 else 9
         self._path(f"M{x1:g} {y1:g}L{x2:g} {y2:g}", color, style)
         self._path(f"M{x2 + back:g} {y2 - 5:g}L{x2:g} {y2:g}l{back} 5", color)
-        self._text(
-            (x1 + x2) / 2, (y2 if at is None else at) - 6, _short(label, 26), "label", "middle"
-        )
+        self._text((x1 + x2) / 2, (at or y2) - 6, _short(label, 26), "label", "middle")
 
 
 def _cut(link: Record, drawn: set[int]) -> Record:
