@@ -710,23 +710,6 @@ def without_the_lock(conn, room, lock):
         room.remove(conn)
 
 
-def falls_with_the_neighbour(enter):
-    def chat(conn, room, lock):
-        with lock:
-            enter(room, conn)
-        try:
-            while data := conn.recv(1024):
-                with lock:
-                    for other in room:
-                        if other is not conn:
-                            other.sendall(data)
-        finally:
-            with lock:
-                room.remove(conn)
-
-    return chat
-
-
 def stops_at_the_first_who_falls(conn, room, lock):
     with lock:
         room.append(conn)
@@ -806,10 +789,10 @@ def text_in_the_room(conn, room, lock):
                 other.sendall(data)
 
 
-def leaving(leave):
+def chat_without_a_try(enter=list.append, leave=list.remove):
     def chat(conn, room, lock):
         with lock:
-            room.append(conn)
+            enter(room, conn)
         try:
             while data := conn.recv(1024):
                 with lock:
@@ -883,8 +866,14 @@ def test_chat_room_passes(answer):
         (a_room_of_ones_own, "Três entraram; na sala há 0"),
         (hears_oneself, "voltou a ele"),
         (only_one_hears, "outro recebeu b''"),
-        (leaving(lambda room, conn: room.clear()), "Quem sai tira da lista só a si"),
-        (leaving(lambda room, conn: room.pop(conn is room[0])), "quem saiu da lista foi outro"),
+        (
+            chat_without_a_try(leave=lambda room, conn: room.clear()),
+            "Quem sai tira da lista só a si",
+        ),
+        (
+            chat_without_a_try(leave=lambda room, conn: room.pop(conn is room[0])),
+            "quem saiu da lista foi outro",
+        ),
         (leaves_another_room, "sala = … faz outra"),
         (takes_the_lock_twice, "ou a pega duas vezes?"),
         (speaks_to_oneself, "é outro.sendall, e não conn.sendall"),
@@ -893,9 +882,9 @@ def test_chat_room_passes(answer):
         (said_twice, "chegou mais de uma vez"),
         (without_the_lock, "Guarde a trava ao mudar a lista e ao percorrê-la"),
         (stops_at_the_first_who_falls, "o try vai em volta de cada sendall, e não do laço"),
-        (falls_with_the_neighbour(list.append), "quem falava saiu também. O sendall a quem caiu"),
+        (chat_without_a_try(), "quem falava saiu também. O sendall a quem caiu"),
         (
-            falls_with_the_neighbour(lambda room, conn: room.insert(0, conn)),
+            chat_without_a_try(enter=lambda room, conn: room.insert(0, conn)),
             "quem falava saiu também. O sendall a quem caiu",
         ),
         (who_drops_stays, "Uma cliente caiu de repente"),

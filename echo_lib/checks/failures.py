@@ -445,7 +445,7 @@ def _leaves_without_reading(learner: Learner) -> Check | None:
     """Envia e fecha sem ler: o primeiro eco acha um socket fechado, e um dos seguintes, um RST.
 
     O fim chega junto com os bytes (MSG_MORE, do Linux), e por isso o RST vem depois dele: EPIPE.
-    Fonte: send(2); RFC 9293, seção 3.10.7.1.
+    Fonte: send(2); RFC 9293, seção 3.6.1, sobre o que chega depois do close.
     """
     peer = learner.connect(pieces=[2] * 5)
     with suppress(OSError):  # o código já tinha acabado

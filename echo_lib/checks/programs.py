@@ -368,7 +368,7 @@ def _reach_hint(answer: str, host: str) -> str:
     if answer not in (_HERE_ONLY, _THE_NETWORK):
         return f"As respostas são duas, com estas letras: {_HERE_ONLY!r} e {_THE_NETWORK!r}."
     about = {
-        "127.0.0.1": "É o endereço com que a máquina fala consigo mesma. (host[0] é só uma letra.)",
+        "127.0.0.1": "É o endereço com que a máquina fala consigo mesma. (host[0] é só o 1.)",
         "127.0.0.2": "Não é só o 127.0.0.1: todo endereço que começa por 127. é loopback.",
         "127.255.0.1": "Todo endereço que começa por 127. é loopback, venha o que vier depois.",
         "12.0.0.1": "Este começa por 12, e não por 127.",

@@ -28,7 +28,8 @@ _TOO_MUCH = (
     "Não peça ao recv mais do que falta: o resto é da próxima mensagem (makefile também o pede)."
 )
 _TOO_LITTLE = (
-    "Um recv devolve de 1 a n bytes: leia o tamanho e o texto com exato, que já passa no 1."
+    "Um recv devolve de 1 a n bytes: leia o tamanho e o texto com exato. Ele já passa no "
+    "exercício 1?"
 )
 
 
@@ -157,7 +158,7 @@ def _lines_hint(learner: Learner, sent: bytes, expected: list[str], answer: Any)
         return hint
     if answer and answer[:1] == [expected[0] + "\n"]:
         return (
-            "Tire de cada uma o fim de linha: replace e rstrip não mudam l, devolvem outro texto."
+            "Tire de cada uma o fim de linha: replace e rstrip não mudam o texto, devolvem outro."
         )
     if answer == [*expected[:-1], expected[-1][:-1]]:
         return "A última pode não ter fim de linha: tire-o só de quem o tem."
