@@ -55,7 +55,7 @@ function tableNode(caption, body) {
   return element("table", {}, caption, element("thead", {}, head), body);
 }
 
-function render({ model, el }) {
+function render({ model, el, signal }) {
   const id = uniqueId();
   const keys = { "data-lm-suppress-shortcuts": "true" }; // sem isto, as setas mudariam de célula no JupyterLab
   const [label, slider] = field(id, "Tamanho do recv (bytes)", { type: "range", min: 1, ...keys });
@@ -98,7 +98,7 @@ function render({ model, el }) {
     model.set("buffer_size", slider.valueAsNumber);
     model.save_changes();
   });
-  return watch(model, {
+  watch(model, signal, {
     notice: () => {
       notice.textContent = model.get("notice");
       notice.hidden = !notice.textContent;

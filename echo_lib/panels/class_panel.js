@@ -136,7 +136,7 @@ function render({ model, el, host: page, signal }) {
     const diagram = await page.getWidget(model.get("diagram"));
     if (!mine.signal.aborted) await diagram.render({ el: drawing, signal: mine.signal });
   };
-  const unwatch = watch(model, {
+  watch(model, signal, {
     state: showState,
     address: showAddress,
     other_addresses: showOthers,
@@ -151,10 +151,7 @@ function render({ model, el, host: page, signal }) {
     notice: () => showLines(notice, model.get("notice")),
     diagram: showDiagram,
   });
-  signal.addEventListener("abort", () => {
-    unwatch();
-    drawn.abort();
-  });
+  signal.addEventListener("abort", () => drawn.abort());
 }
 
 export default { render };

@@ -93,9 +93,8 @@ async function render({ model, el, host: page, signal }) {
     history.hidden = !entries.childElementCount;
     history.scrollTop = history.scrollHeight;
   };
-  const showUnsent = () => { message.value ||= model.get("unsent"); };
-  model.on("change:unsent", showUnsent);
-  const unwatch = watch(model, {
+  listen(model, signal, "change:unsent", () => { message.value ||= model.get("unsent"); });
+  watch(model, signal, {
     host: () => { host.value = model.get("host"); },
     port: () => { port.value = model.get("port"); },
     state: showState,
@@ -104,10 +103,6 @@ async function render({ model, el, host: page, signal }) {
     asking: showAnswer,
     diagnosis: showAnswer,
     found: showFound,
-  });
-  signal.addEventListener("abort", () => {
-    unwatch();
-    model.off("change:unsent", showUnsent);
   });
   const diagram = await page.getWidget(model.get("diagram"));
   await diagram.render({ el: drawing, signal });

@@ -54,15 +54,18 @@ export function field(id, label, properties) {
   return [element("label", { htmlFor: id, textContent: label }), input];
 }
 
-/** Chama cada função agora e sempre que o traço de mesmo nome mudar; devolve o que desfaz. */
-export function watch(model, watched) {
+/** Chama a função sempre que o modelo avisar, até o desenho sair da página. */
+export function listen(model, signal, name, react) {
+  model.on(name, react);
+  signal.addEventListener("abort", () => model.off(name, react));
+}
+
+/** Chama cada função agora e sempre que o traço de mesmo nome mudar. */
+export function watch(model, signal, watched) {
   for (const [name, show] of Object.entries(watched)) {
-    model.on(`change:${name}`, show);
+    listen(model, signal, `change:${name}`, show);
     show();
   }
-  return () => {
-    for (const [name, show] of Object.entries(watched)) model.off(`change:${name}`, show);
-  };
 }
 
 /** Envia um comando ao kernel; se o que criou o painel não existe mais, diz o que fazer. */

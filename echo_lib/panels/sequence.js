@@ -655,7 +655,7 @@ function exporter(model) {
 export default () => {
   const store = new Store();
   return {
-    initialize({ model }) {
+    initialize({ model, signal }) {
       let answered = false;
       // O pedido da página espera o fim da célula que está rodando; até a resposta, vale o que o
       // kernel põe em `early`.
@@ -678,13 +678,9 @@ export default () => {
         saving = setTimeout(() => { if (store.rows.length) model.set("early", store.tail()); }, SETTLED);
       });
       early();
-      model.on("change:early", early);
-      model.on("msg:custom", receive);
+      listen(model, signal, "change:early", early);
+      listen(model, signal, "msg:custom", receive);
       model.send({ command: "hello" });
-      return () => {
-        model.off("change:early", early);
-        model.off("msg:custom", receive);
-      };
     },
     render: ({ model, el }) => mount(el, store, exporter(model)),
   };

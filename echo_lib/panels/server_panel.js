@@ -12,7 +12,7 @@ function entryRow([, time, address, what]) {
     element("span", { textContent: what }));
 }
 
-function render({ model, el }) {
+function render({ model, el, signal }) {
   const id = uniqueId();
   const state = element("span", { className: "echo-state" });
   const address = element("span", { className: "echo-address" });
@@ -83,7 +83,7 @@ function render({ model, el }) {
     keepRows(list, model.get("entries"), ([key]) => key, entryRow);
     if (atEnd) log.scrollTop = log.scrollHeight;
   };
-  return watch(model, {
+  watch(model, signal, {
     state: showState,
     address: () => setText(address, model.get("address")),
     clients: showClients,
