@@ -176,8 +176,9 @@ _LOCK = (
 )
 _NOT_A_RANGE = (
     "o for percorre itens, e um número não os tem.",
-    "faltou o range, ou o nome é de um número, e não da lista.",
-    "para repetir n vezes, escreva for _ in range(n).",
+    "faltou o range, ou o nome é de um número, e não da lista; ou += somou um número a uma lista.",
+    "para repetir n vezes, escreva for _ in range(n); para pôr um item numa lista, "
+    "lista.append(item).",
 )
 _DEADLINE = (
     "o prazo não foi dado como o socket o espera.",
@@ -215,6 +216,17 @@ _NOT_A_COUNT = (
     "o range conta até um número, e recebeu outra coisa.",
     "ele recebeu a própria lista, ou um texto.",
     "escreva range(len(lista)); com o índice e o item, for i, item in enumerate(lista).",
+)
+_NOT_JOINED = (
+    "uma lista só se soma a outra lista.",
+    "o + junta duas listas, e de um dos lados está um item.",
+    "para pôr um item no fim dela, escreva lista.append(item).",
+)
+_UNPACKED = (
+    "à esquerda do =, ou no for, há mais nomes, ou menos, do que itens no valor.",
+    "cada nome fica com um item: o par do accept pede dois, e uma lista, um para cada item; no "
+    "for, dão pares enumerate, zip e uma lista de pares.",
+    "veja o valor com print e escreva tantos nomes quantos são os itens.",
 )
 _NOT_IN_THE_LIST = (
     "uma lista, ou uma captura, não tem o que está depois do ponto.",
@@ -393,6 +405,8 @@ _BY_TYPE = (
     (TypeError, "'type' object does not support the context manager", _A_CLASS),
     (TypeError, "'bool' object does not support the context|lock' object is not callable", _LOCK),
     (TypeError, "'int' object is not iterable", _NOT_A_RANGE),
+    (TypeError, "can only concatenate list", _NOT_JOINED),
+    (TypeError, "non-iterable (Segment|PortUse|Interface|int|NoneType) object", _UNPACKED),
     (TypeError, r"settimeout\(\) takes", _DEADLINE),
     (
         AttributeError,
@@ -496,6 +510,8 @@ def _texts_of_an_argument(said: str, lines: str) -> Texts | None:
         return _MANY_STARTS
     if "values to unpack" in said and "sys.argv" in lines:
         return _ARGUMENTS
+    if "values to unpack" in said and not _SOCKET_CALL.search(lines):
+        return _UNPACKED
     not_a_size = re.search("'(str|float|tuple)' object cannot be interp", said)
     if not_a_size and ".recv(" in lines:
         return _BAD_SIZE

@@ -51,9 +51,12 @@ _BROWSER += ["test_client_page.py", "test_capture_page.py", "test_drawing.py"]
 _TOGETHER = {*_BROWSER, "test_discovery.py", "test_client_panel.py"}
 
 
-# Os demorados vão na frente, para que no fim um processo não trabalhe sozinho.
-_LONG = [*_BROWSER, "test_lesson_cells.py", "test_nbval.py", "test_lesson_exercises.py"]
-_LONG += ["test_kit.py", "test_checks_many.py", "test_checks_failures.py"]
+# Os demorados vão na frente, para que no fim um processo não trabalhe sozinho; e os que mais
+# esperam, como os das verificações, correm ao lado dos que ocupam o processador.
+_LONG = [*_BROWSER, "test_checks_many.py", "test_lesson_cells.py", "test_nbval.py"]
+_LONG += ["test_checks_failures.py", "test_checks_tutorial.py", "test_kit.py"]
+_LONG += ["test_lesson_exercises.py", "test_answers.py", "test_checks_stream.py"]
+_LONG += ["test_lan_failures.py", "test_attacks.py"]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -282,6 +282,11 @@ def test_wrong_argument_is_explained(scope, call, expected):
         (lambda: in_a_with(threading.Lock().acquire), "chame-a com parênteses"),
         (lambda: pair(threading.Lock().acquire), "chame-a com parênteses"),
         (lambda: [*iter(3)], "escreva for _ in range(n)"),
+        (lambda: [].__iadd__(3), "para pôr um item numa lista, lista.append(item)"),
+        (lambda: [] + 3, "para pôr um item no fim dela, escreva lista.append(item)"),
+        (lambda: pair((1, 2, 3)), "tantos nomes quantos são os itens"),
+        (lambda: pair(capture()[0]), "dão pares enumerate, zip e uma lista de pares"),
+        (lambda: pair(print("")), "tantos nomes quantos são os itens"),
         (lambda: threading.thread, "maiúsculas contam: threading.Thread"),
         (lambda: [].sendall(b"oi"), "ele pode ser de cada item dela"),
         (lambda: item_at(socket.socket), "for outro in sala, e depois outro.sendall(dados)"),
@@ -396,7 +401,7 @@ def starts_with(one, other):
 
 
 def pair(value):
-    host, port = value  # e não sys.argv
+    host, port = value
     return host, port
 
 
