@@ -288,7 +288,7 @@ def test_right_answers_about_the_end_pass(function):
         (lambda segments: first_fin([s for s in segments if not s.lost]), "o .lost não importa"),
         (
             lambda segments: next("servidor" for s in segments if "FIN" not in s.flags),
-            "olhe um a um, sem responder, até achá-lo",
+            "sem responder, até achá-lo. (Um texto solto depois de or vale sempre True.)",
         ),
         (lambda segments: segments[-1].sender, "Nenhum segmento leva FIN"),
         (lambda segments: None, "Há um FIN nesta captura"),

@@ -309,6 +309,7 @@ def test_mistake_about_who_reaches_a_host_gets_its_hint(answer, hint):
         (lambda one, other, mask: 1, "A resposta é True ou False"),
         (lambda one, other, mask: one[:8] == other[:8], "11111111: há um 1 onde eles diferem"),
         (lambda one, other, mask: one[:9] == other[:9], "a máscara tem 0: essa parte não conta"),
+        (lambda one, other, mask: bool(one), "é o outro que você procura na rede de um?"),
         (lambda one, other, mask: common(one, other, mask, "255"), "10000000: há um 1"),
         (lambda one, other, mask: common(one, other, mask, "1"), "11111100: eles são iguais nos 1"),
     ],

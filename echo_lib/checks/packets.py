@@ -326,4 +326,7 @@ def _end_hint(case: _Case, answer: Any) -> str:
         return 'Devolva "cliente" ou "servidor", o .sender de quem enviou o FIN.'
     if any(s.lost and s.sender == case.expected for s in case.segments):
         return "Quem envia um FIN fecha, mesmo que o FIN se perca: aqui o .lost não importa."
-    return "Vale o primeiro FIN da captura, de quem for: olhe um a um, sem responder, até achá-lo."
+    return (
+        "Vale o primeiro FIN da captura, de quem for: olhe um a um, sem responder, até achá-lo. "
+        "(Um texto solto depois de or vale sempre True.)"
+    )

@@ -407,6 +407,8 @@ def _mask_hint(answer: bool, one: str, other: str, mask: str) -> str:
             if not bits:
                 return f"{there}: essa parte não conta."
             found = "há um 1 onde eles diferem" if a & bits != b & bits else "eles são iguais nos 1"
+            if answer and bits == 255:
+                found += " (é o outro que você procura na rede de um?)"
             return f"{there}, em binário {bits:08b}: {found}."
     return ""
 
