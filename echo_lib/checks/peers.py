@@ -64,12 +64,16 @@ def reset(peer: socket.socket) -> None:
     peer.close()
 
 
-def receive(peer: socket.socket, size: int) -> bytes:
-    """Até `size` bytes, ou até o silêncio, a demora, o fim ou a queda."""
+def receive(peer: socket.socket, size: int, more: float = 0.0) -> bytes:
+    """Até `size` bytes, ou até o silêncio, a demora, o fim ou a queda.
+
+    Argumentos:
+        more: segundos que se somam ao prazo do silêncio.
+    """
     received = bytearray()
     deadline = monotonic() + isolated.PATIENCE * isolated.TIMEOUT
     with suppress(OSError):
-        peer.settimeout(isolated.TIMEOUT)
+        peer.settimeout(isolated.TIMEOUT + more)
         while len(received) < size and monotonic() < deadline:
             piece = peer.recv(min(65536, size - len(received)))
             if not piece:
