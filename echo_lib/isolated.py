@@ -39,7 +39,7 @@ START = 30.0  # segundos para o processo aparecer: numa máquina lenta, importar
 NO_WINDOW = getattr(subprocess, "CREATE_NO_WINDOW", 0)  # no Windows, sem abrir um console
 SENT_AT_ONCE = 1000  # bytes que um send() aceita aqui; send(2) pode sempre aceitar só uma parte
 _SHOWN = 2000  # caracteres do que o código imprimiu
-_EVENTS = 4000  # o rastro de uma chamada: cabe 1 MiB aos pedaços de 1000 bytes, ida e volta
+EVENTS = 4000  # o rastro de uma chamada: cabe 1 MiB aos pedaços de 1000 bytes, ida e volta
 _ENDED = object()  # o processo acabou
 NEVER_ENDED = "Seu código não terminou: espera bytes que não vêm, ou um laço não acaba?"
 _NOT_STARTED = "O processo da verificação não começou"
@@ -62,7 +62,7 @@ class Learner:
         self._failed = ""
         self.where = ""  # a linha do aluno em que o código estava quando o prazo acabou
         self._before = 0.0  # o processador que as chamadas anteriores usaram
-        self.trace = Trace(_EVENTS)  # o que fazem as pontas de quem verifica
+        self.trace = Trace(EVENTS)  # o que fazem as pontas de quem verifica
         self._peers: list[socket.socket] = []
         try:
             self._code = _pickled((functions, _sources(functions)))
@@ -224,7 +224,7 @@ class Learner:
             peer.close()
         self._peers, self._events, self._early, self.where = [], [], None, ""
         if what != "call":  # o servidor ao lado, de uma chamada simples, já está no rastro
-            self.trace = Trace(_EVENTS)
+            self.trace = Trace(EVENTS)
         if self._failed:
             return
         if self._process is None:  # a chamada anterior não acabou: outro processo
@@ -444,7 +444,7 @@ class _Worker:
         self._answers = answers
         self._lock = threading.Lock()
         self._asking = threading.Lock()
-        self.trace = Trace(_EVENTS)
+        self.trace = Trace(EVENTS)
 
     def say(self, answer: Any) -> None:
         data = _pickled(answer)
@@ -472,7 +472,7 @@ class _Worker:
         return linecache.getline(frame.f_code.co_filename, frame.f_lineno).strip() if frame else ""
 
     def run(self, what: str, function: int, arguments: tuple[Any, ...], pieces: list[int]) -> None:
-        self.trace = Trace(_EVENTS)
+        self.trace = Trace(EVENTS)
         _limit(pieces, self._asking)
         shown = sys.stdout = sys.stderr = io.StringIO()
         value, error, opened = None, "", self._open(what)

@@ -414,6 +414,16 @@ def counting(add):
     return serve
 
 
+def count_before_sendall(conn):
+    total = 0
+    conn.settimeout(1)
+    with suppress(OSError):
+        while data := conn.recv(1024):
+            total += len(data)
+            conn.sendall(data)
+    return total
+
+
 def guard_only_recv(conn):
     total = 0
     conn.settimeout(1)
@@ -518,6 +528,7 @@ def test_survivor_is_accepted_in_any_style(answer):
         (spins_at_the_end, "O recv já devolveu b'': é o fim, saia do laço."),
         (answers_at_the_end, "voltou ao recv sem responder"),
         (send_once, "send pode aceitar só uma parte"),
+        (count_before_sendall, "Os bytes de um sendall que falhou não contam"),
         (guard_only_recv, "O corte também pode chegar no sendall"),
     ],
 )

@@ -458,8 +458,9 @@ def _leaves_without_reading(learner: Learner) -> Check | None:
 def _counted(
     learner: Learner, what: str, expected: int | None, hint: str = "", timeout: float | None = None
 ) -> Check | None:
-    """Confere quantos bytes a função diz ter ecoado; com None, qualquer número serve."""
+    """Confere quantos bytes a função diz ter ecoado; com None, os que o rastro, se inteiro, diz."""
     answer, error = learner.result(timeout)
+    expected = _echoed(learner) if expected is None else expected
     if error == NEVER_ENDED:
         text = f"Com {what}, você continuou esperando. {_still(learner)} {hint}"
         return failed(text, learner)
@@ -477,10 +478,19 @@ def _counted(
     return None
 
 
+def _echoed(learner: Learner) -> int | None:
+    """Quantos bytes os envios que deram certo levaram; None, se o rastro encheu."""
+    own = learner.own_events()
+    whole = len(own) < isolated.EVENTS
+    return sum(event.size for event in own if event.sends and not event.error) if whole else None
+
+
 def _count_hint(learner: Learner, answer: Any) -> str:
     """Por que a conta não é a dos bytes ecoados."""
     if type(answer) is not int:
         return "A resposta é um número (int): quantos bytes, e não os bytes."
+    if any(event.sends and event.error for event in learner.own_events()):
+        return "Os bytes de um sendall que falhou não contam: some depois dele."
     came = [e for e in learner.own_events() if e.receives and e.size]
     if len(came) > 1 and answer == len(came):
         return "Esses são os recv que trouxeram algo: o que se soma é len(dados)."
