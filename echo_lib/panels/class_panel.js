@@ -22,15 +22,15 @@ function render({ model, el, host: page, signal }) {
   const id = uniqueId();
   const address = element("span", { className: "echo-address" });
   const state = element("span", { className: "echo-state" });
-  const pause = button("Pausar", () => send({ command: "pause" }));
-  const stop = button("Parar", () => send({ command: "stop" }));
-  const save = button("Salvar registro (CSV)", () => send({ command: "save" }));
+  const pause = button("Pausar", () => model.send({ command: "pause" }));
+  const stop = button("Parar", () => model.send({ command: "stop" }));
+  const save = button("Salvar registro (CSV)", () => model.send({ command: "save" }));
   const notice = element("div", { className: "echo-notice", role: "status" });
 
   const exposed = element("div");
   const agree = element("input", { type: "checkbox", id: `${id}-agree` });
   const open = button("Abrir para a rede", () => {
-    if (agree.checked) send({ command: "open", confirmed: true });
+    if (agree.checked) model.send({ command: "open", confirmed: true });
   });
   const confirm = element("div", { className: "echo-confirm" }, exposed,
     element("p", { className: "echo-row" }, agree,
@@ -49,21 +49,20 @@ function render({ model, el, host: page, signal }) {
 
   const title = element("p", { className: "echo-title", id: `${id}-chosen` });
   const leave = button("Desconectar esta máquina", () =>
-    send({ command: "disconnect", key: model.get("selected") }));
+    model.send({ command: "disconnect", key: model.get("selected") }));
   const drawing = element("div");
   const chosen = element("div", { className: "echo-chosen", role: "group", "aria-labelledby": title.id },
     element("div", { className: "echo-row" }, title, leave,
-      button("Fechar o desenho", () => { send({ command: "select", key: "" }); list.querySelector("button")?.focus(); })),
+      button("Fechar o desenho", () => { model.send({ command: "select", key: "" }); list.querySelector("button")?.focus(); })),
     drawing);
 
   const live = element("div", { className: "echo-live" }, how, totals, list, more, chosen);
-  const root = element("section", { className: "echo-panel echo-class", "aria-label": "Painel da turma" },
+  const root = element("section", { className: "echo-panel echo-class", "aria-label": "Painel da turma" }, lost(),
     element("div", { className: "echo-row" }, address, state),
     element("div", { className: "echo-row" }, pause, stop, save),
     notice, confirm, live);
   el.append(root);
 
-  const send = sender(model, (text) => showLines(notice, [text]));
   const showAgree = () => open.setAttribute("aria-disabled", String(!agree.checked));
   agree.addEventListener("change", showAgree);
   showAgree();
@@ -92,7 +91,7 @@ function render({ model, el, host: page, signal }) {
     setText(others, `Se este endereço não servir, tente os outros desta máquina: ${addresses.join(", ")}.`);
   };
 
-  const machineCard = ([key]) => element("li", {}, button("", () => send({ command: "select", key })));
+  const machineCard = ([key]) => element("li", {}, button("", () => model.send({ command: "select", key })));
   const showCard = (card, [key, name, connections, messages, , last]) => {
     const node = card.firstChild;
     if (!node.childElementCount) {

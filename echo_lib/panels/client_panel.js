@@ -20,7 +20,7 @@ async function render({ model, el, host: page, signal }) {
   const sending = element("button", { type: "submit", textContent: "Enviar" });
   const state = element("span", { className: "echo-state" });
   // aria-disabled, e não disabled: o botão que se acabou de apertar não perde o foco.
-  const ask = (content) => { if (!model.get("asking")) send(content); };
+  const ask = (content) => { if (!model.get("asking")) model.send(content); };
   const search = button("Procurar na rede", () => ask({ command: "search" }));
   const diagnose = button("Diagnosticar", () =>
     ask({ command: "diagnose", host: host.value, port: port.value }));
@@ -29,9 +29,9 @@ async function render({ model, el, host: page, signal }) {
   const notice = element("p", { className: "echo-notice", role: "status", "aria-label": "Aviso" });
   const entries = element("ol");
   const history = element("div", {
-    className: "echo-history", role: "log", "aria-label": "Histórico da conversa", tabIndex: 0 }, entries);
+    className: "echo-history echo-kept", role: "log", "aria-label": "Histórico da conversa", tabIndex: 0 }, entries);
 
-  const drawing = element("details", { open: true },
+  const drawing = element("details", { className: "echo-kept", open: true },
     element("summary", { textContent: "A conversa, desenhada" }));
 
   // noValidate: o aviso é nosso, em português, e não o do navegador
@@ -39,24 +39,23 @@ async function render({ model, el, host: page, signal }) {
     hostLabel, host, portLabel, port, connect, state);
   const help = element("div", { className: "echo-row" }, search, diagnose);
   const talk = element("form", { className: "echo-row" }, messageLabel, message, sending);
-  const root = element("section", { className: "echo-panel echo-client", "aria-label": "Cliente de eco" },
+  const root = element("section", { className: "echo-panel echo-client", "aria-label": "Cliente de eco" }, lost(),
     connection, talk, notice, help, found, answer, history, drawing);
   el.append(root);
 
-  const send = sender(model, (text) => { notice.textContent = text; });
   const isOpen = () => ["conectado", "enviando"].includes(model.get("state"));
 
   submitOnEnter(root);
   connection.addEventListener("submit", (event) => {
     event.preventDefault();
     if (model.get("state") === "conectando") return;
-    send(isOpen()
+    model.send(isOpen()
       ? { command: "disconnect" }
       : { command: "connect", host: host.value, port: port.value });
   });
   talk.addEventListener("submit", (event) => {
     event.preventDefault();
-    send({ command: "send", text: message.value });
+    model.send({ command: "send", text: message.value });
     if (isOpen()) message.value = "";
     message.focus();
   });

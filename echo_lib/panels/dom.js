@@ -68,15 +68,10 @@ export function watch(model, signal, watched) {
   }
 }
 
-/** Envia um comando ao kernel; se o que criou o painel não existe mais, diz o que fazer. */
-export function sender(model, say) {
-  return (content) => {
-    try {
-      model.send(content);
-    } catch {
-      say("O painel perdeu o kernel: execute a célula de novo.");
-    }
-  };
+/** O que aparece no lugar do painel quando não há kernel por trás dele: veja panel.css. */
+export function lost() {
+  const text = "Este painel não está ligado a um kernel: execute a célula de novo.";
+  return element("p", { className: "echo-lost", role: "status", textContent: text });
 }
 
 /** O JupyterLab cancela o keypress do Enter, e com ele o envio que o navegador faria sozinho. */

@@ -18,7 +18,7 @@ function render({ model, el, signal }) {
   const address = element("span", { className: "echo-address" });
   // aria-disabled, e não disabled: o botão que se acabou de apertar não perde o foco.
   const asking = (command) => (event) => {
-    if (event.target.getAttribute("aria-disabled") === "false") send({ command });
+    if (event.target.getAttribute("aria-disabled") === "false") model.send({ command });
   };
   const start = button("Iniciar", asking("start"));
   const stop = button("Parar", asking("stop"));
@@ -41,16 +41,15 @@ function render({ model, el, signal }) {
   const log = element("div", { // aria-live: uma turma que entra não vira uma torrente de avisos
     className: "echo-log", tabIndex: 0, role: "log", "aria-live": "off", "aria-labelledby": logTitle.id }, list);
 
-  const root = element("section", { className: "echo-panel echo-server", "aria-label": "Servidor de eco" },
+  const root = element("section", { className: "echo-panel echo-server", "aria-label": "Servidor de eco" }, lost(),
     element("div", { className: "echo-row" }, address, state, start, stop),
     notice, clientsTitle, clients, logTitle, log);
   el.append(root);
 
-  const send = sender(model, (text) => showLines(notice, [text]));
 
   function clientRow([host, port, since]) {
     const name = `${host}:${port}`;
-    const leave = button("Desconectar", () => send({ command: "disconnect", host, port }), { "aria-label": `Desconectar ${name}` });
+    const leave = button("Desconectar", () => model.send({ command: "disconnect", host, port }), { "aria-label": `Desconectar ${name}` });
     return element("tr", {},
       element("th", { scope: "row", textContent: name }),
       element("td", { textContent: clock(since) }), element("td"), element("td"),

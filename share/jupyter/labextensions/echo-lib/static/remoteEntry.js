@@ -9,23 +9,43 @@
   const TRIES = 2; // o que não foi gravado não vem nunca
   const NOT_SAVED = "O que estava aqui não foi gravado com o notebook: execute a célula de novo.";
 
-  /** O que desenha cada saída dos notebooks abertos, e a saída que ele desenha. */
-  function* renderers(app) {
-    for (const panel of app.shell.widgets("main"))
-      for (const cell of panel.content?.widgets ?? [])
-        for (const [index, output] of (cell.outputArea?.widgets ?? []).entries())
-          for (const renderer of output.widgets ?? [])
-            yield [renderer, cell.outputArea.model.get(index)];
+  // O ipywidgets põe esta classe nos widgets de um kernel reiniciado pelo menu, e só nesses.
+  const DISCONNECTED = "jupyter-widgets-disconnected";
+  const ENDED = ["dead", "autorestarting"];
+
+  /** O que desenha cada saída de um notebook aberto, e a saída que ele desenha. */
+  function* renderers(panel) {
+    for (const cell of panel.content?.widgets ?? [])
+      for (const [index, output] of (cell.outputArea?.widgets ?? []).entries())
+        for (const renderer of output.widgets ?? [])
+          yield [renderer, cell.outputArea.model.get(index)];
   }
 
+  /** Marca também os desenhos de um kernel que foi desligado, trocado, ou que caiu. */
+  const markTheLost = (panel) => {
+    const mark = () => {
+      for (const [{ node }] of renderers(panel)) node.classList.add(DISCONNECTED);
+    };
+    const { statusChanged, kernelChanged } = panel.sessionContext;
+    statusChanged.connect((_, status) => { if (ENDED.includes(status)) mark(); });
+    kernelChanged.connect((_, { oldValue }) => { if (oldValue) mark(); });
+  };
+
   const activate = (app) => {
+    const followed = new WeakSet();
+    app.shell.currentChanged.connect((_, { newValue }) => {
+      if (!newValue?.sessionContext || followed.has(newValue)) return;
+      followed.add(newValue);
+      markTheLost(newValue);
+    });
     const tried = new WeakMap();
     const drawAgain = (node) => {
       const tries = tried.get(node) ?? 0;
       if (tries === TRIES) return void (node.textContent = NOT_SAVED);
       tried.set(node, tries + 1);
-      for (const [renderer, output] of renderers(app))
-        if (renderer.node === node) renderer.renderModel(output);
+      for (const panel of app.shell.widgets("main"))
+        for (const [renderer, output] of renderers(panel))
+          if (renderer.node === node) renderer.renderModel(output);
     };
     new MutationObserver((records) => {
       for (const { target, addedNodes } of records)
