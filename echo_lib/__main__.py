@@ -15,19 +15,21 @@ import argparse
 import os
 import sys
 import time
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from socket import gethostname
 from typing import NoReturn
 
 from echo_lib.client import EchoClient
-from echo_lib.errors import explain, printable
-from echo_lib.network import Announcement, diagnose, lan_address
-from echo_lib.server import EchoServer, exposure, is_loopback
-from echo_lib.trace import Event, Trace
+from echo_lib.errors import Address, explain, printable
+from echo_lib.network import Announcement, addresses, diagnose
+from echo_lib.server import Client, EchoServer, exposure, is_loopback
 
-_LINES = 50  # linhas mostradas a cada leitura: quem inunda o servidor não inunda o terminal
-_REFRESH = 0.2  # segundos entre duas leituras do rastro; também o que Ctrl+C espera no Windows
+_LINES = (
+    50  # linhas mostradas de cada máquina por vez: quem inunda o servidor não esconde os outros
+)
+_REFRESH = 0.2  # segundos entre duas olhadas no servidor; também o que Ctrl+C espera no Windows
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -54,25 +56,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def serve(options: argparse.Namespace) -> None:
     """Atende até Ctrl+C, mostrando quem chega, o que envia e quem sai."""
-    with Trace() as trace:
-        server = EchoServer(options.host, options.port).start()
-    with server, ExitStack() as stack:
+    with EchoServer(options.host, options.port) as server, ExitStack() as stack:
         host, port = server.address
         print(f"Escutando em {host}:{port}. Ctrl+C encerra.")
         if not is_loopback(host):
-            mine = lan_address() if host == "0.0.0.0" else host
-            here = f"127.0.0.1 {port} (sem rede: só esta máquina alcança)"
-            print(f"Digite no cliente: {f'{mine} {port}' if mine else here}\n{exposure(server)}")
             only = None if host == "0.0.0.0" else [host]  # só se anuncia onde se escuta
+            found = only or [i.address for i in addresses() if not i.address.startswith("127.")]
+            mine, *others = found or ["127.0.0.1"]
+            alone = "" if found else " (sem rede: só esta máquina alcança)"
+            print(f"Digite no cliente: {mine} {port}{alone}")
+            if others:
+                print(f"Se esse endereço não servir, tente: {', '.join(others)}")
+            print(exposure(server))
             stack.callback(Announcement(port, f"Eco de {gethostname()}", only).close)
-        skipped = 0
+        report = _Report(server)
         while True:
-            lines = [line for event in trace.drain() if (line := _line(event))]
-            lost, skipped = trace.skipped - skipped, trace.skipped
-            if hidden := lost + len(lines[:-_LINES]):
-                print(f"… {hidden} acontecimentos que não cabem na tela")
-            for line in lines[-_LINES:]:
-                print(line)
+            report.show()
             time.sleep(_REFRESH)
 
 
@@ -100,18 +99,48 @@ def _ask() -> str:
         return "sair"
 
 
-def _line(event: Event) -> str:
-    """O que o terminal mostra de um evento; "" se nada."""
-    # No macOS, accept pode entregar quem já desistiu, sem endereço.
-    if event.role != "server" or event.error is not None or not event.peer:
-        return ""
-    who = f"{event.peer[0]}:{event.peer[1]}"
-    if event.call == "accept":
-        return f"{who} conectou."
-    if event.call == "recv" and event.size:
-        unit = "byte" if event.size == 1 else "bytes"
-        return f"{who} enviou {event.size} {unit}: {printable(event.data[:200])}"
-    return f"{who} saiu." if event.call == "close" else ""
+class _Report:
+    """O que houve num servidor desde a última vez; de cada máquina, até _LINES linhas por vez."""
+
+    def __init__(self, server: EchoServer) -> None:
+        self._server = server
+        self._seen = 0  # o número do último acontecimento mostrado
+        self._heard: dict[Address, tuple[int, int]] = {}  # os recv e os bytes já mostrados
+
+    def show(self) -> None:
+        """Mostra o que há de novo."""
+        shown: Counter[str] = Counter()
+        for host, line in self._news():
+            shown[host] += 1
+            if shown[host] <= _LINES:
+                print(line)
+        for host, lines in shown.items():
+            if lines > _LINES:
+                print(f"… {lines - _LINES} acontecimentos de {host} que não cabem na tela")
+
+    def _news(self) -> Iterator[tuple[str, str]]:
+        clients, log = self._server.snapshot()
+        for entry in log:
+            if entry.number > self._seen and entry.address != self._server.address:
+                if entry.client:
+                    yield from self._said(entry.client)
+                    del self._heard[entry.address]
+                what = "conectou" if entry.what == "entrou" else entry.what
+                host, port = entry.address
+                yield host, f"{host}:{port} {what}." if port else f"{host} {what}."
+        self._seen = log[-1].number if log else 0
+        for client in clients:
+            yield from self._said(client)
+
+    def _said(self, client: Client) -> Iterator[tuple[str, str]]:
+        messages, size = self._heard.get(client.address, (0, 0))
+        self._heard[client.address] = client.messages, client.bytes
+        if new := client.messages - messages:
+            host, port = client.address
+            unit = "byte" if client.bytes - size == 1 else "bytes"
+            how = f" em {new} recv; o último" if new > 1 else ""
+            said = printable(client.last)
+            yield host, f"{host}:{port} enviou {client.bytes - size} {unit}{how}: {said}"
 
 
 class _Parser(argparse.ArgumentParser):

@@ -162,6 +162,10 @@ class Trace:
             self._collect()
             return self._read + self._lost_rows - len(self._kept)
 
+    def _branch(self, peer: Any) -> Trace:
+        """O rastro em que grava a conexão aceita de `peer`."""
+        return self
+
     def _collect(self) -> None:
         """Monta os Event das linhas novas. Chame com a trava: só há um leitor por vez."""
         with self._moving:
@@ -279,12 +283,13 @@ class TracedSocket(socket.socket):
         except BaseException as error:
             self._note(start, "accept", error=error)
             raise
-        conn = TracedSocket(self.family, self.type, self.proto, fileno, trace=self._trace)
+        trace = self._trace._branch(peer)
+        conn = TracedSocket(self.family, self.type, self.proto, fileno, trace=trace)
         if socket.getdefaulttimeout() is None and self.gettimeout():
             conn.setblocking(True)  # como em socket.accept: a conexão não herda o prazo
         conn._find_ends("server", peer)
         # O evento é do socket de escuta, mas leva as pontas da conexão que nasceu.
-        self._note(start, "accept", ends=conn._ends._replace(socket=self._ends.socket))
+        conn._note(start, "accept", ends=conn._ends._replace(socket=self._ends.socket))
         return conn, peer
 
     # recv e send são o caminho quente do servidor: a linha é montada ali mesmo, sem outra chamada.

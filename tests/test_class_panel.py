@@ -11,6 +11,7 @@ import pytest
 from echo_lib import ClassPanel, EchoClient, EchoServer
 from echo_lib.network import diagnose
 from echo_lib.network.diagnosis import PROBE
+from echo_lib.panels.class_panel import ClassTrace
 from echo_lib.panels.roster import Roster
 from echo_lib.server import Client, Entry
 from tests.conftest import HERE, TIMEOUT, receive
@@ -92,8 +93,9 @@ def test_class_is_shown_live_by_the_name_each_one_sends_first(teaching):
         ana.send("olá, ção 🗣️")
         teaching.wait(lambda panel: panel.totals[:4] == [2, 2, 3, 27])
         assert teaching.names() == ["Ana", "João"]
-        key, name, connections, messages, size, last = teaching.panel.machines[0]
-        assert (name, connections, messages, size, last) == ("Ana", 1, 2, 22, "olá, ção 🗣️")
+        key, name, connections, messages, size, last, refused = teaching.panel.machines[0]
+        assert (name, connections, messages, size) == ("Ana", 1, 2, 22)
+        assert (last, refused) == ("olá, ção 🗣️", 0)
         assert key.startswith(f"{HERE}:")
     teaching.wait(lambda panel: panel.totals == [0, 0, 3, 27, 0])
     assert teaching.names() == ["Ana", "João"]  # quem saiu continua à vista
@@ -139,6 +141,39 @@ def test_diagram_is_of_the_chosen_machine_only(teaching):
         assert "outra" in teaching.panel.diagram.svg()
         teaching.click("select", key="")
         teaching.wait(lambda panel: panel.diagram is None)
+
+
+def test_who_talks_without_end_does_not_erase_the_others_from_the_drawing(teaching):
+    with join(teaching, "Ana") as ana, join(teaching, "Bia") as bia:
+        teaching.wait(lambda panel: teaching.names() == ["Ana", "Bia"])
+        ana.send("plano")
+        for _ in range(3000):
+            bia.send("a")
+        teaching.click("select", key=teaching.panel.machines[0][0])
+        teaching.wait(lambda panel: panel.diagram is not None)
+        drawn = teaching.panel.diagram.svg()
+        assert "plano" in drawn and "listen" in drawn and "accept" in drawn
+        teaching.click("select", key=teaching.panel.machines[1][0])
+        teaching.wait(lambda panel: panel.selected == panel.machines[1][0])
+        assert teaching.panel.trace.of(teaching.panel.selected).dropped > 4000
+
+
+def test_machines_with_a_trace_are_bounded():
+    trace = ClassTrace(lambda address: address[0])
+    first = trace._branch(("10.0.0.1", 5))
+    assert trace._branch(("10.0.0.1", 6)) is trace.of("10.0.0.1") is first
+    for n in range(300):
+        trace._branch((f"10.0.1.{n}", 5))
+    assert trace.of("10.0.0.1") is not first and len(trace._branches) == 200
+
+
+def test_wrong_port_does_not_leave_the_previous_panel_open_to_the_network(kernel):
+    code = "from echo_lib import ClassPanel; painel = ClassPanel(0, host='127.0.0.1')"
+    kernel.run(f"{code}; painel.share(confirmed=True); porta = painel.server.address[1]", "a")
+    look = "from echo_lib.network import ports; print([u.state for u in ports(porta)])"
+    assert "LISTEN" in kernel.run(look, "b")
+    assert "ValueError" in kernel.run("ClassPanel(618400)", "a")
+    assert kernel.run(f"import gc; gc.collect(); {look}", "b") == "[]\n"
 
 
 def test_stop_and_rerun_leave_nothing_behind(teaching):
@@ -255,17 +290,50 @@ def test_only_a_real_and_short_diagnosis_is_not_a_person():
     assert [machine.key for machine in roster.machines] == ["10.0.0.2", "10.0.0.3", "10.0.0.4"]
 
 
-def test_roster_counts_by_machine_and_keeps_the_first_name():
+def test_roster_counts_by_machine_and_keeps_the_first_name_of_each_person():
     roster = Roster()
     roster.own = {"10.0.0.1"}
     own = [client("10.0.0.1", 1), client("10.0.0.1", 2)]
     roster.update([client("10.0.0.2", 5, b"Ana", 1), client("10.0.0.2", 6, b"outra", 1), *own], [])
     assert [m.key for m in roster.machines] == ["10.0.0.2", "10.0.0.1:1", "10.0.0.1:2"]
-    assert (roster.machines[0].name, roster.machines[0].messages) == ("Ana", 2)
+    assert (roster.machines[0].name, roster.machines[0].messages) == ("Ana, outra", 2)
     gone = Entry(1, 5.0, ("10.0.0.2", 5), "saiu", client("10.0.0.2", 5, b"Ana", 3))
     roster.update([client("10.0.0.2", 6, b"outra", 1)], [gone])
     roster.update([client("10.0.0.2", 6, b"outra", 1)], [gone])  # o mesmo acontecimento, uma vez
     assert (roster.machines[0].name, roster.machines[0].messages) == ("Ana", 4)
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "name"),
+    [
+        (b"teste", b"nome: Diana Souza", "Diana Souza"),
+        (b"teste", b"NOME:\xc3\x89rica\n", "Érica"),
+        (b"Ana", b"nome:", "Ana"),
+        (b"Ana", b"meu nome: Ana", "Ana"),
+        (b"   ", b"depois do branco", "depois do branco"),
+        (b"  \n", b" ", ""),
+        (b"\x1b[31mVermelho\x1b[0m\x1b[0m", b"", r"\x1b[31mVermelho\x1b[0m\x1b[0m"),
+        (b"a" * 30, b"", "a" * 24),
+    ],
+)
+def test_name_is_what_was_asked_or_the_first_thing_said(first, last, name):
+    said = replace(client("10.0.0.2", 5, first, 1), last=last or first)
+    roster = Roster()
+    roster.update([said], [])
+    assert roster.machines[0].name == name
+    roster.update([], [Entry(1, 5.0, ("10.0.0.2", 5), "saiu", said)])
+    roster.update([client("10.0.0.2", 6, b"oi prof", 1)], [])  # voltou sem dizer o nome
+    assert roster.machines[0].name == (name or "oi prof")
+
+
+def test_refusals_of_who_is_here_are_counted():
+    roster = Roster()
+    ana = client("10.0.0.2", 5, b"Ana", 1)
+    roster.update([ana], [])
+    refusals = ["recusado: este endereço já tem 32 clientes", "recusado mais 3 vezes"]
+    entries = [Entry(n, 1.0, ("10.0.0.2", 0), what) for n, what in enumerate(refusals, 1)]
+    roster.update([ana], entries)
+    assert roster.machines[0].refused == 4
 
 
 def test_cards_of_the_gone_are_bounded_but_the_record_keeps_everybody(tmp_path):

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from tests.conftest import HERE, TIMEOUT, finish, leave, need
+from tests.conftest import HERE, TIMEOUT, finish, leave, need, receive
 
 pytestmark = [
     pytest.mark.skipif(sys.platform == "win32", reason="precisa de pseudoterminais"),
@@ -54,7 +54,7 @@ def test_conversation_from_beginning_to_end(session):
     session.server.expect_exact(" enviou 1 byte: a")
     client.sendline("sair")
     assert finish(client, "Conversa encerrada.") == 0
-    session.server.expect(r"127\.0\.0\.1:\d+ saiu\.")
+    session.server.expect(r"127\.0\.0\.1:\d+ saiu: fechou a conexão\.")
     session.stop()
 
 
@@ -62,7 +62,7 @@ def test_conversation_from_beginning_to_end(session):
 def test_client_leaves_by_the_keyboard(session, key, goodbye):
     client = session.join()
     assert leave(client, key, goodbye) == 0
-    session.server.expect_exact(" saiu.")
+    session.server.expect_exact(" saiu: fechou a conexão.")
 
 
 def test_control_characters_reach_the_terminal_escaped(session):
@@ -72,6 +72,30 @@ def test_control_characters_reach_the_terminal_escaped(session):
         assert client.recv(1024)
         client.sendall(b"x" * 1024)
         session.server.expect_exact(" enviou 1024 bytes: " + "x" * 200 + "\r\n")
+    session.stop()
+
+
+@pytest.mark.skipif(sys.platform == "darwin", reason="no macOS, só o 127.0.0.1 responde")
+def test_who_floods_the_server_hides_nobody(session):
+    address = (HERE, session.port)
+    for _ in range(100):
+        socket.create_connection(address, TIMEOUT).close()
+    with socket.create_connection(address, TIMEOUT, ("127.0.0.2", 0)) as ana:
+        ana.sendall("olá".encode())
+        session.server.expect(r"127\.0\.0\.2:\d+ conectou\.")
+        session.server.expect(r"127\.0\.0\.2:\d+ enviou 4 bytes: olá")
+        ana.sendall(b"a")
+        assert receive(ana, 5)[-1:] == b"a"
+    session.server.expect(r"127\.0\.0\.2:\d+ saiu: fechou a conexão\.")
+    session.stop()
+
+
+def test_many_messages_between_two_looks_are_one_line(session):
+    with socket.create_connection((HERE, session.port), TIMEOUT) as client:
+        for _ in range(1000):
+            client.sendall(b"oi")
+            assert receive(client, 2) == b"oi"
+    session.server.expect(r" enviou \d+ bytes em \d+ recv; o último: oi\r\n")
     session.stop()
 
 

@@ -172,6 +172,7 @@ ip link add cabo type veth peer name tomada
 ip link set tomada up; ip link set cabo up
 ip addr add 192.168.7.5/24 dev cabo
 """
+SWITCH = CABLE.replace("192.168.7.5/24", "169.254.10.2/16")  # ninguém dá endereços: RFC 3927
 PROGRAM = """'
 from echo_lib.network import addresses, lan_address
 print(lan_address(), [i.address for i in addresses()])
@@ -184,6 +185,11 @@ print(lan_address(), [i.address for i in addresses()])
     [
         ("", "None ['127.0.0.1']\n"),
         (CABLE, "192.168.7.5 ['192.168.7.5', '127.0.0.1']\n"),  # um laboratório isolado
+        (SWITCH, "169.254.10.2 ['169.254.10.2', '127.0.0.1']\n"),  # só um cabo e um switch
+        (
+            SWITCH + CABLE.splitlines()[-1],
+            "192.168.7.5 ['192.168.7.5', '169.254.10.2', '127.0.0.1']\n",
+        ),
     ],
 )
 def test_machine_without_route_to_the_world(setup, expected):

@@ -88,7 +88,7 @@ def lan_address() -> str | None:
     Retorna:
         str, como "192.168.0.5", ou None.
 
-    Fonte: RFC 5737; docs.python.org/3/library/socket.html (socket.connect).
+    Fonte: RFC 5737; RFC 3927 (169.254); docs.python.org/3/library/socket.html (socket.connect).
     """
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         try:
@@ -96,8 +96,9 @@ def lan_address() -> str | None:
             return str(probe.getsockname()[0])
         except OSError:  # sem rota para fora: uma rede só local, ou nenhuma
             pass
-    private = [i.address for i in _ipv4() if not i.address.startswith(("127.", "169.254."))]
-    return private[0] if private else None
+    outside = [i.address for i in _ipv4() if not i.address.startswith("127.")]
+    # Os 169.254, que a máquina se dá quando ninguém lhe dá outro, só servem entre si.
+    return min(outside, key=lambda address: address.startswith("169.254."), default=None)
 
 
 def addresses() -> list[Interface]:

@@ -13,8 +13,9 @@ function commands(address) {
   ];
 }
 
-function describe([key, name, connections, messages, bytes]) {
+function describe([key, name, connections, messages, bytes, , refused]) {
   const parts = [plural(connections, "conexão", "conexões"), plural(messages, "mensagem", "mensagens"), plural(bytes, "byte", "bytes")];
+  if (refused) parts.push(plural(refused, "recusa", "recusas"));
   return `${name ? `${name} (${key})` : key}: ${parts.join(", ")}`;
 }
 
@@ -41,7 +42,7 @@ function render({ model, el, host: page, signal }) {
   const how = element("details", { open: true },
     element("summary", { textContent: "O que digitar" }),
     element("table", {}, typing), others,
-    element("p", { textContent: "A primeira mensagem de cada máquina é o nome com que ela aparece." }));
+    element("p", { textContent: "A primeira mensagem de cada máquina é o nome com que ela aparece. Para trocá-lo, envie “nome: Ana”." }));
 
   const totals = element("p", { className: "echo-totals" });
   const list = element("ul", { className: "echo-machines", "aria-label": "Máquinas da turma" });
@@ -74,13 +75,15 @@ function render({ model, el, host: page, signal }) {
     setText(pause, now === "em pausa" ? "Continuar" : "Pausar");
     if (!closed) agree.checked = false; // abrir de novo pede de novo
     confirm.hidden = !closed;
-    pause.hidden = stop.hidden = address.hidden = how.hidden = closed;
+    pause.hidden = stop.hidden = closed;
+    address.hidden = how.hidden = closed || !model.get("address"); // sem rede, nada se digita
     live.hidden = closed && !model.get("machines").length;
     save.hidden = live.hidden;
     showAgree();
   };
   const showAddress = () => {
     setText(address, model.get("address"));
+    showState();
     typing.replaceChildren(...commands(model.get("address")).map(([where, what]) =>
       element("tr", {}, element("th", { scope: "row", textContent: where }),
         element("td", {}, element("code", { textContent: what })))));
@@ -92,16 +95,17 @@ function render({ model, el, host: page, signal }) {
   };
 
   const machineCard = ([key]) => element("li", {}, button("", () => model.send({ command: "select", key })));
-  const showCard = (card, [key, name, connections, messages, , last]) => {
+  const showCard = (card, row) => {
+    const [key, name, connections, messages, , last, refused] = row;
     const node = card.firstChild;
     if (!node.childElementCount) {
       node.append(...["echo-name", "echo-last"].map((className) => element("span", { className })));
     }
     const [who, said] = node.children;
     setText(who, `${connections ? "●" : "○"} ${name || key}`);
-    setText(said, `${number(messages)}${connections ? "" : ", saiu"}${last ? ` “${last}”` : ""}`);
-    const several = connections > 1 ? `, ${number(connections)} conexões` : "";
-    node.title = `${key}: ${plural(messages, "mensagem", "mensagens")}${several}`;
+    const apart = refused ? `, ${plural(refused, "recusa", "recusas")}` : "";
+    setText(said, `${number(messages)}${connections ? "" : ", saiu"}${apart}${last ? ` “${last}”` : ""}`);
+    node.title = describe(row);
     card.dataset.online = String(Boolean(connections));
     node.setAttribute("aria-pressed", String(model.get("selected") === key));
   };

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 from collections import deque
+from collections.abc import Callable
 from datetime import datetime
 from html import escape
 from pathlib import Path
@@ -14,6 +16,8 @@ from typing import Any
 import anywidget
 import traitlets
 
+from echo_lib.cell import close_on_rerun
+from echo_lib.errors import Address
 from echo_lib.network import Announcement, addresses
 from echo_lib.panels import still
 from echo_lib.panels.assets import script, style
@@ -26,7 +30,41 @@ from echo_lib.trace import Trace
 _SHOWN = 200  # máquinas mostradas
 _SHOWN_LAST = 60  # caracteres mostrados da última mensagem
 _LOOK = 5.0  # segundos entre duas olhadas no endereço desta máquina: o Wi-Fi pode trocá-lo
+_TRACES = 200  # máquinas com rastro guardado
+_CALLS = 1000  # chamadas guardadas de cada uma
 _SECOND = 1.0  # segundos sobre os quais se contam as mensagens por segundo
+
+
+class ClassTrace(Trace):
+    """O rastro da turma: o de cada máquina é só dela, e quem fala muito não apaga os outros.
+
+    Argumentos:
+        key: de um endereço, a máquina a que ele pertence.
+    """
+
+    def __init__(self, key: Callable[[Address], str]) -> None:
+        super().__init__(_CALLS)
+        self._key = key
+        self._branches: dict[str, Trace] = {}  # a última que conectou vem no fim
+
+    def of(self, key: str) -> Trace:
+        """O rastro de uma máquina; vazio, se ela não conectou, ou se muitas vieram depois."""
+        return self._branches.get(key) or self._new()
+
+    def _branch(self, peer: Address) -> Trace:
+        key = self._key(peer)
+        self._branches[key] = branch = self._branches.pop(key, None) or self._new()
+        if len(self._branches) > _TRACES:
+            del self._branches[next(iter(self._branches))]
+        return branch
+
+    def _new(self) -> Trace:
+        """Um rastro que começa pelas chamadas da escuta, com os números desta."""
+        new = Trace(_CALLS)
+        new._sockets, new._connections = self._sockets, self._connections
+        new._kept.extend(self.events())
+        new._read = self._read
+        return new
 
 
 class ClassPanel(PolledPanel):
@@ -42,7 +80,7 @@ class ClassPanel(PolledPanel):
 
     Nada se abre sem confirmação: o botão da página, ou share(confirmed=True). Só esta porta fica ao
     alcance da rede. close(), ou rodar a célula de novo, para o servidor. A primeira mensagem de
-    cada máquina é o nome com que ela aparece.
+    cada máquina é o nome com que ela aparece; “nome: Ana”, enviado depois, o troca.
     """
 
     _esm = script("class_panel")
@@ -65,15 +103,16 @@ class ClassPanel(PolledPanel):
         host: str = "0.0.0.0",
         name: str | None = None,
     ) -> None:
+        close_on_rerun(self.close)  # antes de tudo: mesmo com a porta inválida, o anterior acaba
         server = EchoServer(host, port)
         self.name = name or f"Eco de {gethostname()}"
-        self.trace = Trace()
+        self._roster = Roster()
+        self.trace = ClassTrace(self._roster.key)
         self._announcement: Announcement | None = None
         self._lan: str | None = host
         self._others: list[str] = []
         self._next_look = 0.0
         self._counts: deque[tuple[float, int]] = deque()
-        self._roster = Roster()
         super().__init__(server)
 
     def __repr__(self) -> str:
@@ -111,7 +150,7 @@ class ClassPanel(PolledPanel):
             if not is_loopback(host):
                 only = None if host == "0.0.0.0" else [host]  # só se anuncia onde se escuta
                 self._announce(Announcement(port, self.name, only))
-        return f"Aberto. {self._who()} {self._where()}."
+        return f"Aberto. {self._who()}."
 
     def stop(self) -> str:
         """Para o servidor e retira o anúncio; todos são desconectados."""
@@ -126,9 +165,11 @@ class ClassPanel(PolledPanel):
             key: a máquina, como em `machines`.
         """
         machine = self._machine(key)
-        for client in machine.live if machine else []:
+        if machine is None or not machine.live:
+            return f"{_title(machine) if machine else key} já não está aqui."
+        for client in machine.live:
             self.server.disconnect(client.address)
-        return f"Desconectado: {_title(machine)}." if machine else f"{key} já não está aqui."
+        return f"Desconectado: {_title(machine)}."
 
     def select(self, key: str) -> str:
         """Mostra a conversa de uma máquina, desenhada; com "", nenhuma."""
@@ -137,7 +178,7 @@ class ClassPanel(PolledPanel):
         older, self.selected = self.diagram, key
         host, _, port = key.partition(":")
         peer = (host, int(port)) if port else host
-        self.diagram = SequenceDiagram(self.trace, peer) if key else None
+        self.diagram = SequenceDiagram(self.trace.of(key), peer) if key else None
         if older is not None:
             older.close()
         return ""
@@ -154,13 +195,14 @@ class ClassPanel(PolledPanel):
         Erros:
             OSError: FileExistsError, ou o sistema não deixou escrever.
         """
-        file = Path(path or f"turma_{datetime.now():%Y-%m-%d_%Hh%Mm%S}.csv")
+        file = Path(path or _new_file())
         try:
             with self._turn:  # a turma não muda enquanto se grava
                 self._roster.save(file)
         except OSError as error:
-            exists = isinstance(error, FileExistsError)
-            why = "já existe" if exists else f"o sistema não deixou: {error.strerror}"
+            why = f"o sistema não deixou: {error.strerror}"
+            if isinstance(error, FileExistsError | FileNotFoundError):
+                why = "já existe" if isinstance(error, FileExistsError) else "a pasta não existe"
             error.add_note(
                 f"Não foi possível gravar {file}: {why}. Escolha outro lugar com save()."
             )
@@ -170,7 +212,8 @@ class ClassPanel(PolledPanel):
     def close(self) -> None:
         """Para o servidor e encerra o painel. Pode ser chamado mais de uma vez."""
         super().close()
-        self._end()
+        if hasattr(self, "server"):  # falta, se a porta era inválida
+            self._end()
 
     def _end(self) -> None:
         self.stop()
@@ -193,13 +236,18 @@ class ClassPanel(PolledPanel):
                 self._work.put(lambda: f"Registro salvo em {self.save()}.")
 
     def _where(self) -> str:
-        return f"{self._lan or '127.0.0.1'}:{self.server.address[1]}"
+        """O que a turma digita; "" se esta máquina está sem rede."""
+        return f"{self._lan}:{self.server.address[1]}" if self._lan else ""
 
     def _who(self) -> str:
         """Quem alcança o servidor, agora que está aberto."""
         if self._lan is None:
-            return "Mas esta máquina está sem rede: por enquanto, só ela alcança"
-        return f"{'Esta máquina' if is_loopback(self._lan) else 'A turma'} pode conectar a"
+            return "Mas esta máquina está sem rede: ligue o Wi-Fi ou o cabo, e o endereço aparece"
+        who = "Esta máquina" if is_loopback(self._lan) else "A turma"
+        return f"{who} pode conectar a {self._where()}"
+
+    def _situation(self) -> object:
+        return self.server.running, self.server.paused, self._lan
 
     def _machine(self, key: str) -> Machine | None:
         return next((m for m in self._roster.machines if m.key == key), None)
@@ -278,10 +326,18 @@ class ClassPanel(PolledPanel):
         return round((messages - before) / max(_SECOND, now - since))
 
 
+def _new_file() -> Path:
+    """turma_DATA_HORA.csv, que ainda não existe: com _2, _3…, se há dois no mesmo segundo."""
+    stem = f"turma_{datetime.now():%Y-%m-%d_%Hh%Mm%S}"
+    names = (f"{stem}_{n}.csv" if n > 1 else f"{stem}.csv" for n in itertools.count(1))
+    return next(file for name in names if not (file := Path(name)).exists())
+
+
 def _title(machine: Machine) -> str:
     return f"{machine.name} ({machine.key})" if machine.name else machine.key
 
 
 def _row(machine: Machine) -> list[Any]:
     last = machine.last[:_SHOWN_LAST]
-    return [machine.key, machine.name, len(machine.live), machine.messages, machine.bytes, last]
+    counts = [len(machine.live), machine.messages, machine.bytes]
+    return [machine.key, machine.name, *counts, last, machine.refused]

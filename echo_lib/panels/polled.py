@@ -11,7 +11,6 @@ from typing import Any
 import anywidget
 import traitlets
 
-from echo_lib.cell import close_on_rerun
 from echo_lib.server import EchoServer
 
 _FAILED = "Não deu certo."
@@ -32,11 +31,10 @@ class PolledPanel(anywidget.AnyWidget):
 
     def __init__(self, server: EchoServer) -> None:
         self.server = server
-        self._said: tuple[list[str], bool] = [], False  # o aviso, e se o servidor estava no ar
+        self._said: tuple[list[str], object] = [], None  # o aviso, e a situação em que foi dado
         self._work: queue.SimpleQueue[Callable[[], str]] = queue.SimpleQueue()
         super().__init__(**self._picture())
         self.on_msg(self._on_command)
-        close_on_rerun(self.close)
         threading.Thread(target=self._run, name=type(self).__name__, daemon=True).start()
 
     def close(self) -> None:
@@ -51,9 +49,13 @@ class PolledPanel(anywidget.AnyWidget):
 
     def _picture(self) -> dict[str, Any]:
         """O servidor agora, como valores dos traços."""
-        lines, was_running = self._said
+        lines, then = self._said
         # O que já não vale não fica.
-        return {"notice": lines if self.server.running == was_running else []}
+        return {"notice": lines if self._situation() == then else []}
+
+    def _situation(self) -> object:
+        """O que, mudando, torna velho um aviso."""
+        return self.server.running
 
     # Daqui para baixo, tudo roda na thread do painel.
 
@@ -65,7 +67,7 @@ class PolledPanel(anywidget.AnyWidget):
             try:
                 self._refresh()
             except Exception as error:  # o sistema não respondeu; na próxima vez, talvez
-                self._said = [_FAILED, str(error)], self.server.running
+                self._said = [_FAILED, str(error)], self._situation()
 
     def _do(self, work: Callable[[], str]) -> None:
         """Faz o que um botão pediu e guarda o aviso: o que foi feito, ou por que não deu."""
@@ -74,7 +76,7 @@ class PolledPanel(anywidget.AnyWidget):
         except Exception as error:  # start() traz a explicação como nota
             notes = getattr(error, "__notes__", []) or [str(error)]
             lines = [_FAILED, *"\n".join(notes).splitlines()]
-        self._said = lines, self.server.running
+        self._said = lines, self._situation()
 
     def _refresh(self) -> None:
         """Leva à página, numa só mensagem, o que mudou."""

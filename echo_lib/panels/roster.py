@@ -24,21 +24,27 @@ _PROBING = 10.0  # segundos: um diagnóstico acaba antes disso
 # O que uma planilha executaria, no começo da célula ou depois do que ela tome por separador.
 _FORMULA = re.compile(r"(^|[,;|\"])(\s*)(?=[=+\-@＝＋－＠\t\r])")
 _DIAGNOSIS = re.compile(rb"%b[0-9a-f]{8}\n" % re.escape(PROBE.encode()))
+_NEW_NAME = re.compile(rb"\s*nome\s*:\s*(\S.*)", re.IGNORECASE | re.DOTALL)
+_REFUSED = re.compile(r"recusado(?: mais (\d+))?")
 _COLUMNS = ("hora", "máquina", "porta", "nome", "acontecimento", "mensagens", "bytes", "última")
 
 
 @dataclass
 class Machine:
-    """Uma máquina da turma. `name` é a primeira mensagem que ela enviou.
-
-    O que foi de conexões já fechadas conta em `gone`.
-    """
+    """Uma máquina da turma. O que foi de conexões já fechadas conta em `gone`."""
 
     key: str
-    name: str = ""
+    first: str = ""  # a primeira mensagem que ela enviou, ou o nome que pediu depois
     last: str = ""
     live: list[Client] = field(default_factory=list)
     gone: tuple[int, int] = (0, 0)  # mensagens, bytes
+    refused: int = 0  # conexões
+
+    @property
+    def name(self) -> str:
+        """O nome com que aparece; os dois, se duas pessoas conversam da mesma máquina."""
+        together = dict.fromkeys(name for client in self.live if (name := _name(client)))
+        return ", ".join(together) if len(together) > 1 else self.first
 
     @property
     def messages(self) -> int:
@@ -53,7 +59,7 @@ class Machine:
     def hear(self, client: Client) -> None:
         """Guarda o que ela disse, já seguro para mostrar."""
         if client.messages:
-            self.name = self.name or _name(client)
+            self.first = _asked_name(client) or self.first or _name(client)
             self.last = _label(client.last)
 
 
@@ -113,7 +119,7 @@ class Roster:
     def _rows(self, entries: Iterable[Entry]) -> Iterable[list[object]]:
         for entry in entries:
             client, (host, port) = entry.client, entry.address
-            machine = self._machines.get(self._key(entry.address))
+            machine = self._machines.get(self.key(entry.address))
             name = machine.name if machine else _name(client) if client else ""
             counts: list[object] = [client.messages, client.bytes] if client else ["", ""]
             last = _label(client.last) if client else ""
@@ -125,18 +131,21 @@ class Roster:
         if len(self._record) < _HOSTS or entry.address[0] in self._record:
             record = self._record.setdefault(entry.address[0], deque(maxlen=_KEPT))
             record.append(entry)
+        if (times := _REFUSED.match(entry.what)) and entry.address[0] in self._machines:
+            self._machines[entry.address[0]].refused += int(times[1] or 1)
         if entry.client is not None and _is_student(entry.client):
             machine = self._find(entry.address)
             machine.hear(entry.client)
             messages, size = machine.gone
             machine.gone = messages + entry.client.messages, size + entry.client.bytes
 
-    def _key(self, address: Address) -> str:
+    def key(self, address: Address) -> str:
+        """A máquina a que um endereço pertence, como em Machine.key."""
         host, port = address
         return f"{host}:{port}" if host in self.own or host.startswith("127.") else host
 
     def _find(self, address: Address) -> Machine:
-        key = self._key(address)
+        key = self.key(address)
         return self._machines.setdefault(key, Machine(key))
 
     def _forget(self) -> None:
@@ -156,13 +165,19 @@ def _is_here(client: Client) -> bool:
 
 
 def _name(client: Client) -> str:
-    return _label(client.first)[:_NAME]
+    """O que o cliente pediu que fosse o nome dele, ou a primeira mensagem que não é só espaços."""
+    return _asked_name(client) or _label(client.first, _NAME) or _label(client.last, _NAME)
+
+
+def _asked_name(client: Client) -> str:
+    asked = _NEW_NAME.match(client.last)
+    return _label(asked[1], _NAME) if asked else ""
 
 
 @lru_cache(maxsize=2048)  # a turma é posta em dia até 20 vezes por segundo
-def _label(data: bytes) -> str:
-    """Uma mensagem numa linha só; o resto de um caractere cortado não aparece."""
-    return printable(data.decode(errors="replace").strip())
+def _label(data: bytes, most: int | None = None) -> str:
+    """Uma mensagem numa linha só, até `most` caracteres do que foi dito."""
+    return printable(data.decode(errors="replace").strip()[:most])
 
 
 def _harmless(cell: object) -> object:

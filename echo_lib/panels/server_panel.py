@@ -8,6 +8,7 @@ from typing import Any
 
 import traitlets
 
+from echo_lib.cell import close_on_rerun
 from echo_lib.errors import Address
 from echo_lib.panels import still
 from echo_lib.panels.assets import script, style
@@ -46,6 +47,7 @@ class ServerPanel(PolledPanel):
                 f"esperava um EchoServer; recebi {server!r}. Escreva "
                 "servidor = EchoServer() e depois ServerPanel(servidor)."
             )
+        close_on_rerun(self.close)
         self._clock = time() - monotonic()  # de Client.since para a hora do relógio
         super().__init__(server)
 
