@@ -43,8 +43,9 @@ class Machine:
     @property
     def name(self) -> str:
         """O nome com que aparece; os dois, se duas pessoas conversam da mesma máquina."""
-        together = dict.fromkeys(name for client in self.live if (name := _name(client)))
-        return ", ".join(together) if len(together) > 1 else self.first
+        together = {name for client in self.live if (name := _name(client))}
+        first_first = sorted(together, key=lambda name: (name != self.first, name))
+        return ", ".join(first_first) if len(together) > 1 else self.first
 
     @property
     def messages(self) -> int:

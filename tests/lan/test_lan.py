@@ -171,10 +171,12 @@ def test_class_panel_shows_each_machine_and_disconnects_one(lan, terminal):
             if name == "Ana":  # o nome é o da primeira mensagem que o painel viu
                 assert desk.run(f"print({HEARD})") == "True\n"
         assert desk.run(f"print({FOUR})\n{NAMES}") == (
-            "True\n[('10.77.0.2', 'Ana', 2), ('10.77.0.3', 'Bia', 1), ('10.77.0.4', 'Caio', 1)]\n"
+            "True\n[('10.77.0.2', 'Ana, outra', 2), ('10.77.0.3', 'Bia', 1), "
+            "('10.77.0.4', 'Caio', 1)]\n"
         )
         assert (
-            desk.run("print(panel.disconnect('10.77.0.2'))") == "Desconectado: Ana (10.77.0.2).\n"
+            desk.run("print(panel.disconnect('10.77.0.2'))")
+            == "Desconectado: Ana, outra (10.77.0.2).\n"
         )
         assert desk.run("print(shown(lambda: panel.totals[:2] == [2, 2]))") == "True\n"
         children[0].sendline("ainda?")
