@@ -228,10 +228,16 @@ _NOTHING_CAME = (
     "o outro lado ainda não enviou (recv), ou ninguém se conectou (accept).",
     "envie, ou conecte, do outro lado e execute de novo.",
 )
+_NO_ECHO = (
+    "o tempo acabou, e o eco não chegou{onde}.",
+    "o servidor está em pausa, preso a outro cliente, ou travado.",
+    "veja se ele responde a mais alguém e conecte de novo: esta conversa foi encerrada.",
+)
 _NUMBERS = re.compile(r"[0-9.]+")
 _BLANK = "\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0"  # letras que nada desenham
 _JOINER = "\u200d"  # une emojis compostos; é invisível, mas inofensivo
-_WAITING = re.compile(r"\.(recv|accept)\(|_left\(")  # ou o prazo de EchoClient, entre dois recv
+_WAITING = re.compile(r"\.(recv|accept)\(")
+_ECHO_CLIENT = re.compile(r"recv\(self\.buffer_size\)|_left\(deadline\)")  # o de client.py
 
 
 def explain(
@@ -390,12 +396,14 @@ def _texts(exc: BaseException, name: str, line: str) -> Texts | None:
     """Escolhe os três textos: o que houve, a causa, o remédio."""
     if isinstance(exc, socket.gaierror) and not name:
         return BAD_PORT
-    if (
-        isinstance(exc, TimeoutError)
-        and exc.errno is None
-        and _WAITING.search(line or last_lines(exc))
-    ):
-        return _NOTHING_CAME
+    if isinstance(exc, TimeoutError) and exc.errno is None:
+        where = line or last_lines(exc)
+        if "getaddrinfo" in where:  # o prazo que o kit dá à tradução de um nome
+            return _BY_NAME["EAI_AGAIN"]
+        if _ECHO_CLIENT.search(where):
+            return _NO_ECHO
+        if _WAITING.search(where):
+            return _NOTHING_CAME
     return explained(exc, line) or _BY_NAME.get(name)
 
 

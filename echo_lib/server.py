@@ -646,9 +646,7 @@ def _way_out(error: Exception, address: Address) -> str:
         free = next_free_port(address[0], address[1])
     except OSError:  # daqui até 65535, nenhuma
         return f"{who}Deixe o sistema escolher uma porta livre: port=0."
-    host = "" if address[0] == "127.0.0.1" else f'"{address[0]}", '
-    server = f"EchoServer({host}port={free})"
-    return f"{who}Porta livre mais próxima: {server}. Ou deixe o sistema: port=0."
+    return f"{who}Porta livre mais próxima: {free} (port={free}). Ou deixe o sistema: port=0."
 
 
 _starting = threading.Lock()

@@ -148,7 +148,7 @@ def test_refusal_shows_how_far_it_went_and_the_explanation(page):
     [
         (b"", "O servidor fechou a conexão depois de devolver 0 de 3 bytes."),
         (b"\x1b[2", "Esperava o eco b'abc', recebi b'\\x1b[2'."),
-        (None, "O tempo acabou, e o que se esperava não chegou."),
+        (None, "O tempo acabou, e o eco não chegou."),
     ],
 )
 def test_conversation_lost_midway_says_why_keeps_the_text_and_can_connect_again(
@@ -166,7 +166,8 @@ def test_conversation_lost_midway_says_why_keeps_the_text_and_can_connect_again(
             assert page.do("nada") == notice
     panel = page.panel
     assert (panel.state, panel.unsent) == ("desconectado", "abc")
-    assert page.calls() == ["s.sendall(mensagem.encode())", "s.recv(1024)", "s.close()"]
+    calls = ["mensagem.encode()", "s.sendall(mensagem.encode())", "s.recv(1024)", "s.close()"]
+    assert page.calls() == calls
     assert page.connect(server.address).startswith("Conectado a ")
     assert page.send("abc") == "O eco voltou inteiro."
     panel.close()

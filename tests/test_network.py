@@ -222,5 +222,5 @@ echo 65000 65535 > ip_local_port_range; echo {first} > ip_unprivileged_port_star
     shell = f"{lock}exec {drop} {shlex.quote(sys.executable)} -c {RESERVED}"
     command = [need("unshare"), "--map-root-user", "--net", "sh", "-ec", shell]
     done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT)
-    way_out = rf"Porta livre mais próxima: EchoServer\(port={free}\)"
+    way_out = rf"Porta livre mais próxima: {free} \(port={free}\)"
     assert re.search(rf"^{free}\n.*{way_out}", done.stdout, re.DOTALL), done

@@ -246,7 +246,7 @@ def test_way_out_of_a_busy_port_keeps_the_host():
     with socket.create_server(("0.0.0.0", 0)) as other, pytest.raises(OSError) as caught:
         EchoServer("0.0.0.0", other.getsockname()[1]).start()
     way_out = caught.value.__notes__[-1]
-    free = int(way_out.split('EchoServer("0.0.0.0", port=')[1].split(")")[0])
+    free = int(way_out.split("(port=")[1].split(")")[0])
     with EchoServer("0.0.0.0", port=free) as server:
         assert server.address == ("0.0.0.0", free)
 
@@ -267,7 +267,7 @@ def test_port_of_another_process_gives_an_error_that_names_it(tries, monkeypatch
             assert way_out.endswith("Deixe o sistema escolher uma porta livre: port=0.")
         else:
             assert way_out.endswith(". Ou deixe o sistema: port=0.")
-            free = int(way_out.split("EchoServer(port=")[1].split(")")[0])
+            free = int(way_out.split("(port=")[1].split(")")[0])
             with EchoServer(port=free) as server:
                 assert server.address == (HERE, free)
         holder.communicate("\n", TIMEOUT)

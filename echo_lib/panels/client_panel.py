@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from time import perf_counter
 from typing import Any
 
@@ -29,6 +29,8 @@ _KEPT = 100  # entradas do histórico
 _SHOWN_BYTES = 32  # bytes mostrados de cada chamada
 _SHOWN_TEXT = 200  # caracteres mostrados de cada mensagem
 _SHOWN_STEPS = 12  # passos mostrados de cada mensagem
+
+Step = dict[str, str]  # uma linha do histórico: a chamada, o resultado e o tempo
 
 
 class ClientPanel(anywidget.AnyWidget):
@@ -213,15 +215,16 @@ class ClientPanel(anywidget.AnyWidget):
             return self._say("Uma mensagem vazia não tem bytes: nada viajaria. Escreva algo.")
         self._say("Enviando…", "enviando")
         self.unsent = ""
+        steps = []
         try:
-            encoding = _timed("mensagem.encode()", lambda: _bytes(text.encode()))
+            steps.append(_timed("mensagem.encode()", lambda: _bytes(text.encode())))
             echo = client.send(text)
         except (OSError, UnicodeError) as error:
             self._keep(text)
-            return self._fail(text, error)
+            return self._fail(text, error, steps)
         data = echo.encode()
         decoding = _timed("dados.decode()", lambda: f"{_text(data.decode())} ({_bytes(data)})")
-        steps = [encoding, *self._steps(), decoding]
+        steps += [*self._steps(), decoding]
         self._log(text, steps, "O eco voltou inteiro.", "conectado")
 
     def _disconnect(self, title: str = "Desconectar") -> None:
@@ -230,7 +233,7 @@ class ClientPanel(anywidget.AnyWidget):
         self._client.close()
         self._log(title, self._steps(), "Conversa encerrada.", "desconectado")
 
-    def _steps(self) -> list[dict[str, str]]:
+    def _steps(self) -> list[Step]:
         """As chamadas desta thread que ainda não foram ao histórico; o rastro pode ter outras."""
         new = self.trace.events(after=self._seen)
         self._seen = max((event.number for event in new), default=self._seen)
@@ -240,16 +243,15 @@ class ClientPanel(anywidget.AnyWidget):
         """Guarda a mensagem que não foi; meio emoji não cabe no JSON que vai à página."""
         self.unsent = text.encode(errors="replace").decode()
 
-    def _fail(self, title: str, error: Exception) -> None:
+    def _fail(self, title: str, error: Exception, before: Sequence[Step] = ()) -> None:
         """Põe no histórico até onde se chegou e por que parou."""
         connected = self._client is not None and self._client.connected
         state = "conectado" if connected else "desconectado"
         said = str(explain(error, (self.host, self.port)) or error).splitlines()
-        self._log(title, self._steps(), _sentence(error), state, error=said)
+        steps = [*before, *self._steps()]
+        self._log(title, steps, _sentence(error), state, error=said)
 
-    def _log(
-        self, title: str, steps: list[dict[str, str]], notice: str, state: str, **more: Any
-    ) -> None:
+    def _log(self, title: str, steps: list[Step], notice: str, state: str, **more: Any) -> None:
         entry = {"title": _text(title), "steps": _shorten(steps), **more}
         with self.hold_sync():  # uma só mensagem à página
             self.history = [*self.history, entry][-_KEPT:]
@@ -261,7 +263,7 @@ class ClientPanel(anywidget.AnyWidget):
             self.state = state or self.state
 
 
-def _step(event: Event) -> dict[str, str]:
+def _step(event: Event) -> Step:
     """Uma chamada de socket como linha do histórico."""
     argument = "mensagem.encode()" if event.call == "sendall" else event.argument
     call = f"s.{event.call}({'' if argument is None else argument})"
@@ -274,7 +276,7 @@ def _step(event: Event) -> dict[str, str]:
     return {"call": call, "result": result, "time": _milliseconds(event.duration)}
 
 
-def _timed(call: str, function: Callable[[], str]) -> dict[str, str]:
+def _timed(call: str, function: Callable[[], str]) -> Step:
     """Um passo que não é de socket, com o tempo que levou."""
     start = perf_counter()
     result = function()
@@ -298,7 +300,7 @@ def _text(text: str) -> str:
     return printable(text[:_SHOWN_TEXT]) + (" …" if len(text) > _SHOWN_TEXT else "")
 
 
-def _shorten(steps: list[dict[str, str]]) -> list[dict[str, str]]:
+def _shorten(steps: list[Step]) -> list[Step]:
     """Corta o meio de um passo a passo comprido, dizendo quanto cortou."""
     if len(steps) <= _SHOWN_STEPS:
         return steps
