@@ -24,6 +24,7 @@ import json
 import os
 import re
 import secrets
+import shlex
 import shutil
 import signal
 import socket
@@ -45,8 +46,7 @@ FIRST = "00_comece_aqui.ipynb"
 NEEDED = ("pyproject.toml", "constraints.txt", "echo_lib", "share", "notebooks/" + FIRST)
 ROOT = hasattr(os, "geteuid") and os.geteuid() == 0
 LAB = {"ip": "127.0.0.1", "allow_root": ROOT, "answer_yes": True}
-if os.name != "nt":  # num shell de login, o sistema trocaria o PATH, e com ele o Python
-    LAB["terminado_settings"] = {"shell_command": [os.environ.get("SHELL", "sh")]}
+SHELL = os.environ.get("SHELL", "sh")
 
 REMEDIES = {  # o que procurar num erro: o que dizer a quem o recebeu
     r"No space left|Errno 28\b|WinError 112\b": "O disco está cheio: libere 1 GB e tente de novo.",
@@ -223,13 +223,32 @@ def check_port(args: list) -> None:
                 )
 
 
+def shell_command(config: Path) -> list:
+    """O shell dos terminais, em que `python` é o da .venv, mesmo com conda ou pyenv.
+
+    Eles se põem na frente no .bashrc ou no .zshrc, e por isso o PATH se arruma depois.
+    """
+    home = os.environ.get("ZDOTDIR", "$HOME")
+    path = f"export PATH={shlex.quote(str(PYTHON.parent))}:$PATH\n"
+    (config / "bashrc").write_text("test -f ~/.bashrc && . ~/.bashrc\n" + path)
+    (config / ".zshenv").write_text(f'test -f "{home}/.zshenv" && . "{home}/.zshenv"\n')
+    (config / ".zshrc").write_text(
+        f'ZDOTDIR="{home}"; test -f "{home}/.zshrc" && . "{home}/.zshrc"\n{path}'
+    )
+    # Não um shell de login, em que o sistema trocaria o PATH.
+    return [SHELL, "--rcfile", str(config / "bashrc")] if SHELL.endswith("bash") else [SHELL]
+
+
 def lab_variables(runtime: str) -> dict:
     """As variáveis que separam este JupyterLab de outros e põem o Python da .venv na frente."""
     config = VENV / "etc" / "jupyter"
+    if os.name != "nt":
+        LAB["terminado_settings"] = {"shell_command": shell_command(config)}
     # Num arquivo, e não em argumentos, para que valham os de quem chama.
     (config / "jupyter_server_config.json").write_text(json.dumps({"ServerApp": LAB}))
     return dict(
         os.environ,
+        ZDOTDIR=str(config),
         JUPYTER_CONFIG_DIR=str(config),
         JUPYTER_DATA_DIR=str(VENV / "share" / "jupyter"),
         JUPYTER_RUNTIME_DIR=runtime,

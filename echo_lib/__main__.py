@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import sys
 import time
 from collections import Counter
@@ -150,7 +151,12 @@ class _Parser(argparse.ArgumentParser):
         return __doc__ or ""
 
     def error(self, message: str) -> NoReturn:
-        self.exit(2, f"Não entendi o comando.\n\n{__doc__}")
+        lacks = re.search(r"argument (\S+): expected one", message)
+        strange = re.search(r"invalid choice: '(.*?)'|unrecognized arguments: (.*)", message)
+        what = f"Falta o valor de {lacks[1]}." if lacks else "Não entendi o comando."
+        if strange:
+            what = f"Não conheço {printable(strange[1] or strange[2])!r}."
+        self.exit(2, f"{what}\n\n{__doc__}")
 
 
 def _parser() -> argparse.ArgumentParser:

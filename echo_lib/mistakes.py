@@ -222,6 +222,11 @@ _NOT_JOINED = (
     "o + junta duas listas, e de um dos lados está um item.",
     "para pôr um item no fim dela, escreva lista.append(item).",
 )
+_NOT_LOADED = (
+    "o arquivo que o %load pede não está aqui.",
+    "o nome está escrito de outro jeito, ou quem dá a aula guardou as respostas.",
+    "confira o nome; sem as respostas, siga as pistas da verificação.",
+)
 _UNPACKED = (
     "à esquerda do =, ou no for, há mais nomes, ou menos, do que itens no valor.",
     "cada nome fica com um item: o par do accept pede dois, e uma lista, um para cada item; no "
@@ -388,6 +393,7 @@ _BY_TYPE = (
     (UnicodeError, "", _ENCODE),
     (OverflowError, "port", BAD_PORT),
     (ValueError, "has host bits set", _HOST_BITS),
+    (ValueError, "was not found in history, as a file", _NOT_LOADED),
     (ValueError, r"int\(\) with base \d+: b'.*\\x", _NOT_DIGITS),
     (AttributeError, "no attribute '_version'", _NOT_AN_ADDRESS),
     (AttributeError, r"'tuple' object has no attribute '(recv|send|sendall|settimeout)'", _A_PAIR),

@@ -18,7 +18,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.conftest import TIMEOUT
+from tests.conftest import TIMEOUT, need
 
 ROOT = Path(__file__).parents[1]
 INSTALL = 400  # segundos: o prazo da única instalação completa
@@ -237,6 +237,24 @@ def test_a_failed_start_of_jupyterlab_is_told_with_its_exit_code(installed):
     done = run(installed, "aula", "--ServerApp.root_dir=/nada/aqui")
     assert done.returncode == 1
     assert re.search(r"O JupyterLab terminou sem abrir, com o código [1-9]", done.stderr)
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh"])
+def test_terminal_has_the_python_of_the_kit_before_the_one_of_the_profile(
+    shell, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("SHELL", need(shell))
+    kit = runpy.run_path(str(ROOT / "kit.py"))
+    home = tmp_path / "casa"
+    for folder in (home, tmp_path / "etc"):
+        folder.mkdir()
+    (home / f".{shell}rc").write_text(f"PATH={tmp_path}/falso:$PATH; minha=variável\n")
+    command = kit["shell_command"](tmp_path / "etc")
+    env = variables(home / "kit", HOME=str(home), ZDOTDIR=str(tmp_path / "etc"))
+    ask = "echo $minha ${PATH%%:*} $ZDOTDIR"
+    done = subprocess.run([*command, "-i", "-c", ask], env=env, capture_output=True, text=True)
+    kept = home if shell == "zsh" else tmp_path / "etc"  # o do zsh volta a ser o da pessoa
+    assert done.stdout.split() == ["variável", str(kit["PYTHON"].parent), str(kept)]
 
 
 def test_an_installation_stopped_by_ctrl_c_leaves_nothing(small, stuck):

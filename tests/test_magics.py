@@ -40,6 +40,11 @@ def test_errors_of_other_subjects_are_shown_as_always(kernel, before, name):
     assert before[name] == shown(kernel, OTHERS[name]) and NOTE not in before[name]
 
 
+def test_answers_that_are_not_here_are_missed_in_portuguese(kernel, before):
+    traceback, explanation = kernel.run("%load solucoes/99.py").split(NOTE)
+    assert "ValueError" in traceback and "o %load pede não está aqui" in explanation
+
+
 @pytest.mark.parametrize(
     ("code", "error", "text"),
     [

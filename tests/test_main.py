@@ -142,6 +142,20 @@ def test_bad_argument_is_explained(terminal, arguments, text):
     assert finish(terminal("-m", "echo_lib", *arguments), text) == 1
 
 
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (["servidor", "--porta", "5"], "Não conheço '--porta 5'."),
+        (["servidor", "0.0.0.0"], "Não conheço '0.0.0.0'."),
+        (["server"], "Não conheço 'server'."),
+        (["servidor", "--port"], "Falta o valor de --port."),
+        ([], "Não entendi o comando."),
+    ],
+)
+def test_command_that_does_not_exist_says_what_came_and_what_exists(terminal, arguments, text):
+    assert finish(terminal("-m", "echo_lib", *arguments), text, "python -m echo_lib cliente") == 2
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="usa espaços de rede do Linux")
 def test_server_without_network_offers_this_machine(terminal):
     command = ["-rn", sys.executable, "-m", "echo_lib", "servidor", "--host", "0.0.0.0"]

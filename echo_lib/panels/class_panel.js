@@ -23,7 +23,7 @@ function render({ model, el, host: page, signal }) {
   const id = uniqueId();
   const address = element("span", { className: "echo-address" });
   const state = element("span", { className: "echo-state" });
-  const pause = button("Pausar", () => model.send({ command: "pause" }));
+  const pause = button("Pausar o servidor", () => model.send({ command: "pause" }));
   const stop = button("Parar", () => model.send({ command: "stop" }));
   const save = button("Salvar registro (CSV)", () => model.send({ command: "save" }));
   const notice = element("div", { className: "echo-notice", role: "status" });
@@ -72,7 +72,7 @@ function render({ model, el, host: page, signal }) {
     const now = model.get("state");
     const closed = now === "fechado";
     setText(state, `${sign(now)} ${now}`);
-    setText(pause, now === "em pausa" ? "Continuar" : "Pausar");
+    setText(pause, now === "em pausa" ? "Continuar" : "Pausar o servidor");
     if (!closed) agree.checked = false; // abrir de novo pede de novo
     confirm.hidden = !closed;
     pause.hidden = stop.hidden = closed;
@@ -94,7 +94,11 @@ function render({ model, el, host: page, signal }) {
     setText(others, `Se este endereço não servir, tente os outros desta máquina: ${addresses.join(", ")}.`);
   };
 
-  const machineCard = ([key]) => element("li", {}, button("", () => model.send({ command: "select", key })));
+  let asked = false; // só quem acaba de escolher um cartão é levado ao desenho
+  const machineCard = ([key]) => element("li", {}, button("", () => {
+    asked = true;
+    model.send({ command: "select", key });
+  }));
   const showCard = (card, row) => {
     const [key, name, connections, messages, , last, refused] = row;
     const node = card.firstChild;
@@ -137,7 +141,10 @@ function render({ model, el, host: page, signal }) {
     drawing.replaceChildren();
     if (!model.get("diagram")) return;
     const diagram = await page.getWidget(model.get("diagram"));
-    if (!mine.signal.aborted) await diagram.render({ el: drawing, signal: mine.signal });
+    if (mine.signal.aborted) return;
+    await diagram.render({ el: drawing, signal: mine.signal });
+    if (asked) chosen.scrollIntoView({ block: "nearest" });
+    asked = false;
   };
   watch(model, signal, {
     state: showState,

@@ -153,8 +153,16 @@ def test_teacher_notebook_opens_and_shares_nothing_by_itself(lab, page):
     lab.show(page, "professor/painel")
     page.wait_for_function(KERNEL_READY, arg="painel.ipynb")
     page.evaluate("window.jupyterapp.commands.execute('notebook:run-all-cells')")
-    panel = page.get_by_role("region", name="Painel da turma")
-    expect(panel.get_by_text("○ fechado").first).to_be_visible()
+    # A última célula o fecha, e do que ele mostrava nada fica no notebook.
+    expect(page.get_by_text("[4]:")).to_be_visible()
+    expect(page.get_by_role("region", name="Painel da turma")).to_have_count(0)
+    saved = page.evaluate(
+        """async () => {
+          await jupyterapp.commands.execute("docmanager:save");
+          return JSON.stringify(jupyterapp.shell.currentWidget.content.model.toJSON());
+        }"""
+    )
+    assert "ClassPanel(port=61840" in saved and "machines" not in saved
 
 
 def test_jupyterlab_itself_stays_out_of_reach_of_the_network(lab):

@@ -1,7 +1,6 @@
 """Lição 06: servidor.py e cliente.py em dois terminais do JupyterLab, lado a lado."""
 
 import re
-import sys
 
 import psutil
 
@@ -61,11 +60,11 @@ def test_two_terminals_side_by_side_talk(lab, page):
     boxes = [page.locator(f"[id='{t.name}']").bounding_box() for t in (left, right)]
     assert boxes[0]["x"] + boxes[0]["width"] <= boxes[1]["x"] + 10  # um à esquerda do outro
 
-    left.type(f"{sys.executable} servidor.py 127.0.0.1 0")
+    left.type("python3 servidor.py 127.0.0.1 0")
     shown = left.wait("Ctrl+C encerra.")
     port = int(re.search(r"Servidor em 127\.0\.0\.1:(\d+)", shown)[1])
     assert states(port) == {"LISTEN"}
-    right.type(f"{sys.executable} cliente.py 127.0.0.1 {port}")
+    right.type(f"python3 cliente.py 127.0.0.1 {port}")
     right.wait("Digite sair para encerrar.")
     assert states(port) == {"LISTEN", "ESTABLISHED"}
     right.type("olá, ção")
