@@ -48,6 +48,8 @@ ROOT = hasattr(os, "geteuid") and os.geteuid() == 0
 LAB = {"ip": "127.0.0.1", "allow_root": ROOT, "answer_yes": True}
 SHELL = os.environ.get("SHELL", "sh")
 
+PACKAGES = HERE / "pacotes"  # se existe, é dela que se instala, sem rede
+
 REMEDIES = {  # o que procurar num erro: o que dizer a quem o recebeu
     r"No space left|Errno 28\b|WinError 112\b": "O disco está cheio: libere 1 GB e tente de novo.",
     r"Long Path|too long|WinError 206\b": (
@@ -60,11 +62,10 @@ REMEDIES = {  # o que procurar num erro: o que dizer a quem o recebeu
     r"onnection|[Rr]esol|Proxy|SSL|timed out|[Nn]o matching|find a version": (
         "Não consegui baixar os pacotes. Confira a internet, ou use outra rede (a do celular, por\n"
         "exemplo). Se a rede exige um proxy, ponha o endereço dele na variável HTTPS_PROXY.\n"
-        "Sem rede: numa máquina igual a esta, com internet, rode na pasta do kit (no Windows,\n"
-        "com py em vez de python3)\n"
+        "Sem rede: numa máquina com internet, o mesmo sistema e o mesmo Python, rode na pasta do\n"
+        "kit (no Windows, com py em vez de python3)\n"
         "    python3 -m pip download -d pacotes -c constraints.txt hatchling pip .\n"
-        "traga para cá a pasta `pacotes` e tente de novo com as variáveis de ambiente\n"
-        "PIP_NO_INDEX=1 e PIP_FIND_LINKS=pacotes."
+        "traga a pasta `pacotes` para a do kit desta máquina e tente de novo."
     ),
     "": "Mostre estas linhas a quem dá a aula.",
 }
@@ -91,6 +92,8 @@ def pip_install(*args: str) -> None:
     # O pip 25.3 ou mais novo lê a segunda variável ao construir; os outros, a primeira. O caminho
     # é relativo, porque num absoluto os espaços separariam dois.
     variables = {"PIP_CONSTRAINT": "constraints.txt", "PIP_USER": "0"}
+    if PACKAGES.is_dir():
+        variables.update(PIP_NO_INDEX="1", PIP_FIND_LINKS=PACKAGES.name)
     if "--no-build-isolation" not in args:
         variables["PIP_BUILD_CONSTRAINT"] = "constraints.txt"
     # Sem compilar tudo: a maior parte nunca se usa, e o que se usa é compilado na primeira vez.

@@ -275,6 +275,22 @@ def test_a_killed_installation_starts_over_and_without_a_registry_says_what_to_d
     assert not (small / ".venv").exists()
 
 
+def test_packages_brought_in_a_folder_are_installed_without_a_registry(small):
+    project = small / "pyproject.toml"  # só o começo da lista: o caminho é o mesmo, e é curto
+    project.write_text(
+        re.sub(r'"anywidget.*?\n\]', '"psutil>=7"]', project.read_text(), flags=re.S)
+    )
+    download = r"-m pip download -d pacotes -c constraints.txt hatchling pip \."
+    (command,) = re.findall(f"python3 ({download})", (small / "kit.py").read_text())
+    subprocess.run(
+        [sys.executable, *command.split()], cwd=small, check=True, stdout=subprocess.PIPE
+    )
+    run(small, "aula", **OFFLINE)  # sem o JupyterLab, não abre
+    python = small / ".venv/bin/python"
+    subprocess.run([python, "-c", "import echo_lib, psutil"], cwd="/", check=True)
+    assert json.loads((small / ".venv/echo_lib.json").read_text())["python"]
+
+
 def test_a_venv_of_somebody_else_is_left_alone(small):
     (small / ".venv").mkdir()
     (small / ".venv/meu.txt").write_text("meu")
