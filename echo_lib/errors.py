@@ -230,7 +230,7 @@ _NOTHING_CAME = (
 )
 _NO_ECHO = (
     "o tempo acabou, e o eco não chegou{onde}.",
-    "o servidor está em pausa, preso a outro cliente, ou travado.",
+    "o servidor está em pausa, preso a outro cliente, ou travado; ou a rede entre vocês caiu.",
     "veja se ele responde a mais alguém e conecte de novo: esta conversa foi encerrada.",
 )
 _NUMBERS = re.compile(r"[0-9.]+")

@@ -113,7 +113,7 @@ def test_cable_that_does_not_come_back_is_explained_within_the_deadline(two_host
             child.sendline("alguém?")
         where = f"{teacher.address}:{PORT}"
         texts = [
-            f"O que aconteceu: o tempo acabou, e o que se esperava não chegou ({where}).",
+            f"O que aconteceu: o tempo acabou, e o eco não chegou ({where}).",
             "O que fazer: ",
         ]
         assert finish(ready, *texts) == 1
@@ -146,7 +146,7 @@ def test_server_that_changes_address_is_noticed_and_found_at_the_new_one(two_hos
     assert code == 1
     assert f"nenhuma máquina desta rede responde pelo endereço {teacher.address}.\n" in old
     assert "  1. o endereço foi digitado errado, ou a máquina mudou de endereço\n" in old
-    assert finish(client, "o tempo acabou, e o que se esperava não chegou") == 1
+    assert finish(client, "o tempo acabou, e o eco não chegou") == 1
     shown, errors, _ = student.run("-c", SEARCH)
     assert re.fullmatch(rf"Eco de .* 10\.77\.0\.9 {PORT}\n", shown) and errors == ""
     join(student, terminal, "10.77.0.9")
