@@ -190,6 +190,10 @@ def install(old: dict, new: dict) -> None:
         pip_install("--no-deps", "--force-reinstall", "--no-build-isolation", ".")
     else:
         pip_install("hatchling", ".[testes]" if new["testes"] else ".")
+    # Depois de reiniciar o kernel, um erro numa célula do meio também é explicado.
+    config = VENV / "etc" / "ipython" / "ipython_kernel_config.py"
+    config.parent.mkdir(parents=True, exist_ok=True)
+    config.write_text("c.InteractiveShellApp.extensions = ['echo_lib']\n")
 
 
 @contextmanager

@@ -39,12 +39,17 @@ def load(ipython: Any) -> None:
     shown.for_type(Check, _show_check)
     ipython.register_magic_function(lambda line, cell: _rastrear(ipython, line, cell), *_MAGIC)
 
-    # Rodar de novo a célula do %load_ext não deve imprimir um aviso.
-    def forget(result: object) -> None:
-        ipython.extension_manager.loaded.discard("echo_lib")
-        ipython.events.unregister("post_run_cell", forget)
+    # Rodar de novo a célula do %load_ext não deve imprimir um aviso: o IPython esquece que já o
+    # carregou, no fim desta célula ou, carregado com o kernel, no começo da primeira.
+    moments = ("pre_run_cell", "post_run_cell")
 
-    ipython.events.register("post_run_cell", forget)
+    def forget(_: object) -> None:
+        ipython.extension_manager.loaded.discard("echo_lib")
+        for moment in moments:
+            ipython.events.unregister(moment, forget)
+
+    for moment in moments:
+        ipython.events.register(moment, forget)
 
 
 def _rastrear(shell: Any, line: str, cell: str) -> Any:

@@ -23,6 +23,8 @@ from hypothesis import settings
 
 ROOT = Path(__file__).resolve().parent.parent
 HERE = "127.0.0.1"
+# Como num conda ou num JupyterHub, sem o que o kit.py faz todo kernel da .venv dele carregar.
+NO_EXTENSIONS = "--IPKernelApp.extensions=[]"
 TIMEOUT = 20.0  # segundos: nenhuma espera dos testes passa disto
 
 # Quem roda os testes em segundo plano (nohup, &) os deixa surdos a estes sinais, e surdos também
@@ -233,7 +235,14 @@ def kernel_manager(*before: str) -> Any:
 
     where = {"transport": "ipc", "ip": str(Path(tempfile.mkdtemp(), "kernel"))}
     manager = KernelManager(kernel_name="python3", **({} if sys.platform == "win32" else where))
-    launcher = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+    launcher = [
+        sys.executable,
+        "-m",
+        "ipykernel_launcher",
+        NO_EXTENSIONS,
+        "-f",
+        "{connection_file}",
+    ]
     manager.kernel_spec.argv = [*before, *launcher]
     return manager
 
@@ -241,6 +250,11 @@ def kernel_manager(*before: str) -> Any:
 def start_kernel(folder: Path, *before: str) -> tuple[Any, Any]:
     """Um kernel de verdade e o seu cliente, prontos, com esta pasta como a corrente."""
     manager = kernel_manager(*before)
+    return manager, connect(manager, folder)
+
+
+def connect(manager: Any, folder: Path) -> Any:
+    """Inicia o kernel e devolve o seu cliente, pronto."""
     manager.start_kernel(cwd=str(folder))
     client = manager.client()
     client.start_channels()
@@ -249,7 +263,7 @@ def start_kernel(folder: Path, *before: str) -> tuple[Any, Any]:
     except BaseException:
         stop_kernel(manager, client)
         raise
-    return manager, client
+    return client
 
 
 def stop_kernel(manager: Any, client: Any) -> None:

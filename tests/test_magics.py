@@ -2,6 +2,7 @@
 
 import re
 import signal
+import sys
 
 import nbformat
 import pytest
@@ -9,7 +10,15 @@ from nbclient import NotebookClient
 
 from echo_lib import EchoClient, EchoServer, Trace
 from echo_lib.magics import _settle
-from tests.conftest import TIMEOUT
+from tests.conftest import (
+    NO_EXTENSIONS,
+    ROOT,
+    TIMEOUT,
+    Kernel,
+    connect,
+    kernel_manager,
+    stop_kernel,
+)
 
 OTHERS = {
     "arquivo": "open('não existe.txt')",
@@ -33,6 +42,31 @@ def before(kernel):
     assert kernel.run("%load_ext echo_lib") == ""
     assert kernel.run("import socket\ns = socket.socket()") == ""
     return found
+
+
+@pytest.mark.skipif(sys.prefix != str(ROOT / ".venv"), reason="só na .venv que o kit.py monta")
+def test_error_before_any_load_ext_is_explained_in_the_venv_of_the_kit():
+    manager = kernel_manager()
+    manager.kernel_spec.argv.remove(NO_EXTENSIONS)
+    client = connect(manager, ROOT)
+    try:
+        kernel = Kernel(client)
+        assert "execute as células na ordem" in kernel.run("servidor.stop()")
+        assert kernel.run("%load_ext echo_lib") == kernel.run("%load_ext echo_lib") == ""
+        assert kernel.run("servidor.stop()").count(NOTE) == 1
+    finally:
+        stop_kernel(manager, client)
+
+
+@pytest.mark.skipif(sys.prefix != str(ROOT / ".venv"), reason="só na .venv que o kit.py monta")
+def test_load_ext_in_the_very_first_cell_says_nothing_in_the_venv_of_the_kit():
+    manager = kernel_manager()
+    manager.kernel_spec.argv.remove(NO_EXTENSIONS)
+    client = connect(manager, ROOT)
+    try:
+        assert Kernel(client).run("%load_ext echo_lib") == ""
+    finally:
+        stop_kernel(manager, client)
 
 
 @pytest.mark.parametrize("name", OTHERS)
