@@ -44,29 +44,26 @@ def before(kernel):
     return found
 
 
-@pytest.mark.skipif(sys.prefix != str(ROOT / ".venv"), reason="só na .venv que o kit.py monta")
-def test_error_before_any_load_ext_is_explained_in_the_venv_of_the_kit():
+@pytest.fixture
+def automatic():
+    """Um kernel como os que kit.py aula abre: a extensão vem com ele."""
+    if sys.prefix != str(ROOT / ".venv"):
+        pytest.skip("só na .venv que o kit.py monta")
     manager = kernel_manager()
     manager.kernel_spec.argv.remove(NO_EXTENSIONS)
     client = connect(manager, ROOT)
-    try:
-        kernel = Kernel(client)
-        assert "execute as células na ordem" in kernel.run("servidor.stop()")
-        assert kernel.run("%load_ext echo_lib") == kernel.run("%load_ext echo_lib") == ""
-        assert kernel.run("servidor.stop()").count(NOTE) == 1
-    finally:
-        stop_kernel(manager, client)
+    yield Kernel(client)
+    stop_kernel(manager, client)
 
 
-@pytest.mark.skipif(sys.prefix != str(ROOT / ".venv"), reason="só na .venv que o kit.py monta")
-def test_load_ext_in_the_very_first_cell_says_nothing_in_the_venv_of_the_kit():
-    manager = kernel_manager()
-    manager.kernel_spec.argv.remove(NO_EXTENSIONS)
-    client = connect(manager, ROOT)
-    try:
-        assert Kernel(client).run("%load_ext echo_lib") == ""
-    finally:
-        stop_kernel(manager, client)
+def test_error_before_any_load_ext_is_explained_in_the_venv_of_the_kit(automatic):
+    assert "execute as células na ordem" in automatic.run("servidor.stop()")
+    assert automatic.run("%load_ext echo_lib") == automatic.run("%load_ext echo_lib") == ""
+    assert automatic.run("servidor.stop()").count(NOTE) == 1
+
+
+def test_load_ext_in_the_very_first_cell_says_nothing_in_the_venv_of_the_kit(automatic):
+    assert automatic.run("%load_ext echo_lib") == ""
 
 
 @pytest.mark.parametrize("name", OTHERS)
