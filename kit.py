@@ -74,6 +74,11 @@ REMEDIES = {  # o que procurar num erro: o que dizer a quem o recebeu
 def explain(error: str) -> str:
     """O que fazer diante de um erro do sistema ou do pip, e as linhas que contam dele."""
     remedy = next(REMEDIES[pattern] for pattern in REMEDIES if re.search(pattern, error))
+    if PACKAGES.is_dir() and re.search("[Nn]o matching|find a version", error):
+        remedy = (
+            "Só instalei da pasta pacotes, e nela falta o que está abaixo: refaça-a com este\n"
+            "sistema e este Python, ou apague-a para usar a internet."
+        )
     lines = [line for line in error.splitlines() if line.strip()]
     telling = [line for line in lines if "rror" in line or "ERROR" in line]
     return "\n".join([remedy, "", *(telling or lines)[-6:]])
@@ -235,15 +240,21 @@ def shell_command(config: Path) -> list:
 
     Eles se põem na frente no .bashrc ou no .zshrc, e por isso o PATH se arruma depois.
     """
-    home = os.environ.get("ZDOTDIR", "$HOME")
     path = f"export PATH={shlex.quote(str(PYTHON.parent))}:$PATH\n"
     (config / "bashrc").write_text("test -f ~/.bashrc && . ~/.bashrc\n" + path)
-    (config / ".zshenv").write_text(f'test -f "{home}/.zshenv" && . "{home}/.zshenv"\n')
+    (config / ".zshenv").write_text(
+        f"ZDOTDIR={shlex.quote(os.environ.get('ZDOTDIR') or os.path.expanduser('~'))}\n"
+        "test -f $ZDOTDIR/.zshenv && . $ZDOTDIR/.zshenv\n"
+        f"KIT_ZDOTDIR=$ZDOTDIR; ZDOTDIR={shlex.quote(str(config))}\n"
+    )
     (config / ".zshrc").write_text(
-        f'ZDOTDIR="{home}"; test -f "{home}/.zshrc" && . "{home}/.zshrc"\n{path}'
+        "ZDOTDIR=$KIT_ZDOTDIR; unset KIT_ZDOTDIR; HISTFILE=${HISTFILE:+$ZDOTDIR/.zsh_history}\n"
+        f"test -f $ZDOTDIR/.zshrc && . $ZDOTDIR/.zshrc\n{path}"
     )
     # Não um shell de login, em que o sistema trocaria o PATH.
-    return [SHELL, "--rcfile", str(config / "bashrc")] if SHELL.endswith("bash") else [SHELL]
+    if SHELL.endswith("bash"):
+        return [SHELL, "--rcfile", str(config / "bashrc")]
+    return ["env", f"ZDOTDIR={config}", SHELL]
 
 
 def lab_variables(runtime: str) -> dict:
@@ -255,7 +266,6 @@ def lab_variables(runtime: str) -> dict:
     (config / "jupyter_server_config.json").write_text(json.dumps({"ServerApp": LAB}))
     return dict(
         os.environ,
-        ZDOTDIR=str(config),
         JUPYTER_CONFIG_DIR=str(config),
         JUPYTER_DATA_DIR=str(VENV / "share" / "jupyter"),
         JUPYTER_RUNTIME_DIR=runtime,

@@ -27,9 +27,7 @@ from echo_lib.errors import Address, explain, printable
 from echo_lib.network import Announcement, addresses, diagnose
 from echo_lib.server import Client, EchoServer, exposure, is_loopback
 
-_LINES = (
-    50  # linhas mostradas de cada máquina por vez: quem inunda o servidor não esconde os outros
-)
+_LINES = 50  # linhas mostradas de cada máquina por vez: quem inunda não esconde as outras
 _REFRESH = 0.2  # segundos entre duas olhadas no servidor; também o que Ctrl+C espera no Windows
 
 
@@ -126,12 +124,17 @@ class _Report:
                 if entry.client:
                     yield from self._said(entry.client)
                     del self._heard[entry.address]
-                what = "conectou" if entry.what == "entrou" else entry.what
+                what = entry.what
+                if what == "entrou":
+                    what = "conectou"
+                    self._heard.pop(entry.address, None)  # a saída anterior pode não se ter visto
                 host, port = entry.address
                 yield host, f"{host}:{port} {what}." if port else f"{host} {what}."
         self._seen = log[-1].number if log else 0
         for client in clients:
             yield from self._said(client)
+        here = {client.address for client in clients}
+        self._heard = {who: heard for who, heard in self._heard.items() if who in here}
 
     def _said(self, client: Client) -> Iterator[tuple[str, str]]:
         messages, size = self._heard.get(client.address, (0, 0))
@@ -155,7 +158,7 @@ class _Parser(argparse.ArgumentParser):
         strange = re.search(r"invalid choice: '(.*?)'|unrecognized arguments: (.*)", message)
         what = f"Falta o valor de {lacks[1]}." if lacks else "Não entendi o comando."
         if strange:
-            what = f"Não conheço {printable(strange[1] or strange[2])!r}."
+            what = f"Não conheço {printable(strange[strange.lastindex or 0])!r}."
         self.exit(2, f"{what}\n\n{__doc__}")
 
 

@@ -239,22 +239,25 @@ def test_a_failed_start_of_jupyterlab_is_told_with_its_exit_code(installed):
     assert re.search(r"O JupyterLab terminou sem abrir, com o código [1-9]", done.stderr)
 
 
-@pytest.mark.parametrize("shell", ["bash", "zsh"])
+@pytest.mark.parametrize(
+    ("shell", "before"), [("bash", ""), ("zsh", ""), ("zsh", "ZDOTDIR=$HOME/.config/zsh")]
+)
 def test_terminal_has_the_python_of_the_kit_before_the_one_of_the_profile(
-    shell, tmp_path, monkeypatch
+    shell, before, tmp_path, monkeypatch
 ):
-    monkeypatch.setenv("SHELL", need(shell))
+    home, folder = tmp_path / "José da Silva", tmp_path / "etc"
+    profile = home / ".config/zsh" if before else home
+    for new in (profile, folder):
+        new.mkdir(parents=True)
+    (home / ".zshenv").write_text(f"{before}\n")
+    (profile / f".{shell}rc").write_text(f"PATH={tmp_path}/falso:$PATH; minha=variável\n")
+    for name, value in {"SHELL": need(shell), "HOME": str(home), "ZDOTDIR": ""}.items():
+        monkeypatch.setenv(name, value)
     kit = runpy.run_path(str(ROOT / "kit.py"))
-    home = tmp_path / "casa"
-    for folder in (home, tmp_path / "etc"):
-        folder.mkdir()
-    (home / f".{shell}rc").write_text(f"PATH={tmp_path}/falso:$PATH; minha=variável\n")
-    command = kit["shell_command"](tmp_path / "etc")
-    env = variables(home / "kit", HOME=str(home), ZDOTDIR=str(tmp_path / "etc"))
-    ask = "echo $minha ${PATH%%:*} $ZDOTDIR"
-    done = subprocess.run([*command, "-i", "-c", ask], env=env, capture_output=True, text=True)
-    kept = home if shell == "zsh" else tmp_path / "etc"  # o do zsh volta a ser o da pessoa
-    assert done.stdout.split() == ["variável", str(kit["PYTHON"].parent), str(kept)]
+    command = [*kit["shell_command"](folder), "-i", "-c", 'echo "$minha|${PATH%%:*}|$ZDOTDIR"']
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, timeout=TIMEOUT)
+    kept = profile if shell == "zsh" else ""  # o do zsh volta a ser o da pessoa
+    assert done.stdout == f"variável|{kit['PYTHON'].parent}|{kept}\n"
 
 
 def test_an_installation_stopped_by_ctrl_c_leaves_nothing(small, stuck):
@@ -282,13 +285,15 @@ def test_packages_brought_in_a_folder_are_installed_without_a_registry(small):
     )
     download = r"-m pip download -d pacotes -c constraints.txt hatchling pip \."
     (command,) = re.findall(f"python3 ({download})", (small / "kit.py").read_text())
-    subprocess.run(
-        [sys.executable, *command.split()], cwd=small, check=True, stdout=subprocess.PIPE
-    )
+    options = {"check": True, "stdout": subprocess.PIPE, "timeout": INSTALL}
+    subprocess.run([sys.executable, *command.split()], cwd=small, **options)
     run(small, "aula", **OFFLINE)  # sem o JupyterLab, não abre
     python = small / ".venv/bin/python"
-    subprocess.run([python, "-c", "import echo_lib, psutil"], cwd="/", check=True)
+    subprocess.run([python, "-c", "import echo_lib, psutil"], cwd="/", **options)
     assert json.loads((small / ".venv/echo_lib.json").read_text())["python"]
+    project.write_text(project.read_text().replace('"psutil>=7"', '"psutil>=7", "scapy"'))
+    done = run(small, "aula")
+    assert done.returncode == 1 and "apague-a para usar a internet" in done.stderr
 
 
 def test_a_venv_of_somebody_else_is_left_alone(small):

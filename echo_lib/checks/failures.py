@@ -479,10 +479,15 @@ def _counted(
 
 
 def _echoed(learner: Learner) -> int | None:
-    """Quantos bytes os envios que deram certo levaram; None, se o rastro encheu."""
+    """Quantos bytes os sendall que deram certo levaram; None, se o rastro encheu.
+
+    Com send, que leva só uma parte, o que se ecoou de um pedaço é de quem conta.
+    """
     own = learner.own_events()
-    whole = len(own) < isolated.EVENTS
-    return sum(event.size for event in own if event.sends and not event.error) if whole else None
+    sent = [event for event in own if event.sends]
+    if len(own) == isolated.EVENTS or any(event.call != "sendall" for event in sent):
+        return None
+    return sum(event.size for event in sent if not event.error)
 
 
 def _count_hint(learner: Learner, answer: Any) -> str:

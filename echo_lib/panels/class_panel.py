@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import datetime
 from html import escape
 from pathlib import Path
@@ -31,7 +31,7 @@ _SHOWN = 200  # máquinas mostradas
 _SHOWN_LAST = 60  # caracteres mostrados da última mensagem
 _LOOK = 5.0  # segundos entre duas olhadas no endereço desta máquina: o Wi-Fi pode trocá-lo
 _TRACES = 200  # máquinas com rastro guardado
-_CALLS = 1000  # chamadas guardadas de cada uma
+_CALLS = 200  # chamadas guardadas de cada uma
 _SECOND = 1.0  # segundos sobre os quais se contam as mensagens por segundo
 
 
@@ -45,18 +45,22 @@ class ClassTrace(Trace):
     def __init__(self, key: Callable[[Address], str]) -> None:
         super().__init__(_CALLS)
         self._key = key
+        self.live: Collection[str] = ()  # as máquinas que estão conectadas
         self._branches: dict[str, Trace] = {}  # a última que conectou vem no fim
+        self._choosing = threading.Lock()
 
     def of(self, key: str) -> Trace:
-        """O rastro de uma máquina; vazio, se ela não conectou, ou se muitas vieram depois."""
-        return self._branches.get(key) or self._new()
+        """O rastro de uma máquina; vazio, se ela saiu e muitas vieram depois."""
+        with self._choosing:
+            self._branches[key] = branch = self._branches.pop(key, None) or self._new()
+            if len(self._branches) > _TRACES:  # sai a mais antiga das que já se foram
+                gone = (key for key in self._branches if key not in self.live)
+                del self._branches[next(gone, next(iter(self._branches)))]
+            return branch
 
-    def _branch(self, peer: Address) -> Trace:
-        key = self._key(peer)
-        self._branches[key] = branch = self._branches.pop(key, None) or self._new()
-        if len(self._branches) > _TRACES:
-            del self._branches[next(iter(self._branches))]
-        return branch
+    def _branch(self, peer: Address | None) -> Trace:
+        # No macOS, accept pode entregar quem já desistiu, sem endereço.
+        return self.of(self._key(peer)) if peer else self
 
     def _new(self) -> Trace:
         """Um rastro que começa pelas chamadas da escuta, com os números desta."""
@@ -143,6 +147,7 @@ class ClassPanel(PolledPanel):
                 "Se está de acordo, use o botão do painel, ou share(confirmed=True)."
             )
         if not self.server.running:
+            self.trace = ClassTrace(self._roster.key)  # outra escuta, outros desenhos
             with self.trace:
                 self.server.start()
             self._look()
@@ -294,6 +299,7 @@ class ClassPanel(PolledPanel):
         clients, log = server.snapshot()
         self._roster.update(clients, [entry for entry in log if entry.address != server.address])
         machines = self._roster.machines
+        self.trace.live = {machine.key for machine in machines if machine.live}
         messages, size = server.totals
         online = sum(bool(machine.live) for machine in machines)
         return {

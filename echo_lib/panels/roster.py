@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -20,6 +20,8 @@ _GONE = 100  # máquinas que já saíram e continuam à vista
 _KEPT = 500  # acontecimentos guardados de cada endereço: nenhum apaga os dos outros
 _HOSTS = 1000  # endereços com registro
 _NAME = 24  # caracteres de um nome
+_TOGETHER = 3  # nomes mostrados num cartão
+_PEOPLE = 100  # nomes lembrados de quem dividiu uma máquina
 _PROBING = 10.0  # segundos: um diagnóstico acaba antes disso
 # O que uma planilha executaria, no começo da célula ou depois do que ela tome por separador.
 _FORMULA = re.compile(r"(^|[,;|\"])(\s*)(?=[=+\-@＝＋－＠\t\r])")
@@ -34,7 +36,9 @@ class Machine:
     """Uma máquina da turma. O que foi de conexões já fechadas conta em `gone`."""
 
     key: str
-    first: str = ""  # a primeira mensagem que ela enviou, ou o nome que pediu depois
+    first: str = ""  # o nome da primeira pessoa: a primeira mensagem, ou o que ela pediu depois
+    names: dict[Address, str] = field(default_factory=dict)  # o de cada conexão aberta
+    people: set[str] = field(default_factory=set)  # quem já dividiu a máquina com alguém
     last: str = ""
     live: list[Client] = field(default_factory=list)
     gone: tuple[int, int] = (0, 0)  # mensagens, bytes
@@ -42,10 +46,12 @@ class Machine:
 
     @property
     def name(self) -> str:
-        """O nome com que aparece; os dois, se duas pessoas conversam da mesma máquina."""
-        together = {name for client in self.live if (name := _name(client))}
-        first_first = sorted(together, key=lambda name: (name != self.first, name))
-        return ", ".join(first_first) if len(together) > 1 else self.first
+        """O nome com que aparece; o de cada uma, se várias pessoas conversam da mesma máquina."""
+        together = sorted({*self.names.values()}, key=lambda name: (name != self.first, name))
+        if len(together) < 2:
+            return self.first
+        more = f" e mais {len(together) - _TOGETHER}" if len(together) > _TOGETHER else ""
+        return ", ".join(together[:_TOGETHER]) + more
 
     @property
     def messages(self) -> int:
@@ -57,11 +63,27 @@ class Machine:
         """Quantos bytes, ao todo."""
         return self.gone[1] + sum(client.bytes for client in self.live)
 
+    def settle(self) -> None:
+        """Esquece os nomes de quem já se foi, depois de anotar quem estava junto."""
+        here = {client.address for client in self.live}
+        self.names = {address: name for address, name in self.names.items() if address in here}
+        together = {*self.names.values()}
+        if len(together) > 1 and len(self.people) < _PEOPLE:
+            self.people |= together
+
     def hear(self, client: Client) -> None:
         """Guarda o que ela disse, já seguro para mostrar."""
-        if client.messages:
-            self.first = _asked_name(client) or self.first or _name(client)
-            self.last = _label(client.last)
+        if not client.messages:
+            return
+        before, asked = self.names.get(client.address), _asked_name(client)
+        name = asked or before or _name(client)
+        alone = not self.names.keys() - {client.address}
+        if asked and (alone or before == self.first):
+            self.first = asked
+        self.first = self.first or name
+        if name:
+            self.names[client.address] = name
+        self.last = _label(client.last)
 
 
 class Roster:
@@ -75,6 +97,7 @@ class Roster:
         self.own: set[str] = set()
         self._machines: dict[str, Machine] = {}
         self._record: dict[str, deque[Entry]] = {}
+        self._refused: Counter[str] = Counter()  # conexões recusadas de cada endereço com registro
         self._seen = 0  # o número do último acontecimento lido
 
     @property
@@ -98,6 +121,9 @@ class Roster:
             machine = self._find(client.address)
             machine.live.append(client)
             machine.hear(client)
+        for machine in self._machines.values():
+            machine.settle()
+            machine.refused = self._refused[machine.key]
         self._forget()
 
     def save(self, path: Path) -> None:
@@ -120,8 +146,10 @@ class Roster:
     def _rows(self, entries: Iterable[Entry]) -> Iterable[list[object]]:
         for entry in entries:
             client, (host, port) = entry.client, entry.address
-            machine = self._machines.get(self.key(entry.address))
-            name = machine.name if machine else _name(client) if client else ""
+            name = _name(client) if client else ""
+            if machine := self._machines.get(self.key(entry.address)):
+                own = machine.names.get(entry.address, name)
+                name = own if own in machine.people else machine.name
             counts: list[object] = [client.messages, client.bytes] if client else ["", ""]
             last = _label(client.last) if client else ""
             moment = datetime.fromtimestamp(entry.time).isoformat(" ", "seconds")
@@ -132,13 +160,14 @@ class Roster:
         if len(self._record) < _HOSTS or entry.address[0] in self._record:
             record = self._record.setdefault(entry.address[0], deque(maxlen=_KEPT))
             record.append(entry)
-        if (times := _REFUSED.match(entry.what)) and entry.address[0] in self._machines:
-            self._machines[entry.address[0]].refused += int(times[1] or 1)
+            if times := _REFUSED.match(entry.what):
+                self._refused[entry.address[0]] += int(times[1] or 1)
         if entry.client is not None and _is_student(entry.client):
             machine = self._find(entry.address)
             machine.hear(entry.client)
             messages, size = machine.gone
             machine.gone = messages + entry.client.messages, size + entry.client.bytes
+            machine.names.pop(entry.address, None)
 
     def key(self, address: Address) -> str:
         """A máquina a que um endereço pertence, como em Machine.key."""
@@ -177,8 +206,13 @@ def _asked_name(client: Client) -> str:
 
 @lru_cache(maxsize=2048)  # a turma é posta em dia até 20 vezes por segundo
 def _label(data: bytes, most: int | None = None) -> str:
-    """Uma mensagem numa linha só, até `most` caracteres do que foi dito."""
-    return printable(data.decode(errors="replace").strip()[:most])
+    """Uma mensagem numa linha só, com até `most` caracteres, e nenhum escape pela metade."""
+    label = ""
+    for char in data.decode(errors="replace").strip():
+        if most and len(label + printable(char)) > most:
+            break
+        label += printable(char)
+    return label
 
 
 def _harmless(cell: object) -> object:
