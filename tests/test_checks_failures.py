@@ -424,6 +424,17 @@ def count_before_sendall(conn):
     return total
 
 
+def counts_each_piece_after_sending_it_by_parts(conn):
+    total = 0
+    conn.settimeout(1)
+    with suppress(OSError):
+        while rest := (data := conn.recv(65536)):
+            while rest:
+                rest = rest[conn.send(rest) :]
+            total += len(data)
+    return total
+
+
 def guard_only_recv(conn):
     total = 0
     conn.settimeout(1)
@@ -500,7 +511,10 @@ def forget_return(conn):
     survivor(conn)
 
 
-@pytest.mark.parametrize("answer", [survivor, survivor_with_select, catching(OSError)])
+RIGHT = [survivor, survivor_with_select, catching(OSError)]
+
+
+@pytest.mark.parametrize("answer", [*RIGHT, counts_each_piece_after_sending_it_by_parts])
 def test_survivor_is_accepted_in_any_style(answer):
     check = checks.survives(answer)
     assert check.ok, check

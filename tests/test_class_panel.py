@@ -4,6 +4,7 @@ import csv
 import socket
 import threading
 from dataclasses import replace
+from functools import partial
 from time import monotonic
 
 import pytest
@@ -158,13 +159,27 @@ def test_who_talks_without_end_does_not_erase_the_others_from_the_drawing(teachi
         assert teaching.panel.trace.of(teaching.panel.selected).dropped > 4000
 
 
-def test_machines_with_a_trace_are_bounded():
+def test_machines_with_a_trace_are_bounded_and_who_is_here_keeps_its_own():
     trace = ClassTrace(lambda address: address[0])
-    first = trace._branch(("10.0.0.1", 5))
-    assert trace._branch(("10.0.0.1", 6)) is trace.of("10.0.0.1") is first
+    ana, rui = trace._branch(("10.0.0.1", 5)), trace._branch(("10.0.0.2", 5))
+    assert trace._branch(("10.0.0.1", 6)) is trace.of("10.0.0.1") is ana
+    assert trace._branch(None) is trace  # no macOS, accept de quem já desistiu
+    trace.live = {"10.0.0.1"}
     for n in range(300):
         trace._branch((f"10.0.1.{n}", 5))
-    assert trace.of("10.0.0.1") is not first and len(trace._branches) == 200
+    assert len(trace._branches) == 200
+    assert trace.of("10.0.0.1") is ana and trace.of("10.0.0.2") is not rui
+
+
+def test_each_opening_starts_its_own_drawings(teaching):
+    with join(teaching, "Ana"):
+        teaching.wait(lambda panel: teaching.names() == ["Ana"])
+    teaching.panel.stop()
+    teaching.panel.share(confirmed=True)
+    with join(teaching, "Bia"):
+        teaching.wait(lambda panel: teaching.names() == ["Ana", "Bia"])
+        calls = [e.call for e in teaching.panel.trace.of(teaching.panel.machines[1][0]).events()]
+        assert calls[:3] == ["bind", "listen", "accept"]
 
 
 def test_wrong_port_does_not_leave_the_previous_panel_open_to_the_network(kernel):
@@ -312,7 +327,11 @@ def test_roster_counts_by_machine_and_keeps_the_first_name_of_each_person():
         (b"Ana", b"meu nome: Ana", "Ana"),
         (b"   ", b"depois do branco", "depois do branco"),
         (b"  \n", b" ", ""),
-        (b"\x1b[31mVermelho\x1b[0m\x1b[0m", b"", r"\x1b[31mVermelho\x1b[0m\x1b[0m"),
+        (
+            b"\x1b[31mVermelho\x1b[0m\x1b[0m",
+            b"",
+            r"\x1b[31mVermelho\x1b[0m",
+        ),  # o escape não cabe inteiro
         (b"a" * 30, b"", "a" * 24),
     ],
 )
@@ -326,13 +345,43 @@ def test_name_is_what_was_asked_or_the_first_thing_said(first, last, name):
     assert roster.machines[0].name == (name or "oi prof")
 
 
-def test_refusals_of_who_is_here_are_counted():
+def test_names_of_a_pair_are_of_each_one_and_the_card_keeps_the_first():
     roster = Roster()
-    ana = client("10.0.0.2", 5, b"Ana", 1)
-    roster.update([ana], [])
+    machine = partial(client, "10.0.0.2")
+
+    def shown(*clients, gone=()):
+        log = [Entry(n, 1.0, c.address, "saiu", c) for n, c in gone]
+        roster.update(list(clients), log)
+        return roster.machines[0].name
+
+    ana, bia = machine(5, b"teste", 1), machine(6, b"Bia", 1)
+    assert shown(ana, bia) == "teste, Bia"
+    assert shown(replace(ana, last=b"nome: Ana"), bia) == "Ana, Bia"
+    assert shown(replace(ana, last=b"oi"), bia) == "Ana, Bia"
+    bia = replace(bia, last=b"nome: Beatriz")
+    assert shown(replace(ana, last=b"oi"), bia) == "Ana, Beatriz"
+    assert shown(replace(ana, last=b"oi"), gone=[(1, bia)]) == "Ana"
+    assert shown(gone=[(2, ana)]) == "Ana"
+    assert shown(machine(7, b"oi prof", 1)) == "Ana"  # voltou sem dizer o nome
+    crowd = [machine(port, f"nome {port}".encode(), 1) for port in range(10, 42)]
+    assert shown(*crowd) == "nome 10, nome 11, nome 12 e mais 29"
+
+
+def test_record_names_each_one_of_a_pair(tmp_path):
+    roster = Roster()
+    pair = [client("10.0.0.2", 5, b"Ana", 1), client("10.0.0.2", 6, b"Bia", 1)]
+    roster.update(pair, [])
+    roster.update([], [Entry(n, 1.0, c.address, "saiu", c) for n, c in enumerate(pair, 1)])
+    roster.save(tmp_path / "a.csv")
+    text = (tmp_path / "a.csv").read_text("utf-8-sig")
+    assert "10.0.0.2;5;Ana;saiu" in text and "10.0.0.2;6;Bia;saiu" in text
+
+
+def test_refusals_are_counted_even_before_who_was_refused_is_seen():
+    roster = Roster()
     refusals = ["recusado: este endereço já tem 32 clientes", "recusado mais 3 vezes"]
     entries = [Entry(n, 1.0, ("10.0.0.2", 0), what) for n, what in enumerate(refusals, 1)]
-    roster.update([ana], entries)
+    roster.update([client("10.0.0.2", 5, b"Ana", 1)], entries)
     assert roster.machines[0].refused == 4
 
 

@@ -145,12 +145,7 @@ def test_deadline_that_ends_between_two_recv_is_explained_as_one_that_ends_in_re
         (answer(b"x" * 1001), TIMEOUT, EchoError, "não é um servidor de eco"),
         (answer(b"\x1b[2J"), TIMEOUT, EchoError, r"esperava o eco b'x+', recebi b'\\x1b\[2J'\."),
         (listen_only, 0.05, TimeoutError, "o servidor está em pausa, preso a outro cliente"),
-        (
-            drip,
-            0.3,
-            TimeoutError,
-            "o tempo acabou, e o eco não chegou",
-        ),  # o prazo é do send inteiro
+        (drip, 0.3, TimeoutError, "o tempo acabou, e o eco"),  # o prazo é do send inteiro
     ],
 )
 def test_fault_of_the_other_side_is_explained(behave, timeout, error, happened):

@@ -42,7 +42,7 @@ function render({ model, el, host: page, signal }) {
   const how = element("details", { open: true },
     element("summary", { textContent: "O que digitar" }),
     element("table", {}, typing), others,
-    element("p", { textContent: "A primeira mensagem de cada máquina é o nome com que ela aparece. Para trocá-lo, envie “nome: Ana”." }));
+    element("p", { textContent: "A primeira mensagem de quem chega é o nome com que aparece. Para trocá-lo: “nome: Ana”." }));
 
   const totals = element("p", { className: "echo-totals" });
   const list = element("ul", { className: "echo-machines", "aria-label": "Máquinas da turma" });

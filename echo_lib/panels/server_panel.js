@@ -46,7 +46,6 @@ function render({ model, el, signal }) {
     notice, clientsTitle, clients, logTitle, log);
   el.append(root);
 
-
   function clientRow([host, port, since]) {
     const name = `${host}:${port}`;
     const leave = button("Desconectar", () => model.send({ command: "disconnect", host, port }), { "aria-label": `Desconectar ${name}` });

@@ -33,11 +33,15 @@
 
   const activate = (app) => {
     const followed = new WeakSet();
-    app.shell.currentChanged.connect((_, { newValue }) => {
-      if (!newValue?.sessionContext || followed.has(newValue)) return;
-      followed.add(newValue);
-      markTheLost(newValue);
-    });
+    const follow = () => {
+      for (const panel of app.shell.widgets("main"))
+        if (panel.sessionContext && !followed.has(panel)) {
+          followed.add(panel);
+          markTheLost(panel);
+        }
+    };
+    app.shell.currentChanged.connect(follow);
+    app.restored.then(follow);
     const tried = new WeakMap();
     const drawAgain = (node) => {
       const tries = tried.get(node) ?? 0;
