@@ -291,9 +291,14 @@ def test_packages_brought_in_a_folder_are_installed_without_a_registry(small):
     python = small / ".venv/bin/python"
     subprocess.run([python, "-c", "import echo_lib, psutil"], cwd="/", **options)
     assert json.loads((small / ".venv/echo_lib.json").read_text())["python"]
-    project.write_text(project.read_text().replace('"psutil>=7"', '"psutil>=7", "scapy"'))
-    done = run(small, "aula")
-    assert done.returncode == 1 and "apague-a para usar a internet" in done.stderr
+
+
+def test_packages_that_lack_something_are_told_apart_from_a_network_that_fails(tmp_path):
+    explain = runpy.run_path(str(ROOT / "kit.py"))["explain"]
+    said = "ERROR: No matching distribution found for scapy>=2.6"
+    assert "Confira a internet" in explain(said)
+    explain.__globals__["PACKAGES"] = tmp_path
+    assert "apague-a para usar a internet" in explain(said)
 
 
 def test_a_venv_of_somebody_else_is_left_alone(small):

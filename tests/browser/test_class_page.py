@@ -125,24 +125,20 @@ def test_panel_run_again_keeps_one_server_and_the_page_follows(lab, page):
 def test_panel_whose_kernel_ended_says_so_and_no_longer_claims_to_be_open(lab, page):
     notebook, panel = open_panel(lab, page, "semkernel")
     gone = panel.get_by_text("Este painel não está ligado a um kernel: execute a célula de novo.")
-    for end in ("reinicia", "cai", "desliga"):
-        share(panel)
-        expect(gone).to_be_hidden()
-        if end == "cai":
-            notebook.run_code("import os; os._exit(1)")
-            page.get_by_role("dialog").get_by_role("button", name="Ok").click()
-        elif end == "desliga":
-            page.evaluate("() => jupyterapp.commands.execute('docmanager:save')")
-            page.evaluate("() => jupyterapp.shell.currentWidget.sessionContext.shutdown()")
-        else:
-            page.evaluate("() => jupyterapp.shell.currentWidget.sessionContext.restartKernel()")
-        expect(gone).to_be_visible()
-        expect(panel.get_by_text("● aberto")).to_be_hidden()
-        expect(panel.get_by_role("button")).to_have_count(0)
-        if end != "desliga":
-            page.wait_for_function(KERNEL_READY, arg="semkernel.ipynb", polling=100)
-            notebook.run(0)
-            expect(panel.get_by_text("○ fechado")).to_be_visible()
+    share(panel)
+    expect(gone).to_be_hidden()
+    notebook.run_code("import os; os._exit(1)")  # o kernel cai (reiniciado: test_server_page.py)
+    page.get_by_role("dialog").get_by_role("button", name="Ok").click()
+    expect(gone).to_be_visible()
+    expect(panel.get_by_text("● aberto")).to_be_hidden()
+    page.wait_for_function(KERNEL_READY, arg="semkernel.ipynb", polling=100)
+    notebook.run(0)
+    expect(panel.get_by_text("○ fechado")).to_be_visible()
+    share(panel)
+    page.evaluate("() => jupyterapp.commands.execute('docmanager:save')")
+    page.evaluate("() => jupyterapp.shell.currentWidget.sessionContext.shutdown()")
+    expect(gone).to_be_visible()
+    expect(panel.get_by_role("button")).to_have_count(0)
     page.evaluate(CLOSE_TABS)
     lab.show(page, "semkernel")  # no dia seguinte
     expect(gone).to_be_visible()
