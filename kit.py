@@ -316,9 +316,9 @@ def open_address(url: str, args: list) -> None:
 
 
 def run_tests(args: list) -> int:
-    """Roda os testes com o pytest; todos, em seis processos, pois muitos deles só esperam."""
+    """Roda os testes com o pytest; todos, em sete processos, pois muitos deles só esperam."""
     set_up(tests=True)
-    with running(str(PYTHON), "-m", "pytest", *(args or ["-n", "6"]), cwd=HERE) as child:
+    with running(str(PYTHON), "-m", "pytest", *(args or ["-n", "7"]), cwd=HERE) as child:
         return child.wait()
 
 

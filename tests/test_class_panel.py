@@ -188,7 +188,9 @@ def test_wrong_port_does_not_leave_the_previous_panel_open_to_the_network(kernel
     look = "from echo_lib.network import ports; print([u.state for u in ports(porta)])"
     assert "LISTEN" in kernel.run(look, "b")
     assert "ValueError" in kernel.run("ClassPanel(618400)", "a")
-    assert kernel.run(f"import gc; gc.collect(); {look}", "b") == "[]\n"
+    shown = kernel.run(f"import gc; gc.collect(); {look}", "b")
+    # De outro teste, a porta pode ter uma conversa em TIME_WAIT; do __del__, não vem nada.
+    assert "LISTEN" not in shown and shown.count("\n") == 1
 
 
 def test_stop_and_rerun_leave_nothing_behind(teaching):

@@ -148,10 +148,18 @@ def test_panel_whose_kernel_ended_says_so_and_no_longer_claims_to_be_open(lab, p
 def test_teacher_notebook_opens_and_shares_nothing_by_itself(lab, page):
     lab.show(page, "professor/painel")
     page.wait_for_function(KERNEL_READY, arg="painel.ipynb")
-    page.evaluate("window.jupyterapp.commands.execute('notebook:run-all-cells')")
+    page.evaluate(
+        """() => {
+          const notebook = jupyterapp.shell.currentWidget.content;
+          notebook.activeCellIndex = notebook.widgets.length - 1;
+          return jupyterapp.commands.execute("notebook:run-all-above");
+        }"""
+    )
+    panel = page.get_by_role("region", name="Painel da turma")
+    expect(panel.get_by_text("○ fechado")).to_be_visible()
     # A última célula o fecha, e do que ele mostrava nada fica no notebook.
-    expect(page.get_by_text("[4]:")).to_be_visible()
-    expect(page.get_by_role("region", name="Painel da turma")).to_have_count(0)
+    page.evaluate("() => jupyterapp.commands.execute('notebook:run-cell')")
+    expect(panel).to_have_count(0)
     saved = page.evaluate(
         """async () => {
           await jupyterapp.commands.execute("docmanager:save");
