@@ -49,6 +49,12 @@ LAB = {"ip": "127.0.0.1", "allow_root": ROOT, "answer_yes": True}
 SHELL = os.environ.get("SHELL", "sh")
 
 PACKAGES = HERE / "pacotes"  # se existe, é dela que se instala, sem rede
+WITHOUT_NETWORK = (
+    "Sem rede: numa máquina com internet, o mesmo sistema e o mesmo Python, rode na pasta do\n"
+    "kit (no Windows, com py em vez de python3)\n"
+    "    python3 -m pip download -d pacotes -c constraints.txt hatchling pip .\n"
+    "traga a pasta `pacotes` para a do kit desta máquina e tente de novo."
+)
 
 REMEDIES = {  # o que procurar num erro: o que dizer a quem o recebeu
     r"No space left|Errno 28\b|WinError 112\b": "O disco está cheio: libere 1 GB e tente de novo.",
@@ -59,13 +65,16 @@ REMEDIES = {  # o que procurar num erro: o que dizer a quem o recebeu
         "Não posso gravar na pasta do kit. Feche o JupyterLab que estiver aberto; se não bastar,\n"
         "mova a pasta do kit para dentro da sua (Documentos, por exemplo)."
     ),
+    r"CERTIFICATE_VERIFY_FAILED": (
+        "Esta rede troca o certificado dos sites pelo dela, como fazem filtros de escolas; ou a\n"
+        "data desta máquina está errada. Acerte a data; use outra rede (a do celular, por\n"
+        "exemplo); ou peça a quem cuida da rede o arquivo do certificado e ponha o caminho dele\n"
+        "na variável PIP_CERT.\n" + WITHOUT_NETWORK
+    ),
     r"onnection|[Rr]esol|Proxy|SSL|timed out|[Nn]o matching|find a version": (
         "Não consegui baixar os pacotes. Confira a internet, ou use outra rede (a do celular, por\n"
         "exemplo). Se a rede exige um proxy, ponha o endereço dele na variável HTTPS_PROXY.\n"
-        "Sem rede: numa máquina com internet, o mesmo sistema e o mesmo Python, rode na pasta do\n"
-        "kit (no Windows, com py em vez de python3)\n"
-        "    python3 -m pip download -d pacotes -c constraints.txt hatchling pip .\n"
-        "traga a pasta `pacotes` para a do kit desta máquina e tente de novo."
+        + WITHOUT_NETWORK
     ),
     "": "Mostre estas linhas a quem dá a aula.",
 }

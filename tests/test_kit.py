@@ -373,7 +373,7 @@ def test_a_python_that_will_not_do_is_told_what_to_do(small, stub, words):
         ("[WinError 5] Acesso negado: 'C:\\\\kit'", "Não posso gravar"),
         ("does not have Windows Long Path support enabled", "comprido demais"),
         ("Failed to establish a new connection: [Errno 111]", "Não consegui baixar"),
-        ("[SSL: CERTIFICATE_VERIFY_FAILED]", "Não consegui baixar"),
+        ("[SSL: CERTIFICATE_VERIFY_FAILED]", "troca o certificado"),
         ("ERROR: No matching distribution found for anywidget", "Não consegui baixar"),
         ("ERROR: algo nunca visto", "Mostre estas linhas"),
     ],
