@@ -15,6 +15,8 @@ Address = tuple[str, int]
 MOST = 10**9  # o maior limite aceito: segundos, clientes, eventos
 MOST_BYTES = 2**20  # o maior buffer_size aceito: um recv o reserva inteiro
 
+_BEGINS = "O que aconteceu:"
+
 
 @dataclass(frozen=True)
 class Explanation:
@@ -27,7 +29,7 @@ class Explanation:
 
     def __str__(self) -> str:
         lines = [
-            f"O que aconteceu: {self.happened}",
+            f"{_BEGINS} {self.happened}",
             f"Causa provável: {self.cause}",
             f"O que fazer: {self.remedy}",
         ]
@@ -277,11 +279,15 @@ def annotate(exc: BaseException, address: Address | None = None, extra: str = ""
 
     Fonte: docs.python.org/3/library/exceptions.html#BaseException.add_note.
     """
-    explanation = explain(exc, address)
-    if explanation and not getattr(exc, "__notes__", None):
-        exc.add_note(str(explanation))
-        if extra:
-            exc.add_note(extra)
+    explanation, notes = explain(exc, address), getattr(exc, "__notes__", [])
+    if explanation and not any(map(_is_ours, notes)):
+        # O Python 3.13 põe ele mesmo uma nota nos erros de codificação, que nada acrescenta.
+        others = [note for note in notes if not note.endswith("codec failed")]
+        exc.__notes__ = [str(explanation), *filter(None, [extra]), *others]
+
+
+def _is_ours(note: str) -> bool:
+    return note.startswith(_BEGINS)
 
 
 def _valid_host(host: object) -> str:

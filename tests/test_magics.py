@@ -144,7 +144,7 @@ def test_error_in_a_traced_cell_shows_the_line_of_the_student(kernel, before, co
 
 
 def test_syntax_error_and_await_in_a_traced_cell_are_clear(kernel, before):
-    assert "SyntaxError" in kernel.run("%%rastrear\nprint(")
+    assert "incomplete input" in kernel.run("%%rastrear\nprint(")
     assert "with Trace() as rastro" in kernel.run("%%rastrear\nawait algo()")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dis
 import errno
 import socket
 from collections.abc import Callable, Iterator
@@ -112,7 +113,7 @@ def cause(function: Callable[[BaseException], str]) -> Check:
     code = getattr(function, "__code__", None)
     if code and "EADDRINUSE" not in code.co_names:
         systems = set(CODES["EADDRINUSE"])
-        written = {number for number in code.co_consts if number in systems}
+        written = {step.argval for step in dis.get_instructions(code) if step.argval in systems}
         if written and written != systems:
             text = f"{min(written)} só é o código de “em uso” num dos sistemas: "
             return failed(f"{text}errno.EADDRINUSE é o do sistema em que se está.")
