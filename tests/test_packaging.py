@@ -33,10 +33,11 @@ def requirements(*names: str) -> dict[str, Requirement]:
 
 
 def pins() -> dict[str, str]:
-    """As versões de constraints.txt, pelo nome do pacote."""
+    """As versões de constraints.txt para este Python, pelo nome do pacote."""
     lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
-    pairs = [line.split("==") for line in lines if not line.startswith("#")]
-    return {canonicalize_name(name): version for name, version in pairs}
+    parsed = [Requirement(line) for line in lines if not line.startswith("#")]
+    ours = [pin for pin in parsed if not pin.marker or pin.marker.evaluate()]
+    return {canonicalize_name(pin.name): str(pin.specifier).removeprefix("==") for pin in ours}
 
 
 def installed_closure() -> set[str]:
