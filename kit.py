@@ -16,7 +16,7 @@ if sys.version_info < (3, 11):  # noqa: UP036
     sys.exit(
         "O kit precisa do Python 3.11 ou mais novo; o usado agora foi o "
         + sys.version.split()[0]
-        + ".\nInstale um em python.org/downloads e use-o (no Windows: py -3.13 kit.py aula)."
+        + ".\nInstale um em python.org/downloads e use-o (no Windows: py -3.14 kit.py aula)."
     )
 
 import hashlib
@@ -64,6 +64,10 @@ REMEDIES = {  # o que procurar num erro: o que dizer a quem o recebeu
     r"Permission denied|Errno (1|13|30)\]|WinError (5|32)\b": (
         "Não posso gravar na pasta do kit. Feche o JupyterLab que estiver aberto; se não bastar,\n"
         "mova a pasta do kit para dentro da sua (Documentos, por exemplo)."
+    ),
+    r"metadata-generation-failed|[Ff]ailed building wheel|failed-wheel-build": (
+        "Um dos pacotes ainda não vem pronto para este Python, talvez novo demais. Instale também\n"
+        "o 3.14, de python.org/downloads, e use-o (no Windows: py -3.14 kit.py aula)."
     ),
     r"CERTIFICATE_VERIFY_FAILED": (
         "Esta rede troca o certificado dos sites pelo dela, como fazem filtros de escolas; ou a\n"

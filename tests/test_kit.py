@@ -374,6 +374,8 @@ def test_a_python_that_will_not_do_is_told_what_to_do(small, stub, words):
         ("[WinError 5] Acesso negado: 'C:\\\\kit'", "Não posso gravar"),
         ("does not have Windows Long Path support enabled", "comprido demais"),
         ("Failed to establish a new connection: [Errno 111]", "Não consegui baixar"),
+        ("ERROR: Failed building wheel for contourpy", "py -3.14 kit.py aula"),
+        ("error: metadata-generation-failed", "py -3.14 kit.py aula"),
         ("[SSL: CERTIFICATE_VERIFY_FAILED]", "troca o certificado"),
         ("ERROR: No matching distribution found for anywidget", "Não consegui baixar"),
         ("ERROR: algo nunca visto", "Mostre estas linhas"),
