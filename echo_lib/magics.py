@@ -10,6 +10,7 @@ import ast
 import builtins
 import os
 import socket
+import sys
 import textwrap
 from collections.abc import Iterator
 from keyword import iskeyword
@@ -38,6 +39,8 @@ def load(ipython: Any) -> None:
     shown = ipython.display_formatter.ipython_display_formatter
     shown.for_type(Check, _show_check)
     ipython.register_magic_function(lambda line, cell: _rastrear(ipython, line, cell), *_MAGIC)
+
+    ipython.events.register("post_run_cell", _explain_what_never_ran)
 
     # Rodar de novo a célula do %load_ext não deve imprimir um aviso: o IPython esquece que já o
     # carregou, no fim desta célula ou, carregado com o kernel, no começo da primeira.
@@ -137,6 +140,8 @@ def _show(
     tb_offset: int | None = None,
 ) -> None:
     """Mostra o traceback de sempre, com a explicação como nota no fim."""
+    from IPython.core.error import UsageError
+
     annotate(error)
     traceback = _skip_magic(traceback)
     notes = getattr(error, "__notes__", [])
@@ -144,6 +149,16 @@ def _show(
     if notes or isinstance(error, KeyboardInterrupt):
         _cut_library(traceback)
     shell.showtraceback((kind, error, traceback), tb_offset=tb_offset)
+    if isinstance(error, UsageError):  # o IPython mostra deste só a mensagem
+        print(*notes, sep="\n", file=sys.stderr)
+
+
+def _explain_what_never_ran(result: Any) -> None:
+    """De certos erros de sintaxe, como um return solto, o IPython não avisa a `_show`."""
+    error = result.error_before_exec
+    if isinstance(error, SyntaxError) and not hasattr(error, "__notes__"):
+        annotate(error)
+        print(*map(_wrap, getattr(error, "__notes__", [])), sep="\n", file=sys.stderr)
 
 
 def _skip_magic(traceback: TracebackType | None) -> TracebackType | None:

@@ -153,7 +153,7 @@ _WRONG_WAY = (
 _NONE = (
     "o que está antes do ponto é None, que não tem isso.",
     "ele guardou a resposta de algo que nada devolve: connect, bind, listen, sendall, print, "
-    "append, uma função sem return ou uma busca que não achou.",
+    "append (que muda a própria lista), uma função sem return ou uma busca que não achou.",
     "se é de uma função sua, confira o return; se é de connect ou bind, dê uma linha a cada coisa: "
     "s = socket.socket(…), e na seguinte s.connect(…).",
 )
@@ -168,6 +168,11 @@ _A_CLASS = (
     "depois do with está a própria classe, e não um objeto dela.",
     "faltaram os parênteses que a chamam.",
     "escreva, por exemplo, with EchoClient(host, porta) as cliente.",
+)
+_A_MODULE = (
+    "depois do with está um módulo inteiro, e não um socket.",
+    "faltou dizer qual socket.",
+    "escreva with conn, ou crie um ali: with socket.create_connection((host, porta)) as s.",
 )
 _LOCK = (
     "a trava não foi usada como se usa.",
@@ -237,6 +242,17 @@ _NOT_IN_THE_LIST = (
     "uma lista, ou uma captura, não tem o que está depois do ponto.",
     "ele pode ser de cada item dela; das listas são append, remove, sort…",
     "passe por todos com for: for outro in sala, por exemplo, e use o ponto em cada um.",
+)
+_NOT_REMOVED = (
+    "o remove não achou o item: a lista já não o tem.",
+    "ele já foi tirado, por outra thread ou numa volta anterior do laço.",
+    "tire cada um num lugar só do código; ou confira antes, com if conn in sala.",
+)
+_INTERRUPTED = (
+    "a célula foi interrompida, na linha da seta.",
+    "você a parou (■), ou deu Ctrl+C: ela esperava o que não vinha, ou um laço não acabava.",
+    "o que ela já tinha feito continua feito; para recomeçar, execute de novo a célula que abre os "
+    "sockets.",
 )
 _NOT_AN_INDEX = (
     "o que está entre colchetes não é a posição de um item.",
@@ -311,8 +327,8 @@ _NOT_ADDED = (
 )
 _VALUE_CALLED = (
     "um valor foi chamado, como se fosse uma função.",
-    "há parênteses depois de um valor, como em linha.state(), ou o nome de uma função está entre "
-    'aspas, como em target="atender".',
+    "há parênteses depois de um valor, como em linha.state() e with conn(), ou o nome de uma "
+    'função está entre aspas, como em target="atender".',
     "tire os parênteses, ou as aspas.",
 )
 _NOT_A_TYPE = (
@@ -323,14 +339,15 @@ _NOT_A_TYPE = (
 )
 _ARGUMENTS = (
     "à esquerda do = há mais nomes, ou menos, do que itens à direita.",
-    "sys.argv começa pelo nome do programa, que é o item [0].",
+    "sys.argv começa pelo nome do programa, que é o item [0]; numa célula sem %%writefile, é o do "
+    "próprio Jupyter.",
     "diga quais quer: host, porta = sys.argv[1:3].",
 )
 _NOT_A_NUMBER = (
     "int() lê um número escrito em algarismos, e recebeu outro texto.",
     "o texto é um nome, um endereço, ou o argumento vizinho: na linha de comando, sys.argv[0] é o "
     "nome do programa, e os argumentos começam no [1].",
-    "confira o que está entre os parênteses do int.",
+    "confira o que está entre os parênteses do int, e se %%writefile é a primeira linha da célula.",
 )
 _NOT_AN_IP = (
     "o ipaddress só lê endereços escritos em números, e recebeu outro texto.",
@@ -344,10 +361,56 @@ _TEXT_WITHOUT_BITS = (
     "um endereço em texto é uma fila de letras.",
     "deixe a conta com o ipaddress, ou use int(ipaddress.ip_address(endereço)).",
 )
-_SYNTAX = (
-    "o Python não entendeu o que está escrito, e por isso nada executou.",
-    "falta ou sobra um sinal: dois-pontos, parênteses, aspas, o recuo da linha.",
-    "confira essa linha e a de cima.",
+_SYNTAX = "o Python não entendeu o que está escrito, e por isso nada executou."
+_SYNTAX_IN_A_CELL = (
+    "o Python não entendeu o que está escrito, e nada desta célula foi executado: o que ela define "
+    "continua como antes, e é isso que uma verificação vê."
+)
+# Do erro de sintaxe, o que a mensagem diz, a causa e o remédio; vale o primeiro.
+_BY_SYNTAX = (
+    (
+        "expected ':'",
+        "faltam os dois-pontos de um def, if, for, while, with, try, except…",
+        "ponha : no fim dessa linha.",
+    ),
+    (
+        "expected 'except'",
+        "depois do bloco de um try vem um except, ou um finally, com o mesmo recuo do try.",
+        "escreva-o, ou tire o try.",
+    ),
+    (
+        "indent",
+        "o recuo dessa linha não é o esperado: um bloco começa depois de dois-pontos, e todas as "
+        "linhas dele têm o mesmo recuo.",
+        "alinhe-a com as do mesmo bloco; use espaços, quatro de cada vez.",
+    ),
+    (
+        "outside (function|loop)|not properly in loop",
+        "return só existe dentro de um def, e break e continue, dentro de um laço.",
+        "confira o recuo dessa linha; num programa, para mostrar, use print.",
+    ),
+    (
+        "string literal|EOL while scanning",
+        "faltam as aspas que fecham um texto.",
+        "feche-as com as mesmas que o abrem.",
+    ),
+    (
+        "never closed|unmatched|does not match|incomplete input|unexpected EOF",
+        "um parêntese, colchete ou chave foi aberto e não fechado, ou o contrário; ou falta o "
+        "bloco que continua a última linha.",
+        "conte os que abrem e os que fecham, nessa linha e nas de cima.",
+    ),
+    (
+        "cannot assign|meant '=='",
+        "= guarda um valor num nome. Comparar é com ==; e um argumento com nome, como timeout=1, "
+        "fica nos parênteses da chamada, fora dos do par (host, porta).",
+        "veja o que está à esquerda do =, e onde fecha cada parêntese.",
+    ),
+    (
+        "",
+        "falta ou sobra um sinal: vírgula, dois-pontos, parênteses, aspas.",
+        "confira essa linha e a de cima.",
+    ),
 )
 _NOT_CALLED = (
     "aqui está a própria função, e não o que ela devolve.",
@@ -379,6 +442,11 @@ _RECURSION = (
     "para experimentá-la.",
     "chame-a de fora; para repetir, use while ou for.",
 )
+_NOT_FIRST = (
+    "um comando de célula, como %%writefile, não é a primeira linha dela, e nada foi gravado.",
+    "há algo acima dele: um comentário, um import, uma linha em branco com espaços.",
+    "ponha-o na primeira linha; até lá, uma verificação vê o arquivo de antes.",
+)
 _ENCODE = (
     "este texto não pode virar bytes.",
     "ele contém um caractere que a codificação não aceita; num nome de máquina, uma parte vazia "
@@ -409,6 +477,7 @@ _BY_TYPE = (
     ),
     (TypeError, "'(tuple|NoneType)' object does not support the context manager", _NOT_CLOSABLE),
     (TypeError, "'type' object does not support the context manager", _A_CLASS),
+    (TypeError, "'module' object does not support the context manager", _A_MODULE),
     (TypeError, "'bool' object does not support the context|lock' object is not callable", _LOCK),
     (TypeError, "'int' object is not iterable", _NOT_A_RANGE),
     (TypeError, "can only concatenate list", _NOT_JOINED),
@@ -434,6 +503,8 @@ _BY_TYPE = (
     (TypeError, "instances of '(bytes' and 'int|int' and 'bytes)'", _BYTES_FOR_A_NUMBER),
     (TypeError, "for -=?: '(bytes' and 'int|int' and 'bytes)'", _BYTES_FOR_A_NUMBER),
     (ValueError, "negative buffersize in recv", _NEGATIVE_SIZE),
+    (ValueError, r"list.remove\(x\)", _NOT_REMOVED),
+    (KeyboardInterrupt, "", _INTERRUPTED),
     (struct.error, "^(?!unpack requires a buffer)", _PACK),
     ((TypeError, ValueError), r"Struct\(\) argument 1 must|embedded null character", _PACK),
     (TypeError, r"non-iterable \w*[sS]ocket object", _ONE_SOCKET),
@@ -442,7 +513,7 @@ _BY_TYPE = (
     (TypeError, r"for \+=?: 'int' and '(NoneType|bytes)'", _NOT_ADDED),
     (
         TypeError,
-        "'(str|tuple|bool|int|float|bytes|list|dict)' object is not callable",
+        r"'(str|tuple|bool|int|float|bytes|list|dict|\w*[sS]ocket)' object is not callable",
         _VALUE_CALLED,
     ),
     (AttributeError, "'tuple' object has no attribute", _A_TUPLE),
@@ -460,6 +531,7 @@ _BY_TYPE = (
     (EOFError, "EOF when reading a line", _NOBODY_TYPES),
     (SystemExit, "", _LEFT),
     (RecursionError, "", _RECURSION),
+    (Exception, r"^Line magic function .%%\w+. not found", _NOT_FIRST),
     (TypeError, r"missing \d+ required (positional|keyword-only) argument", _TOO_FEW),
     (TypeError, rf"^(?!.*{_TAKES}).* takes .*positional arguments? but \d+ w", _TOO_MANY),
     (TypeError, "unexpected keyword argument", _NO_SUCH_NAME),
@@ -492,8 +564,9 @@ def explained(exc: BaseException, line: str = "") -> Texts | None:
     lines = line or last_lines(exc)
     if isinstance(exc, NameError) and not isinstance(exc, UnboundLocalError):
         return _texts_of_a_name(str(exc)) or (_UNKNOWN_IN_A_PROGRAM if line else _UNKNOWN_NAME)
-    if isinstance(exc, SyntaxError) and line:  # numa célula, o Jupyter já aponta o lugar
-        return _SYNTAX
+    if isinstance(exc, SyntaxError):
+        found = next(texts for said, *texts in _BY_SYNTAX if re.search(said, str(exc)))
+        return _SYNTAX if line else _SYNTAX_IN_A_CELL, found[0], found[1]
     for kind, said, texts in _BY_TYPE:
         if isinstance(exc, kind) and re.search(said, str(exc)):
             return texts

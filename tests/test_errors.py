@@ -306,6 +306,9 @@ def test_wrong_argument_is_explained(scope, call, expected):
         (lambda: [0][next(enumerate("a"))], "i é a posição, e s, o item"),
         (lambda: capture()[0].flags[(0, 1)], "i é a posição, e s, o item"),
         (lambda: [][0], "ou confira antes, com if lista"),
+        (lambda: [].remove(3), "tire cada um num lugar só do código"),
+        (lambda: in_a_with(socket), "faltou dizer qual socket"),
+        (lambda: socket_called(), "como em linha.state() e with conn()"),
         (lambda: ()[1], "ou confira antes, com if lista"),
         (lambda: "FIN" in capture()[0], "um número se compara com =="),
         (lambda: capture()[0].flags in "FIN", "à esquerda vai o que se procura"),
@@ -351,6 +354,11 @@ def error_after_its_except():
 
 def raise_alone():
     raise
+
+
+def socket_called():
+    with socket.socket() as s:
+        s()
 
 
 def name_before_its_value():

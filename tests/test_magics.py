@@ -25,7 +25,6 @@ OTHERS = {
     "divisão": "1 / 0",
     "tipo": "len(5)",
     "função": "def f():\n    return int('x')\nf()",
-    "sintaxe": "print(",
     "encadeada": "try:\n    {}['a']\nexcept KeyError as e:\n    raise ValueError('b') from e",
 }
 NOTE = "O que aconteceu: "
@@ -141,6 +140,33 @@ def test_error_in_a_traced_cell_shows_the_line_of_the_student(kernel, before, co
     text = kernel.run(f"%%rastrear\n{code}")
     assert f"----> {line} {code.splitlines()[-1]}" in text or f"--> {line} " in text, text
     assert error in text and "run_cell_magic" not in text and "echo_lib" not in text
+
+
+@pytest.mark.parametrize(
+    ("code", "explanation"),
+    [
+        ("def atender(conn)\n    pass", "faltam os dois-pontos"),
+        ("try:\n    x = 1\ny = 2", "depois do bloco de um try vem um except"),
+        ("while True:\nx = 1", "o recuo dessa linha não é o esperado"),
+        ("x = 1\n    y = 2", "o recuo dessa linha não é o esperado"),
+        ("return 3", "return só existe dentro de um def"),
+        ("break", "break e continue, dentro de um laço"),
+        ("s.send('oi", "faltam as aspas que fecham um texto"),
+        ("s.recv(1024", "um parêntese, colchete ou chave foi aberto e não fechado"),
+        ("x = (1, 2]", "um parêntese, colchete ou chave foi aberto e não fechado"),
+        ("s.connect((HOST, PORTA, timeout=1))", "fora dos do par (host, porta)"),
+        ("f() = 2", "veja o que está à esquerda do ="),
+        ("x = 1 2", "falta ou sobra um sinal"),
+    ],
+)
+def test_syntax_error_says_what_is_missing_and_that_nothing_ran(kernel, before, code, explanation):
+    text = " ".join(kernel.run(code).split())
+    assert explanation in text and text.count("nada desta célula foi executado") == 1
+
+
+def test_magic_that_is_not_the_first_line_is_explained(kernel, before):
+    text = kernel.run("# meu programa\n%%writefile meu.py\nprint()")
+    assert "não é a primeira linha dela" in text
 
 
 def test_syntax_error_and_await_in_a_traced_cell_are_clear(kernel, before):
