@@ -24,12 +24,15 @@ from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from time import perf_counter
-from typing import Any, BinaryIO, Self
+from typing import TYPE_CHECKING, Any, BinaryIO, Self
 from weakref import WeakKeyDictionary
 
 from echo_lib import trace as tracing
 from echo_lib.errors import Address, explain
 from echo_lib.trace import Event, Trace, TracedSocket
+
+if TYPE_CHECKING:
+    import psutil
 
 TIMEOUT = 3.0  # segundos que o código do aluno tem para cada chamada
 PATIENCE = 5  # prazos ao todo, para quem anda devagar sem parar
@@ -68,11 +71,15 @@ class Learner:
             self._code = _pickled((functions, _sources(functions)))
         except Exception as error:
             self._code = b""
-            which = " ou ".join(_stuck(functions)) or "uma variável"
+            stuck = _stuck(functions)
+            which = " ou ".join(stuck) or "uma variável"
             self._failed = (
-                f"Seu código usa {which}, de fora da função, e isso não passa a outro processo "
-                f"({type(error).__name__}: {error}). Use só os argumentos que a função recebe: "
-                "um socket, um servidor ou uma trava já abertos no notebook não servem."
+                "Seu código usa exit() ou quit(), que encerram o programa inteiro. Para sair da "
+                "função, use return."
+                if {"exit", "quit"} & {*stuck}
+                else f"Seu código usa {which}, de fora da função, e isso não passa a outro "
+                f"processo ({type(error).__name__}: {error}). Use só os argumentos que a função "
+                "recebe: um socket, um servidor ou uma trava já abertos no notebook não servem."
             )
 
     def __enter__(self) -> Self:
@@ -153,7 +160,8 @@ class Learner:
             now, moved = perf_counter(), self._asked("moved")
             if moved is None:  # acabou, ou nem responde
                 return self._early
-            if now - moved > TIMEOUT / 2 or self._worked() - self._before > WORK:
+            assert self._process
+            if now - moved > TIMEOUT / 2 or worked(self._process.pid) - self._before > WORK:
                 break
             with suppress(queue.Empty):
                 return self._next(TIMEOUT)
@@ -161,17 +169,6 @@ class Learner:
         if self._early is None:
             self.where = self._asked("where") or ""
         return self._early
-
-    def _worked(self) -> float:
-        """Quantos segundos de processador o outro processo já teve."""
-        import psutil
-
-        assert self._process
-        with suppress(psutil.Error):  # no Windows, o python de uma .venv abre o verdadeiro
-            first = psutil.Process(self._process.pid)
-            all_of_them = [first, *first.children(recursive=True)]
-            return sum(sum(process.cpu_times()[:2]) for process in all_of_them)
-        return 0.0
 
     def running(self) -> bool:
         """Se a chamada não tinha acabado quando se olhou."""
@@ -232,7 +229,7 @@ class Learner:
         if self._failed:
             return
         assert self._process and self._process.stdin
-        self._before = self._worked()
+        self._before = worked(self._process.pid)
         with suppress(OSError):  # o processo acabou: `result` o dirá
             pickle.dump((what, function, arguments, list(pieces)), self._process.stdin)
             self._process.stdin.flush()
@@ -309,6 +306,27 @@ class Learner:
         assert process.stdin
         with suppress(OSError):
             process.stdin.close()
+
+
+def family(pid: int) -> list[psutil.Process]:
+    """Um processo e os seus: no Windows, o python de uma .venv abre o verdadeiro.
+
+    Erros:
+        psutil.Error: ele já acabou.
+    """
+    import psutil
+
+    first = psutil.Process(pid)
+    return [first, *first.children(recursive=True)]
+
+
+def worked(pid: int) -> float:
+    """Quantos segundos de processador este processo já teve; 0, se acabou."""
+    import psutil
+
+    with suppress(psutil.Error):
+        return sum(sum(process.cpu_times()[:2]) for process in family(pid))
+    return 0.0
 
 
 def _is_report(answer: Any) -> bool:

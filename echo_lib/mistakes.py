@@ -468,7 +468,7 @@ _BY_TYPE = (
     (TypeError, r"concatenate str \(not \"bytes\"\)|can't concat str to bytes", _TEXT_AND_BYTES),
     (TypeError, "expected str instance, bytes found", _TEXT_AND_BYTES),
     (TypeError, r"recv\(\) (takes at least|missing) 1", _NO_SIZE),
-    (TypeError, r"sendall\(\) (takes at least|missing) 1", _NO_DATA),
+    (TypeError, r"sendall(\(\) takes| expected) at least 1|sendall\(\) missing 1", _NO_DATA),
     (AttributeError, "'NoneType' object has no attribute", _NONE),
     (
         AttributeError,
@@ -544,7 +544,7 @@ _BY_TYPE = (
     (UnboundLocalError, "cannot access local variable '(e|ex|exc|err|erro|error)'", _FORGOTTEN),
     (UnboundLocalError, "", _NO_VALUE_YET),
     (RuntimeError, "No active exception to reraise", _NOTHING_TO_RAISE),
-    (TypeError, r"argument after \* must be an iterable, not \w*[sS]ocket", _NOT_A_TUPLE),
+    (TypeError, r"(argument|Value) after \* must be an iterable, not \w*[sS]ocket", _NOT_A_TUPLE),
 )
 _SOCKET_CALL = re.compile(
     r"\.(bind|connect|connect_ex|send|sendall)\(|create_(server|connection)\("
@@ -585,7 +585,7 @@ def _texts_of_a_name(said: str) -> Texts | None:
 
 def _texts_of_an_argument(said: str, lines: str) -> Texts | None:
     """Os textos de um argumento do tipo errado, pelo que o Python diz e pela chamada da linha."""
-    if "interpreted as an integer" in said and "settimeout(" in lines:
+    if re.search("interpreted as an int|must be real number", said) and "settimeout(" in lines:
         return _DEADLINE
     if "interpreted as an integer" in said and "range(" in lines:
         return _NOT_A_COUNT

@@ -17,7 +17,7 @@ from time import monotonic, sleep
 from typing import IO, Any
 
 from echo_lib.errors import Address, explain
-from echo_lib.isolated import NO_WINDOW
+from echo_lib.isolated import NO_WINDOW, WORK, family, worked
 from echo_lib.network import ports, spare_port
 
 HOST = "127.0.0.1"
@@ -47,8 +47,24 @@ class Program:
                 return problem
             if any(row.state == "LISTEN" and row.local[1] == port for row in ports(port)):
                 return ""
+            if other := self._other_port():
+                return f"escuta na porta {other}, e recebeu a {port}: faltou usar sys.argv?"
+            if worked(self._process.pid) > WORK:
+                return f"não escutou na porta {port}: um laço gira sem parar antes disso?"
             sleep(0.02)
         return f"não escutou na porta {port}, a que recebeu: faltou usar sys.argv?"
+
+    def _other_port(self) -> int:
+        """A porta em que ele escuta, se não é a que recebeu; 0, se em nenhuma."""
+        import psutil
+
+        found = []
+        with suppress(psutil.Error):
+            for process in family(self._process.pid):
+                found += [
+                    c.laddr.port for c in process.net_connections("tcp") if c.status == "LISTEN"
+                ]
+        return next((port for port in found if port != self.address[1]), 0)
 
     def failure(self, seconds: float = 0) -> str:
         """Por que ele acabou, ou "" se continua.

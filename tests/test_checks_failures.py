@@ -185,6 +185,14 @@ def in_capitals(error):
     return by_type(error).capitalize()
 
 
+def with_underscores(error):
+    return by_type(error).replace(" ", "_")
+
+
+def asks_the_family_first(error):
+    return "outra" if isinstance(error, OSError) else by_type(error)
+
+
 def every_error_has_errno(error):
     return "em uso" if error.errno == errno.EADDRINUSE else by_type(error)
 
@@ -207,7 +215,9 @@ def test_cause_is_accepted_in_any_style(answer):
         (no_name, "socket.gaierror também é um OSError"),
         (forget_aborted, "No Windows, é assim que chega o cano quebrado"),
         (number_of_this_system, "98 só é o código de “em uso” num dos sistemas"),
-        (in_capitals, "com as letras do enunciado"),
+        (in_capitals, "escreva-a como no enunciado: 'recusada'"),
+        (with_underscores, "escreva-a como no enunciado: 'em uso'"),
+        (asks_the_family_first, "quase todos são OSError, que fica por último"),
         (lambda error: "outra", "um except não o vê"),
         (every_error_has_errno, "Nem toda exceção tem .errno"),
     ],
@@ -334,7 +344,7 @@ def test_patience_is_accepted_in_any_style(answer):
         (lambda h, p, a, t: patient(h, p, a, t, pause=0), "espere um pouco entre uma e outra"),
         (lambda h, p, a, t: patient(h, p, a, t, pause=2), " s: são 0,2 s"),
         (lambda h, p, a, t: patient(h, p, a, t, retry=OSError), "Este erro, não"),
-        (lambda h, p, a, t: None, "veio None, e não uma conexão (faltou o return?)"),
+        (lambda h, p, a, t: None, "Veio None, e não uma conexão (faltou o return?)"),
         (no_timeout, "a conexão não tem nenhum: falta usar prazo"),
         (lambda h, p, a, t: patient(h, p, a, t / 3), "o da conexão é 1,7 s"),
         (

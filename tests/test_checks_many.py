@@ -188,6 +188,14 @@ def never_accepts(listener):
         threading.Event().wait(1)
 
 
+async def main(listener):
+    await asyncio.sleep(0)
+
+
+def coroutine_never_run(listener):
+    main(listener).close()
+
+
 def returns_at_once(listener):
     pass
 
@@ -390,7 +398,8 @@ ONLY_THE_FIRST = "O primeiro, quando fala, recebe"
         (falls_with_the_first_who_falls, "Um cliente caiu de repente"),
         (loops_on_the_end, "O que devolve o recv, depois do fim?"),
         (send_for_sendall, "sendall envia todos"),
-        (lambda listener, parar: None, "Aqui a chamada é servir(escuta), e só"),
+        (lambda listener, parar: None, "também um aviso: servir(escuta, threading.Event())"),
+        (coroutine_never_run, "Chamar uma corrotina não a executa: asyncio.run(…)"),
         (gives_the_listener_to_the_thread, "Quem recebe é conn, e não a escuta"),
         (answers_at_the_end, "a cada recv, um sendall, sem esperar o fim"),
         (drops_the_silent, "o calado continua ali"),
@@ -458,6 +467,15 @@ def without_the_lock(conn, board, lock):
         while data := conn.recv(1024):
             conn.sendall(data)
     finally:
+        board["agora"] -= 1
+
+
+def counts_messages(conn, board, lock):
+    while data := conn.recv(1024):
+        with lock:
+            board["agora"] += 1
+        conn.sendall(data)
+    with lock:
         board["agora"] -= 1
 
 
@@ -616,6 +634,7 @@ def test_counting_with_the_lock_passes(answer):
     [
         (without_the_lock, "Ler, somar e escrever são três passos"),
         (adds_and_forgets, "Nada foi escrito nele"),
+        (counts_messages, "Some 1 uma vez por cliente, antes do laço"),
         (writes_plus_one, "Foi escrito sem ser lido"),
         (adds_to_the_board, 'diga a chave: placar["agora"] += 1'),
         (without_the_lock, "ou acquire(), com os parênteses"),

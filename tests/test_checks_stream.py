@@ -197,7 +197,7 @@ CONNECT = "s = socket.create_connection((host, int(port)), 5)\n"
         ("socket.create_connection((sys.argv[0], int(host)))", "os argumentos começam no [1]"),
         ("def main():\n    " + CONNECT, "chame-a no fim, com main()"),
         (CONNECT + WHOLE + "print(text)", "o programa mostrou 'olá': mostre o que o recv trouxe"),
-        ("socket.create_connection((host, 1), 5)", "nenhum programa escuta nesse endereço"),
+        ("socket.create_connection((host, 1), 5)", "que o programa recebeu, em sys.argv: use-os"),
     ],
 )
 def test_mistake_in_a_program_gets_its_hint(tmp_path, monkeypatch, body, hint):
@@ -342,6 +342,17 @@ DROPS_THE_SILENT = PATIENT.replace("ConnectionError", "OSError").replace(
     "        with", "        conn.settimeout(0.7)\n        with"
 )
 NEVER_CLOSES = PATIENT.replace("with conn", "if conn")
+LISTENS_AGAIN = """import socket, sys
+while True:
+    with socket.create_server((sys.argv[1], int(sys.argv[2]))) as s:
+        conn, addr = s.accept()
+        with conn:
+            try:
+                while dados := conn.recv(1024):
+                    conn.sendall(dados)
+            except ConnectionError:
+                pass
+"""
 IN_A_FUNCTION = "def main():\n" + "".join(f"    {line}\n" for line in SERVER.splitlines())
 
 
@@ -361,7 +372,7 @@ IN_A_FUNCTION = "def main():\n" + "".join(f"    {line}\n" for line in SERVER.spl
         (SERVER.replace("int(sys.argv[2])", "sys.argv[2]"), "vira número com int(porta)"),
         (SERVER.replace("(sys.argv[1]", "sys.argv[1]").replace("]))", "])"), "parênteses duplos"),
         (SERVER.replace("create_server", "create_connection"), "Conectar é do cliente"),
-        (SERVER.replace(") as s:", ") as s"), "confira essa linha e a de cima"),
+        (SERVER.replace(") as s:", ") as s"), "faltam os dois-pontos"),
         (IN_A_FUNCTION, "chame-a no fim, com main()"),
         (PATIENT.replace("        with", "        conn.settimeout(1)\n        with"), "timed out"),
         (DROPS_THE_SILENT, "calar-se não é sair"),
@@ -376,7 +387,9 @@ IN_A_FUNCTION = "def main():\n" + "".join(f"    {line}\n" for line in SERVER.spl
             PATIENT.replace("conn.sendall", "print(dados.decode()); conn.sendall"),
             "O programa falhou: UnicodeDecodeError",
         ),
-        (SERVER.replace("int(sys.argv[2])", "0"), "não escutou na porta"),
+        (SERVER.replace("int(sys.argv[2])", "0"), "faltou usar sys.argv?"),
+        (PATIENT.replace("sendall(dados)", "send(dados)"), "sendall envia todos"),
+        (LISTENS_AGAIN, "A escuta se abre uma vez, antes do laço"),
         (SERVER.replace("sys.argv[1]", "'0.0.0.0'"), "e escuta em 0.0.0.0: use o host"),
         (PATIENT.replace(" as s:\n", " as s:\n    s.settimeout(1)\n"), "falhou: TimeoutError"),
     ],

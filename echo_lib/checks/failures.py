@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dis
 import errno
+import re
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -113,7 +114,8 @@ def cause(function: Callable[[BaseException], str]) -> Check:
     code = getattr(function, "__code__", None)
     if code and "EADDRINUSE" not in code.co_names:
         systems = set(CODES["EADDRINUSE"])
-        written = {step.argval for step in dis.get_instructions(code) if step.argval in systems}
+        steps = [s for s in dis.get_instructions(code) if s.opname.startswith("LOAD_")]
+        written = {step.argval for step in steps if step.argval in systems}
         if written and written != systems:
             text = f"{min(written)} só é o código de “em uso” num dos sistemas: "
             return failed(f"{text}errno.EADDRINUSE é o do sistema em que se está.")
@@ -153,8 +155,8 @@ def _causes() -> Iterator[tuple[BaseException, str, str]]:
 def _cause_hint(error: BaseException, expected: str, answer: Any, detail: str) -> str:
     if answer is None:
         return "Faltou o return neste caso."
-    if isinstance(answer, str) and answer != expected == answer.lower().strip():
-        return "É essa, mas com as letras do enunciado: minúsculas, sem espaços."
+    if isinstance(answer, str) and _letters(answer) == _letters(expected):
+        return f"É essa, mas escreva-a como no enunciado: {expected!r}."
     if "settimeout" in detail:
         return "O prazo do settimeout não tem código: errno é None. O tipo basta."
     if isinstance(error, ConnectionAbortedError):
@@ -175,9 +177,13 @@ def _cause_hint(error: BaseException, expected: str, answer: Any, detail: str) -
     if expected == "outra":
         return "Nem todo OSError é destes, e há erros que nem são OSError."
     return (
-        "O tipo diz quase tudo: isinstance(erro, …). Aqui o erro não é lançado, e um except não o "
-        "vê."
+        "O tipo diz quase tudo: isinstance(erro, …), do mais particular ao mais geral; quase todos "
+        "são OSError, que fica por último. Aqui o erro não é lançado, e um except não o vê."
     )
+
+
+def _letters(answer: str) -> str:
+    return re.sub(r"[\W_]", "", answer.lower())
 
 
 def patient_connect(function: Callable[[str, int, int, float], socket.socket]) -> Check:
@@ -217,7 +223,13 @@ def _using(function: Callable[..., Any]) -> Callable[..., Any]:
 def _server_ready(learner: Learner) -> Check | None:
     answer, error, _ = with_echo(learner, 3, 5.0)
     if error or not isinstance(answer, tuple):
-        return failed(f"Com o servidor já no ar: {error or f'veio {answer}.'}", learner)
+        came = error or f"Veio {answer}."
+        if error and len({event.socket for event in learner.own_events()}) > 1:
+            came = (
+                f"{unexplained(error)} A primeira tentativa conectou, e vieram outras: faltou o "
+                "return?"
+            )
+        return failed(f"O servidor já estava no ar. {came}", learner)
     if answer[1] != 5.0:
         came = (
             f"o da conexão é {in_seconds(answer[1])}" if answer[1] else "a conexão não tem nenhum"
@@ -261,7 +273,7 @@ def _server_late(learner: Learner) -> Check | None:
     elif len({*tries}) < seen:
         hint = "Um socket cujo connect falhou não serve mais: crie um novo a cada tentativa."
     else:
-        hint = f"{seen} foram feitas."
+        hint = f"{seen} foram feitas: use tentativas."
     return failed(f"{what} {hint} {came}", learner)
 
 

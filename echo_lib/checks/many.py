@@ -33,6 +33,8 @@ _MEBIBYTE = bytes(range(256)) * 4096
 _CROWD = 8  # clientes do placar
 _SLOWNESS = 0.05  # segundos que o placar leva para ler, e para escrever
 _NO_ECHO = "A função ecoa o que recebe? Ou espera uma trava que ela mesma guarda?"
+_PER_MESSAGE = "Contou mensagens? Some 1 uma vez por cliente, antes do laço."
+_RETURNED = "Sua função voltou: ela deve atender para sempre."
 _COROUTINE = "async def só cria uma corrotina: escreva def servir(escuta), com asyncio.run dentro."
 _CUT_BY_DEADLINE = (
     "O sendall num socket que não espera, ou cujo prazo acabou, lança um erro no meio e não diz "
@@ -98,15 +100,26 @@ def _served(
         wrong = next(filter(None, map(guests.go_through, steps)), "")
         _, error = learner.result(timeout=_SILENCE)
         if error != NEVER_ENDED:  # devia continuar a atender
-            ended = error or "Sua função voltou: ela deve atender para sempre."
+            ended = error or _RETURNED
             if iscoroutinefunction(function):
                 ended = _COROUTINE
             elif "'parar'" in error:
-                ended = f"{unexplained(error)} Aqui a chamada é servir(escuta), e só."
+                ended = (
+                    f"{unexplained(error)} Aqui a chamada é servir(escuta), e só; o do arquivo "
+                    "pede também um aviso: servir(escuta, threading.Event())."
+                )
+            elif not error and _never_runs_its_coroutine(function):
+                ended = f"{_RETURNED} Chamar uma corrotina não a executa: asyncio.run(…)."
             elif error and _receives_from_the_listener(learner):
                 ended = f"{unexplained(error)} Quem recebe é conn, e não a escuta."
             return failed(f"{wrong.partition('. ')[0]}. {ended}" if wrong else ended, learner)
         return failed(wrong, learner) if wrong else passed(right)
+
+
+def _never_runs_its_coroutine(function: Handler) -> bool:
+    names = getattr(getattr(function, "__code__", None), "co_names", ())
+    called = (getattr(function, "__globals__", {}).get(name) for name in names)
+    return "run" not in names and any(map(iscoroutinefunction, called))
 
 
 def _receives_from_the_listener(learner: Learner) -> bool:
@@ -458,6 +471,8 @@ def _count(function: Handler) -> str:
             hint = "Nada foi escrito nele: + faz a conta, e += também a guarda."
         elif not board.reads:
             hint = "Foi escrito sem ser lido: += 1 soma ao que havia; = 1, e =+ 1, não."
+        elif isinstance(board.now, int) and board.now > _CROWD:
+            hint = _PER_MESSAGE
         what = f"Com {_CROWD} clientes conectados, placar['agora'] é {board.now!r}."
         return house.because(what, hint)
     half = _CROWD // 2
@@ -487,6 +502,8 @@ def _count(function: Handler) -> str:
 
 def _discount_hint(now: Any, expected: int) -> str:
     """Por que o placar não desceu ao que devia."""
+    if isinstance(now, int) and now > _CROWD:
+        return _PER_MESSAGE
     if isinstance(now, int) and now < expected:
         return "O mesmo cliente foi descontado duas vezes?"
     if not expected:

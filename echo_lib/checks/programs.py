@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import socket
 import subprocess
 import sys
 import threading
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from pathlib import Path
 from time import monotonic, sleep
@@ -17,6 +18,7 @@ from typing import Any
 from echo_lib import isolated, network, program
 from echo_lib.checks import peers
 from echo_lib.checks.base import (
+    LOST_BY_SEND,
     MESSAGES,
     Check,
     brief,
@@ -36,6 +38,7 @@ _BEGIN = 15.0  # segundos para um programa começar a escutar
 _LULL = 1.5  # segundos sem cliente nenhum
 _HERE_ONLY, _THE_NETWORK = "só esta máquina", "a rede"
 _ONE_FELL = "ConnectionResetError é de um cliente só: o servidor continua."
+_OPENED_ONCE = "A escuta se abre uma vez, antes do laço, e nele só se repete o accept."
 _PASSING = 30  # clientes que só conectam e fecham, no fim
 _AFTER_SILENCE = b"ainda estou aqui"
 _ENDS = "O programa acabou, sem erro: falta um laço, ou um break ou um exit o encerra?"
@@ -62,7 +65,12 @@ def client_program(path: str) -> Check:
         text = ""
         came = arrived(trace)
         if error:
-            text = f"Com a mensagem {brief(message)}, {error} {_client_hint(error, message, came)}"
+            hint = _client_hint(error, message, came)
+            # A explicação do erro, que não sabe do eco, diria outra coisa.
+            said = unexplained(error) if hint else error
+            text = f"Com a mensagem {brief(message)}, {said} {hint}"
+        elif _drops_send(path):
+            text = LOST_BY_SEND
         elif len([event for event in trace.events() if event.call == "accept"]) < 2:
             hint = _never_called(path) or "Faltou usar o host e a porta?"
             text = f"O programa terminou sem conectar{_on_screen(shown)}. {hint}"
@@ -123,6 +131,19 @@ def _never_called(path: str) -> str:
     return ""
 
 
+def _drops_send(path: str) -> bool:
+    """Se o programa chama send e não olha quantos bytes foram.
+
+    Num socket com prazo, ou que não bloqueia, podem ser só uma parte (send(2)).
+    """
+    try:
+        steps = [*ast.walk(ast.parse(_source(path)))]
+    except SyntaxError:
+        return False
+    calls = [s.value for s in steps if isinstance(s, ast.Expr) and isinstance(s.value, ast.Call)]
+    return any(isinstance(c.func, ast.Attribute) and c.func.attr == "send" for c in calls)
+
+
 def _wait_until_alone(server: EchoServer) -> None:
     """Espera o servidor saber de tudo o que o programa fez.
 
@@ -152,7 +173,9 @@ def _client_hint(error: str, message: str, came: bytes) -> str:
             "O recv cortou uma letra: junte todos os bytes, e só então decode. Se os contou, "
             "compare com len(mensagem.encode()), que não são letras."
         )
-    if error != _NEVER_ENDED:
+    if "ConnectionRefusedError" in error and not came:
+        return "O servidor está no host e na porta que o programa recebeu, em sys.argv: use-os."
+    if error != _NEVER_ENDED and "TimeoutError" not in error:
         return ""
     if not came:
         return "Nada chegou ao servidor: ele espera a resposta antes de enviar?"
@@ -187,12 +210,18 @@ def server_program(path: str) -> Check:
             problem = f"O programa {problem} {_never_called(path)}".strip()
             if "ConnectionRefusedError" in problem:
                 problem = f"{unexplained(problem)} {_NOT_A_SERVER}"
-        elif not (problem := _elsewhere(served.address) or _wrong_service(served, trace)):
+        elif not (
+            problem := _elsewhere(served.address)
+            or _wrong_service(served, trace)
+            or (LOST_BY_SEND if _drops_send(path) else "")
+        ):
             for _ in range(_PASSING):
                 with suppress(OSError):
                     socket.create_connection(served.address, isolated.TIMEOUT).close()
             if died := served.failure(seconds=0.5):
                 problem = f"Depois de alguns clientes, o programa {died} Ele não acaba sozinho."
+            else:
+                problem = _wrong_queue(served, trace)
     if problem:
         return Check(False, problem, tuple(trace.events()))
     return passed("Seu servidor passou: cinco clientes em sequência, um deles caiu de repente.")
@@ -224,7 +253,7 @@ def _wrong_service(served: program.Program, trace: Trace) -> str:
                 peer.connect(served.address)
             except OSError:
                 text = f"Com {what}: a conexão foi recusada."
-                return _with_the_cause(served, text, "")
+                return _with_the_cause(served, text, _OPENED_ONCE)
             for number, data in enumerate(messages):
                 if data == _AFTER_SILENCE:
                     sleep(_LULL)
@@ -239,6 +268,25 @@ def _wrong_service(served: program.Program, trace: Trace) -> str:
             elif wrong := _after_the_end(peer):
                 return f"Com {what}, que terminou de enviar: {wrong}"
     return ""
+
+
+def _wrong_queue(served: program.Program, trace: Trace) -> str:
+    """O que acontece a quem chega enquanto outro é atendido; "" se espera a sua vez."""
+    with suppress(OSError), ExitStack() as stack:
+        first, second = (
+            stack.enter_context(TracedSocket(socket.AF_INET, socket.SOCK_STREAM, trace=trace))
+            for _ in range(2)
+        )
+        for peer in (first, second):
+            peer.settimeout(isolated.TIMEOUT)
+        first.connect(served.address)
+        if peers.exchange(first, b"oi") == b"oi":
+            second.connect(served.address)
+            peers.end(first)
+            if peers.exchange(second, b"oi") == b"oi":
+                peers.end(second)
+                return ""
+    return f"Um cliente chegou enquanto outro era atendido, e não teve a sua vez. {_OPENED_ONCE}"
 
 
 def _after_the_end(peer: socket.socket) -> str:
@@ -326,7 +374,7 @@ def states(function: Callable[[int], list[str]]) -> Check:
         answer = function(port)
         return [s for s in answer if s != "TIME_WAIT"] if isinstance(answer, list) else answer
 
-    given = "a porta do servidor"
+    given, resting = "a porta do servidor", ["LISTEN", "TIME_WAIT"]
     with EchoServer(port=0) as server:
         port = server.address[1]
         if wrong := compare(lasting, {(port,): ["LISTEN"]}, given, _states_hint):
@@ -337,7 +385,22 @@ def states(function: Callable[[int], list[str]]) -> Check:
             wrong = compare(lasting, {(port,): three}, given)
             if wrong and not compare(lambda port: sorted(lasting(port)), {(port,): three}):
                 wrong = replace(wrong, text=f"{wrong.text} São esses: falta a ordem alfabética.")
+        # Fechada a conversa, e esperado o fim dela, sobra o TIME_WAIT.
+        if not wrong and _settled(port, resting):
+            wrong = compare(
+                function, {(port,): resting}, given, lambda *_: "Quero todos, e só eles."
+            )
     return wrong or passed("Certo: sozinho, o servidor só escuta; com um cliente, são três.")
+
+
+def _settled(port: int, states: list[str]) -> bool:
+    """Espera que os estados de uma porta sejam estes; diz se chegaram a ser."""
+    deadline = monotonic() + isolated.TIMEOUT
+    while monotonic() < deadline:
+        if sorted(row.state for row in network.ports(port)) == states:
+            return True
+        sleep(0.02)
+    return False
 
 
 def _states_hint(answer: list[Any], port: int) -> str:

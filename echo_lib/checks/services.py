@@ -28,6 +28,7 @@ from echo_lib.checks.tutorial import (
     OWN_MESSAGE,
     TOO_MUCH,
     answered,
+    gave_up,
     read_it_all,
     served,
     talks_to_another,
@@ -435,6 +436,8 @@ def sends_a_list(function: Callable[[str, int, list[str]], list[str]]) -> Check:
                     came = unexplained(came)
                 hint = own or ("" if error and hint == _LIST else hint)
                 return failed(f"{what}. {came} {hint}", learner)
+            if gave_up(learner):
+                return failed(f"{what}, os textos estão certos. {TOO_MUCH}", learner)
             if not read_it_all(learner, address, "".join(messages)):
                 text = f"{what}, os textos estão certos, mas você não recebeu os ecos inteiros."
                 return failed(text, learner)
@@ -482,7 +485,7 @@ def _list_hint(learner: Learner, messages: list[str], answer: Any, error: str) -
     if answer == messages[:1]:
         return "Faltam ecos: o return está dentro do laço?"
     if answer == messages[-1:]:
-        return "Só veio o último: a lista é criada antes do laço, e não dentro dele."
+        return "Só veio o último. A lista é criada antes do laço? O append fica dentro dele?"
     if isinstance(answer, list) and answer == [*"".join(map(str, answer))] and any(answer):
         return "São letras soltas: += junta à lista cada letra; append põe o texto inteiro."
     match answer:

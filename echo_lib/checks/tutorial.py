@@ -43,6 +43,8 @@ OWN_MESSAGE = (
     "Um servidor respondeu 'OLÁ' a 'olá', e você devolveu 'olá': devolva o que o recv trouxe, e "
     "não a mensagem que enviou."
 )
+_SILENCE = 2.0  # segundos, no máximo, de um cliente calado
+_AFTER_SILENCE = b"e agora?"
 _FIRST_SEND = "Nada chegou ao servidor. Você espera a resposta antes de enviar?"
 
 
@@ -59,6 +61,8 @@ def client(function: Callable[[str, int, str], str]) -> Check:
             answer, error, address = with_echo(learner, message, pieces=pieces)
             reached = arrived(learner.trace)
             if answer == message and reached == message.encode():
+                if gave_up(learner):
+                    return failed(f"O texto está certo. {TOO_MUCH}", learner)
                 if read_it_all(learner, address, message):
                     continue
                 text = (
@@ -86,7 +90,22 @@ def talks_to_another(learner: Learner, sent: str | list[str]) -> Check | None:
     Um fecha no meio do eco de "olá", e outro responde "OLÁ", que em UTF-8 tem igual tamanho.
     """
     data = "olá".encode()
-    if answered(learner, data, data[:1], sent)[1] == NEVER_ENDED:
+    answer, error = answered(learner, data, data[:1], sent)
+    honest: tuple[Any, ...] = (
+        sent,
+        "o",
+        ["o"],
+        "",
+        [""],
+        [],
+    )  # o primeiro engano tem outra pista, adiante
+    if not error and answer not in honest:
+        text = (
+            "Um servidor fechou depois de devolver 1 byte dos 4 de 'olá', e a sua função devolveu "
+            f"{brief(answer)}, como se fosse o eco: aí, lance um erro, como raise ConnectionError."
+        )
+        return failed(text, learner)
+    if error == NEVER_ENDED:
         text = (
             "Um servidor fechou depois de devolver 1 byte dos 4 de 'olá', e o seu laço continuou: "
             "no fim, o recv devolve b'' para sempre. Saia do laço quando vier b''."
@@ -126,6 +145,12 @@ def read_it_all(learner: Learner, address: Any, message: str) -> bool:
     went = [event.argument for event in own if event.call.startswith("connect")]
     whole = any(isinstance(place, tuple) and place[1:2] == address[1:] for place in went)
     return not whole or sum(e.size for e in own if e.receives) >= len(message.encode())
+
+
+def gave_up(learner: Learner) -> bool:
+    """Se o código esperou, até um prazo acabar, o que não vinha."""
+    own = learner.own_events()
+    return any(event.receives and isinstance(event.error, TimeoutError) for event in own)
 
 
 def arrived(trace: Trace) -> bytes:
@@ -207,23 +232,27 @@ def served(trace: Trace) -> tuple[int, bytes]:
 
 
 def server(
-    function: Callable[[socket.socket], Any], answer: Callable[[bytes], bytes] = bytes
+    function: Callable[[socket.socket], Any],
+    answer: Callable[[bytes], bytes] = bytes,
+    patient: bool = True,
 ) -> Check:
     """Verifica a parte do servidor que atende um cliente.
 
     Argumentos:
         function: recebe `conn`, já conectado; deve responder até o cliente fechar, e voltar.
         answer: o que se espera de volta dos bytes enviados (padrão: os mesmos).
+        patient: se deve esperar por quem se cala, sem tomar o fim de um prazo pelo da conversa.
     """
     talk = [message.encode() for message in (*MESSAGES, "sair", "Tchau")]
     cases = [(talk, ()), ([talk[1]], BYTE_BY_BYTE), ([_MEBIBYTE], ())]
 
-    def serve(conn: socket.socket) -> None:
+    def serve(conn: socket.socket) -> float | None:
         value = function(conn)
         if isinstance(value, Generator):
             raise TypeError("com yield, a função nem começa: responda com conn.sendall")
         if isinstance(value, Coroutine):
             raise TypeError("com async def, a função nem começa: use def")
+        return conn.gettimeout()
 
     with Learner(serve) as learner:
         for messages, pieces in cases:
@@ -236,15 +265,38 @@ def server(
                 if received != expected:
                     return wrong_answer(learner, peer, data, expected, received, first=not i)
             peers.end(peer)
-            _, error = learner.result()
+            deadline, error = learner.result()
             if error == NEVER_ENDED:
-                error = "O cliente fechou e o seu laço continua: recv devolve b'' para sempre."
+                error = "O cliente fechou e o seu laço continua: recv devolve b'' para sempre. "
+                error += 'Ele são bytes: compará-lo com "", um texto, nunca dá igual.'
             if error:
                 return failed(error, learner)
             if extra := peers.receive(peer, 1):
                 return failed(f"Depois das respostas, veio mais: {extra!r}…", learner)
+        if (
+            patient
+            and deadline
+            and (wrong := _impatient(learner, deadline, answer(_AFTER_SILENCE)))
+        ):
+            return wrong
     return passed(
         "Seu servidor passou: mensagens curtas, uma comprida, byte a byte, uma enorme, e o fim."
+    )
+
+
+def _impatient(learner: Learner, deadline: float, expected: bytes) -> Check | None:
+    """O que dizer de quem, no prazo dado, desiste de um cliente calado; ou None."""
+    peer = learner.connect()
+    silence = min(1.2 * deadline, _SILENCE)
+    sleep(silence)
+    if peers.exchange(peer, _AFTER_SILENCE) == expected:
+        peers.end(peer)
+        return None
+    learner.result(0.5)
+    learner.where = ""
+    text = f"O cliente ficou {in_seconds(silence)} calado, falou, e não teve resposta: calar-se "
+    return failed(
+        f"{text}não é sair. Quando um prazo acaba, volte ao recv; só b'' é o fim.", learner
     )
 
 
@@ -387,7 +439,7 @@ def _early(learner: Learner, seconds: float) -> str:
 
 def _without_silence(function: Callable[[socket.socket], Any]) -> Check:
     """A parte de quem desiste que não é desistir: ecoar a quem fala."""
-    echoing = server(function)
+    echoing = server(function, patient=False)
     return passed("Seu servidor ecoa, e desiste de quem se cala.") if echoing.ok else echoing
 
 
