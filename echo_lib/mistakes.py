@@ -63,6 +63,11 @@ _OF_THE_SOCKET_MODULE = (
     "faltou dizer de onde ele vem.",
     "escreva o nome do módulo e um ponto antes dele, como em socket.SHUT_WR.",
 )
+_OF_A_SOCKET = (
+    "esse nome é de um método dos sockets, e sozinho não existe.",
+    "faltou dizer de qual socket.",
+    "escreva o socket e um ponto antes dele, como em s.settimeout(1) e conn.recv(1024).",
+)
 _NOT_IMPORTED = (
     "esse módulo não foi importado.",
     "faltou o import dele.",
@@ -241,7 +246,7 @@ _UNPACKED = (
 _NOT_IN_THE_LIST = (
     "uma lista, ou uma captura, não tem o que está depois do ponto.",
     "ele pode ser de cada item dela; das listas são append, remove, sort…",
-    "passe por todos com for: for outro in sala, por exemplo, e use o ponto em cada um.",
+    "passe por todos com for: for item in lista, por exemplo, e use o ponto em cada item.",
 )
 _NOT_REMOVED = (
     "o remove não achou o item: a lista já não o tem.",
@@ -580,6 +585,8 @@ def _texts_of_a_name(said: str) -> Texts | None:
     unknown = re.search("name '(.+?)'", said)
     if unknown and unknown[1] in sys.stdlib_module_names:
         return _NOT_IMPORTED
+    if unknown and callable(getattr(socket.socket, unknown[1], None)):
+        return _OF_A_SOCKET
     return _OF_THE_SOCKET_MODULE if unknown and hasattr(socket, unknown[1]) else None
 
 

@@ -185,6 +185,13 @@ def in_capitals(error):
     return by_type(error).capitalize()
 
 
+class ExitOfANotebook:
+    """O exit do IPython não passa a outro processo: guarda o próprio kernel."""
+
+    def __reduce__(self):
+        raise TypeError("cannot pickle")
+
+
 def with_underscores(error):
     return by_type(error).replace(" ", "_")
 
@@ -200,6 +207,12 @@ def every_error_has_errno(error):
 @pytest.mark.parametrize("answer", [by_type, by_match, numbers_of_every_system, one_number_too])
 def test_cause_is_accepted_in_any_style(answer):
     assert checks.cause(answer).ok, checks.cause(answer)
+
+
+def test_exit_inside_a_function_is_told_what_to_use_instead():
+    space = {"exit": ExitOfANotebook()}
+    exec("def answer(error):\n    exit()", space)
+    assert "Para sair da função, use return" in checks.cause(space["answer"]).text
 
 
 @pytest.mark.parametrize(

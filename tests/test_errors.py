@@ -274,6 +274,7 @@ def test_wrong_argument_is_explained(scope, call, expected):
         (lambda: ask_nobody(), "os parâmetros da função ou, num programa, sys.argv"),
         (lambda: ip_network("192.168.0.5/24"), "passe também strict=False"),
         (lambda: AF_INET, "como em socket.SHUT_WR"),  # noqa: F821
+        (lambda: settimeout(1), "como em s.settimeout(1) e conn.recv(1024)"),  # noqa: F821
         (lambda: struct.pack, "esse módulo não foi importado"),  # noqa: F821
         (lambda: read_only_deadline(), DEADLINE_FORM),
         (lambda: in_a_with(socket.socket), "with EchoClient(host, porta) as cliente"),

@@ -382,7 +382,7 @@ def states(function: Callable[[int], list[str]]) -> Check:
         with EchoClient(*server.address) as client:
             client.send("!")
             three = ["ESTABLISHED"] * 2 + ["LISTEN"]
-            wrong = compare(lasting, {(port,): three}, given)
+            wrong = compare(lasting, {(port,): three}, given, _three_hint)
             if wrong and not compare(lambda port: sorted(lasting(port)), {(port,): three}):
                 wrong = replace(wrong, text=f"{wrong.text} São esses: falta a ordem alfabética.")
         # Fechada a conversa, e esperado o fim dela, sobra o TIME_WAIT.
@@ -391,6 +391,12 @@ def states(function: Callable[[int], list[str]]) -> Check:
                 function, {(port,): resting}, given, lambda *_: "Quero todos, e só eles."
             )
     return wrong or passed("Certo: sozinho, o servidor só escuta; com um cliente, são três.")
+
+
+def _three_hint(answer: list[Any], port: int) -> str:
+    if sorted(answer) == ["ESTABLISHED", "LISTEN"]:
+        return "Cada ponta da conversa é uma linha: sem set(), que tira as repetidas."
+    return "Faltam linhas: o return está dentro do for?" if len(answer) < 2 else ""
 
 
 def _settled(port: int, states: list[str]) -> bool:

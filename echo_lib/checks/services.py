@@ -27,6 +27,7 @@ from echo_lib.checks.base import (
 from echo_lib.checks.tutorial import (
     OWN_MESSAGE,
     TOO_MUCH,
+    WAITED,
     answered,
     gave_up,
     read_it_all,
@@ -418,7 +419,7 @@ def sends_a_list(function: Callable[[str, int, list[str]], list[str]]) -> Check:
         function: recebe host, porta e a lista; devolve a lista dos ecos, "" para a vazia.
     """
     empty = 'Uma mensagem vazia não tem bytes: não espere o eco dela; na lista, ponha "".'
-    piece = "Um recv traz só o que já chegou: junte até ter todos os bytes de cada eco."
+    piece = "Um recv traz só o que já chegou: junte até ter todos os bytes (e não letras) dele."
     cases: list[tuple[list[str], list[int], str]] = [
         (["oi", "tchau"], [], _LIST),
         (["oi", "", "fim"], [], empty),
@@ -437,7 +438,7 @@ def sends_a_list(function: Callable[[str, int, list[str]], list[str]]) -> Check:
                 hint = own or ("" if error and hint == _LIST else hint)
                 return failed(f"{what}. {came} {hint}", learner)
             if gave_up(learner):
-                return failed(f"{what}, os textos estão certos. {TOO_MUCH}", learner)
+                return failed(f"{what}, os textos estão certos. {WAITED}", learner)
             if not read_it_all(learner, address, "".join(messages)):
                 text = f"{what}, os textos estão certos, mas você não recebeu os ecos inteiros."
                 return failed(text, learner)
@@ -482,6 +483,8 @@ def _list_hint(learner: Learner, messages: list[str], answer: Any, error: str) -
         return TOO_MUCH
     if answer is None and not error:
         return "Faltou o return?"
+    if isinstance(answer, list) and answer.count("") > messages.count("") > 0:
+        return 'O "" da mensagem vazia entrou duas vezes: no if, e outra vez depois dele.'
     if answer == messages[:1]:
         return "Faltam ecos: o return está dentro do laço?"
     if answer == messages[-1:]:

@@ -39,6 +39,10 @@ TOO_MUCH = (
     "O eco já tinha chegado inteiro, e você pediu mais: o servidor não fecha antes de você. "
     "Pare quando tiver tantos bytes quantos enviou, e junte os pedaços com +=."
 )
+WAITED = (
+    "Mas você esperou um prazo acabar, e ele não é o fim da mensagem: uma rede lenta a cortaria. "
+    "Conte os bytes."
+)
 OWN_MESSAGE = (
     "Um servidor respondeu 'OLÁ' a 'olá', e você devolveu 'olá': devolva o que o recv trouxe, e "
     "não a mensagem que enviou."
@@ -62,7 +66,7 @@ def client(function: Callable[[str, int, str], str]) -> Check:
             reached = arrived(learner.trace)
             if answer == message and reached == message.encode():
                 if gave_up(learner):
-                    return failed(f"O texto está certo. {TOO_MUCH}", learner)
+                    return failed(f"O texto está certo. {WAITED}", learner)
                 if read_it_all(learner, address, message):
                     continue
                 text = (

@@ -4,7 +4,7 @@ def conversar(host, porta, mensagem):
         dados = b""
         while len(dados) < len(mensagem.encode()):
             parte = s.recv(1024)
-            if not parte:  # o servidor fechou antes de devolver tudo
-                break
+            if not parte:
+                raise ConnectionError("o servidor fechou antes de devolver tudo")
             dados += parte
         return dados.decode()
