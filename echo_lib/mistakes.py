@@ -6,6 +6,7 @@ docs.python.org/3/library/exceptions.html.
 
 from __future__ import annotations
 
+import os
 import re
 import socket
 import struct
@@ -571,7 +572,8 @@ def explained(exc: BaseException, line: str = "") -> Texts | None:
         return _texts_of_a_name(str(exc)) or (_UNKNOWN_IN_A_PROGRAM if line else _UNKNOWN_NAME)
     if isinstance(exc, SyntaxError):
         found = next(texts for said, *texts in _BY_SYNTAX if re.search(said, str(exc)))
-        return _SYNTAX if line else _SYNTAX_IN_A_CELL, found[0], found[1]
+        in_a_file = line or os.path.exists(exc.filename or "")  # um programa, ou um import
+        return _SYNTAX if in_a_file else _SYNTAX_IN_A_CELL, found[0], found[1]
     for kind, said, texts in _BY_TYPE:
         if isinstance(exc, kind) and re.search(said, str(exc)):
             return texts

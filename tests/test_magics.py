@@ -164,6 +164,14 @@ def test_syntax_error_says_what_is_missing_and_that_nothing_ran(kernel, before, 
     assert explanation in text and text.count("nada desta célula foi executado") == 1
 
 
+def test_syntax_error_of_an_imported_file_does_not_say_that_the_cell_did_not_run(kernel, before):
+    kernel.run(
+        "open('sem_dois_pontos.py', 'w').write('def f()'); import sys; sys.path.insert(0, '')"
+    )
+    text = kernel.run("import sem_dois_pontos")
+    assert "faltam os dois-pontos" in text and "desta célula" not in text, text
+
+
 def test_magic_that_is_not_the_first_line_is_explained(kernel, before):
     text = kernel.run("# meu programa\n%%writefile meu.py\nprint()")
     assert "não é a primeira linha dela" in text
