@@ -164,11 +164,9 @@ def test_syntax_error_says_what_is_missing_and_that_nothing_ran(kernel, before, 
     assert explanation in text and text.count("nada desta célula foi executado") == 1
 
 
-def test_syntax_error_of_an_imported_file_does_not_say_that_the_cell_did_not_run(kernel, before):
-    kernel.run(
-        "open('sem_dois_pontos.py', 'w').write('def f()'); import sys; sys.path.insert(0, '')"
-    )
-    text = kernel.run("import sem_dois_pontos")
+def test_syntax_error_of_an_imported_file_is_not_of_the_cell(kernel, before, tmp_path):
+    (tmp_path / "sem_dois_pontos.py").write_text("def f()", encoding="utf-8")
+    text = kernel.run(f"import sys; sys.path.insert(0, {str(tmp_path)!r}); import sem_dois_pontos")
     assert "faltam os dois-pontos" in text and "desta célula" not in text, text
 
 
