@@ -386,7 +386,7 @@ IN_A_FUNCTION = "def main():\n" + "".join(f"    {line}\n" for line in SERVER.spl
         (SERVER, "O programa falhou: ConnectionResetError"),
         (SERVER, "é de um cliente só: o servidor continua"),
         (PATIENT.replace("while True", "for _ in range(5)"), "Ele não acaba sozinho"),
-        (PATIENT.replace("while True", "for _ in range(20)"), "Ele não acaba sozinho"),
+        (PATIENT.replace("while True", "for _ in range(100)"), "Ele não acaba sozinho"),
         (SERVER.replace("while dados", "if dados"), "o servidor volta ao recv, até vir b''"),
         (
             PATIENT.replace("conn.sendall", "print(dados.decode()); conn.sendall"),
