@@ -394,6 +394,7 @@ IN_A_FUNCTION = "def main():\n" + "".join(f"    {line}\n" for line in SERVER.spl
         ),
         (SERVER.replace("int(sys.argv[2])", "0"), "faltou usar sys.argv?"),
         (PATIENT.replace("sendall(dados)", "send(dados)"), "sendall envia todos"),
+        (LISTENS_AGAIN.replace("        with", "    with"), "A escuta se abre uma vez, antes"),
         (LISTENS_AGAIN, "A escuta se abre uma vez, antes do laço"),
         (SERVER.replace("sys.argv[1]", "'0.0.0.0'"), "e escuta em 0.0.0.0: use o host"),
         (PATIENT.replace(" as s:\n", " as s:\n    s.settimeout(1)\n"), "falhou: TimeoutError"),

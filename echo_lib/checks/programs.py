@@ -210,18 +210,10 @@ def server_program(path: str) -> Check:
             problem = f"O programa {problem} {_never_called(path)}".strip()
             if "ConnectionRefusedError" in problem:
                 problem = f"{unexplained(problem)} {_NOT_A_SERVER}"
-        elif not (
-            problem := _elsewhere(served.address)
-            or _wrong_service(served, trace)
-            or (LOST_BY_SEND if _drops_send(path) else "")
-        ):
-            for _ in range(_PASSING):
-                with suppress(OSError):
-                    socket.create_connection(served.address, isolated.TIMEOUT).close()
-            if died := served.failure(seconds=0.5):
-                problem = f"Depois de alguns clientes, o programa {died} Ele não acaba sozinho."
-            else:
-                problem = _wrong_queue(served, trace)
+        elif not (problem := _elsewhere(served.address) or _wrong_queue(path, trace)):
+            trace = Trace()  # no desenho, só o que a resposta conta
+            problem = _wrong_service(served, trace) or (LOST_BY_SEND if _drops_send(path) else "")
+            problem = problem or _tired(served)
     if problem:
         return Check(False, problem, tuple(trace.events()))
     return passed("Seu servidor passou: cinco clientes em sequência, um deles caiu de repente.")
@@ -270,9 +262,23 @@ def _wrong_service(served: program.Program, trace: Trace) -> str:
     return ""
 
 
-def _wrong_queue(served: program.Program, trace: Trace) -> str:
-    """O que acontece a quem chega enquanto outro é atendido; "" se espera a sua vez."""
+def _tired(served: program.Program) -> str:
+    """O que dizer do programa que acaba depois de muitos clientes; ou ""."""
+    for _ in range(_PASSING):
+        with suppress(OSError):
+            socket.create_connection(served.address, isolated.TIMEOUT).close()
+    died = served.failure(seconds=0.5)
+    return died and f"Depois de alguns clientes, o programa {died} Ele não acaba sozinho."
+
+
+def _wrong_queue(path: str, trace: Trace) -> str:
+    """O que acontece a quem chega enquanto outro é atendido; "" se espera a sua vez.
+
+    Noutra execução do programa. Do que não dá eco ao primeiro, `_wrong_service` diz a causa.
+    """
     with suppress(OSError), ExitStack() as stack:
+        served = stack.enter_context(program.serving(path))
+        served.wait(_BEGIN)
         first, second = (
             stack.enter_context(TracedSocket(socket.AF_INET, socket.SOCK_STREAM, trace=trace))
             for _ in range(2)
@@ -280,13 +286,17 @@ def _wrong_queue(served: program.Program, trace: Trace) -> str:
         for peer in (first, second):
             peer.settimeout(isolated.TIMEOUT)
         first.connect(served.address)
-        if peers.exchange(first, b"oi") == b"oi":
+        if peers.exchange(first, b"oi") != b"oi":
+            return ""
+        with suppress(OSError):
             second.connect(served.address)
-            peers.end(first)
-            if peers.exchange(second, b"oi") == b"oi":
-                peers.end(second)
-                return ""
-    return f"Um cliente chegou enquanto outro era atendido, e não teve a sua vez. {_OPENED_ONCE}"
+        peers.end(first)
+        if peers.exchange(second, b"oi") == b"oi":
+            peers.end(second)
+            return ""
+        text = "Um cliente chegou enquanto outro era atendido, e não teve a sua vez."
+        return _with_the_cause(served, text, _OPENED_ONCE)
+    return ""
 
 
 def _after_the_end(peer: socket.socket) -> str:
