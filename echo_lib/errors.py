@@ -281,7 +281,7 @@ def annotate(exc: BaseException, address: Address | None = None, extra: str = ""
     """
     explanation, notes = explain(exc, address), getattr(exc, "__notes__", [])
     if explanation and not any(map(_is_ours, notes)):
-        # O Python 3.13 põe ele mesmo uma nota nos erros de codificação, que nada acrescenta.
+        # O Python 3.12 põe ele mesmo uma nota nos erros de codificação, que nada acrescenta.
         others = [note for note in notes if not note.endswith("codec failed")]
         exc.__notes__ = [str(explanation), *filter(None, [extra]), *others]
 

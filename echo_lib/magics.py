@@ -149,13 +149,13 @@ def _show(
     if notes or isinstance(error, KeyboardInterrupt):
         _cut_library(traceback)
     shell.showtraceback((kind, error, traceback), tb_offset=tb_offset)
-    if isinstance(error, UsageError):  # o IPython mostra deste só a mensagem
+    if notes and isinstance(error, UsageError):  # o IPython mostra deste só a mensagem
         print(*notes, sep="\n", file=sys.stderr)
 
 
 def _explain_what_never_ran(result: Any) -> None:
     """De certos erros de sintaxe, como um return solto, o IPython não avisa a `_show`."""
-    error = result.error_before_exec
+    error = getattr(result, "error_before_exec", None)  # de uma célula cancelada, não há result
     if isinstance(error, SyntaxError) and not hasattr(error, "__notes__"):
         annotate(error)
         print(*map(_wrap, getattr(error, "__notes__", [])), sep="\n", file=sys.stderr)

@@ -6,7 +6,6 @@ docs.python.org/3/library/exceptions.html.
 
 from __future__ import annotations
 
-import os
 import re
 import socket
 import struct
@@ -252,7 +251,7 @@ _NOT_IN_THE_LIST = (
 _NOT_REMOVED = (
     "o remove não achou o item: a lista já não o tem.",
     "ele já foi tirado, por outra thread ou numa volta anterior do laço.",
-    "tire cada um num lugar só do código; ou confira antes, com if conn in sala.",
+    "tire cada um num lugar só do código; ou, com a trava, confira antes: if conn in sala.",
 )
 _INTERRUPTED = (
     "a célula foi interrompida, na linha da seta.",
@@ -391,12 +390,38 @@ _BY_SYNTAX = (
         "alinhe-a com as do mesmo bloco; use espaços, quatro de cada vez.",
     ),
     (
-        "outside (function|loop)|not properly in loop",
+        "'(return|yield)' outside|outside loop|not properly in loop",
         "return só existe dentro de um def, e break e continue, dentro de um laço.",
         "confira o recuo dessa linha; num programa, para mostrar, use print.",
     ),
     (
-        "string literal|EOL while scanning",
+        "'await' outside|asynchronous",
+        "await, e for e with com async, só existem dentro de um async def.",
+        "escreva async def; quem a chama usa await, ou asyncio.run.",
+    ),
+    (
+        "bytes can only contain ASCII",
+        "b'…' só aceita letras sem acento, sem ç e sem emojis.",
+        'escreva o texto e converta-o: "olá".encode().',
+    ),
+    (
+        "invalid character|non-printable",
+        "um caractere que o Python não usa: aspas curvas (“ ”) ou um espaço especial, de um texto "
+        "copiado.",
+        "apague-o e digite-o: aspas retas, espaço comum.",
+    ),
+    (
+        "leading zeros",
+        "um número não começa com zero.",
+        "escreva-o sem o zero, como em 61840.",
+    ),
+    (
+        "positional argument follows",
+        "um argumento sem nome vem depois de um com nome, como timeout=1.",
+        "ponha primeiro os sem nome.",
+    ),
+    (
+        "string literal",
         "faltam as aspas que fecham um texto.",
         "feche-as com as mesmas que o abrem.",
     ),
@@ -407,14 +432,19 @@ _BY_SYNTAX = (
         "conte os que abrem e os que fecham, nessa linha e nas de cima.",
     ),
     (
-        "cannot assign|meant '=='",
+        "cannot assign|cannot contain assignment|meant '=='",
         "= guarda um valor num nome. Comparar é com ==; e um argumento com nome, como timeout=1, "
         "fica nos parênteses da chamada, fora dos do par (host, porta).",
         "veja o que está à esquerda do =, e onde fecha cada parêntese.",
     ),
     (
-        "",
+        "invalid syntax",
         "falta ou sobra um sinal: vírgula, dois-pontos, parênteses, aspas.",
+        "confira essa linha e a de cima.",
+    ),
+    (
+        "",
+        "a que a linha do SyntaxError diz, em inglês, do lugar que o ^ marca.",
         "confira essa linha e a de cima.",
     ),
 )
@@ -449,9 +479,9 @@ _RECURSION = (
     "chame-a de fora; para repetir, use while ou for.",
 )
 _NOT_FIRST = (
-    "um comando de célula, como %%writefile, não é a primeira linha dela, e nada foi gravado.",
-    "há algo acima dele: um comentário, um import, uma linha em branco com espaços.",
-    "ponha-o na primeira linha; até lá, uma verificação vê o arquivo de antes.",
+    "um comando de célula, como %%writefile, não é a primeira linha dela, e não foi executado.",
+    "há algo acima dele, como um comentário ou um import, ou espaços antes do %%.",
+    "ponha-o no começo da primeira linha; até lá, o arquivo que ele gravaria é o de antes.",
 )
 _ENCODE = (
     "este texto não pode virar bytes.",
@@ -572,14 +602,19 @@ def explained(exc: BaseException, line: str = "") -> Texts | None:
         return _texts_of_a_name(str(exc)) or (_UNKNOWN_IN_A_PROGRAM if line else _UNKNOWN_NAME)
     if isinstance(exc, SyntaxError):
         found = next(texts for said, *texts in _BY_SYNTAX if re.search(said, str(exc)))
-        in_a_file = line or os.path.exists(exc.filename or "")  # um programa, ou um import
-        return _SYNTAX if in_a_file else _SYNTAX_IN_A_CELL, found[0], found[1]
+        return _SYNTAX_IN_A_CELL if _never_ran(exc) else _SYNTAX, found[0], found[1]
     for kind, said, texts in _BY_TYPE:
         if isinstance(exc, kind) and re.search(said, str(exc)):
             return texts
     if isinstance(exc, (TypeError, ValueError)):
         return _texts_of_an_argument(str(exc), lines)
     return None
+
+
+def _never_ran(exc: SyntaxError) -> bool:
+    """Se quem achou o erro foi o compilador das células, antes de executar, e não um import."""
+    steps = traceback.extract_tb(exc.__traceback__)
+    return bool(steps) and steps[-1].filename.endswith(("compilerop.py", "codeop.py"))
 
 
 def _texts_of_a_name(said: str) -> Texts | None:

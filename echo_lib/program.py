@@ -21,6 +21,8 @@ from echo_lib.isolated import NO_WINDOW, WORK, family, worked
 from echo_lib.network import ports, spare_port
 
 HOST = "127.0.0.1"
+_LASTING = 0.3  # segundos: no Windows, um socketpair escuta por um instante
+_SPINNING = 3 * WORK  # segundos de processador: nem importar muito, numa máquina lenta, leva tanto
 
 
 class Program:
@@ -42,14 +44,17 @@ class Program:
             str: "", ou por que ele não escuta.
         """
         port, deadline = self.address[1], monotonic() + seconds
+        seen, since = 0, 0.0  # outra porta em que ele escuta, e desde quando
         while monotonic() < deadline:
             if problem := self.failure():
                 return problem
             if any(row.state == "LISTEN" and row.local[1] == port for row in ports(port)):
                 return ""
-            if other := self._other_port():
-                return f"escuta na porta {other}, e recebeu a {port}: faltou usar sys.argv?"
-            if worked(self._process.pid) > WORK:
+            if (other := self._other_port()) != seen:
+                seen, since = other, monotonic()
+            if seen and monotonic() - since > _LASTING:
+                return f"escuta na porta {seen}, e recebeu a {port}: faltou usar sys.argv?"
+            if worked(self._process.pid) > _SPINNING:
                 return f"não escutou na porta {port}: um laço gira sem parar antes disso?"
             sleep(0.02)
         return f"não escutou na porta {port}, a que recebeu: faltou usar sys.argv?"

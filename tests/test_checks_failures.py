@@ -253,6 +253,10 @@ def patient(host, port, attempts, timeout, pause=0.1, retry=ConnectionRefusedErr
             time.sleep(pause)
 
 
+def connects_to_another_port(host, port, attempts, timeout):
+    return patient(host, 1, attempts, timeout)
+
+
 def waits_before_the_first(host, port, attempts, timeout):
     time.sleep(0.2)
     return patient(host, port, attempts, timeout)
@@ -364,6 +368,7 @@ def test_patience_is_accepted_in_any_style(answer):
         (lambda h, p, a, t: patient(h, p, a, t, retry=OSError), "Este erro, não"),
         (lambda h, p, a, t: None, "Veio None, e não uma conexão (faltou o return?)"),
         (no_timeout, "a conexão não tem nenhum: falta usar prazo"),
+        (connects_to_another_port, "parou com ConnectionRefusedError"),
         (waits_before_the_first, "só uma recusa pede espera"),
         (lambda h, p, a, t: patient(h, p, a, t / 3), "o da conexão é 1,7 s"),
         (

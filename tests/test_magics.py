@@ -157,6 +157,12 @@ def test_error_in_a_traced_cell_shows_the_line_of_the_student(kernel, before, co
         ("s.connect((HOST, PORTA, timeout=1))", "fora dos do par (host, porta)"),
         ("f() = 2", "veja o que está à esquerda do ="),
         ("x = 1 2", "falta ou sobra um sinal"),
+        ("s.sendall(b'olá')", '"olá".encode()'),
+        ("async def f():\n    def g():\n        await h()", "só existem dentro de um async def"),
+        ("host = “127.0.0.1”", "aspas retas, espaço comum"),
+        ("porta = 061840", "escreva-o sem o zero"),
+        ("f(timeout=1, 2)", "ponha primeiro os sem nome"),
+        ("def f(a, a): pass", "a que a linha do SyntaxError diz"),
     ],
 )
 def test_syntax_error_says_what_is_missing_and_that_nothing_ran(kernel, before, code, explanation):
@@ -168,6 +174,11 @@ def test_syntax_error_of_an_imported_file_is_not_of_the_cell(kernel, before, tmp
     (tmp_path / "sem_dois_pontos.py").write_text("def f()", encoding="utf-8")
     text = kernel.run(f"import sys; sys.path.insert(0, {str(tmp_path)!r}); import sem_dois_pontos")
     assert "faltam os dois-pontos" in text and "desta célula" not in text, text
+
+
+@pytest.mark.parametrize("code", ["eval('1 +')", "raise SyntaxError('meu')"])
+def test_syntax_error_of_a_cell_that_ran_does_not_say_that_it_did_not(kernel, before, code):
+    assert "nada desta célula" not in kernel.run(code)
 
 
 def test_magic_that_is_not_the_first_line_is_explained(kernel, before):

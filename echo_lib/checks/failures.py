@@ -226,7 +226,8 @@ def _server_ready(learner: Learner) -> Check | None:
     answer, error, _ = with_echo(learner, 3, 5.0)
     if error or not isinstance(answer, tuple):
         came = error or f"Veio {answer}."
-        if error and len({event.socket for event in learner.own_events()}) > 1:
+        tries = [e for e in learner.own_events() if e.call.startswith("connect")]
+        if error and not all(e.error for e in tries) and len({e.socket for e in tries}) > 1:
             came = (
                 f"{unexplained(error)} A primeira tentativa conectou, e vieram outras: faltou o "
                 "return?"
@@ -241,12 +242,18 @@ def _server_ready(learner: Learner) -> Check | None:
     if (seen := _attempts(learner)) > 1:
         text = f"O servidor já estava no ar, e você conectou {seen} vezes: falta um return?"
         return failed(text, learner)
-    for _ in range(2):  # numa máquina ocupada, a espera da primeira vez pode não ser do aluno
-        tries = [e.time for e in learner.own_events() if e.call.startswith("connect")]
-        if not (isinstance(answer, tuple) and tries and tries[0] - answer[2] > _PAUSE):
-            return None
-        answer, _, _ = with_echo(learner, 3, 5.0)
+    if not _waited(learner, answer):
+        return None
+    answer, _, _ = with_echo(learner, 3, 5.0)  # talvez fosse a máquina, ocupada
+    if not _waited(learner, answer):
+        return None
     return failed("Você esperou antes da primeira tentativa: só uma recusa pede espera.", learner)
+
+
+def _waited(learner: Learner, answer: Any) -> bool:
+    """Se a primeira tentativa só veio depois de uma espera."""
+    tries = [e.time for e in learner.own_events() if e.call.startswith("connect")]
+    return isinstance(answer, tuple) and bool(tries) and tries[0] - answer[2] > _PAUSE
 
 
 def _server_late(learner: Learner) -> Check | None:
@@ -280,7 +287,7 @@ def _server_late(learner: Learner) -> Check | None:
     elif len({*tries}) < seen:
         hint = "Um socket cujo connect falhou não serve mais: crie um novo a cada tentativa."
     else:
-        hint = f"{seen} foram feitas: use tentativas."
+        hint = f"{seen} foram feitas: use o parâmetro tentativas, e não um número seu."
     return failed(f"{what} {hint} {came}", learner)
 
 

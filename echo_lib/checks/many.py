@@ -119,7 +119,8 @@ def _served(
 def _never_runs_its_coroutine(function: Handler) -> bool:
     names = getattr(getattr(function, "__code__", None), "co_names", ())
     called = (getattr(function, "__globals__", {}).get(name) for name in names)
-    return "run" not in names and any(map(iscoroutinefunction, called))
+    run = {"run", "run_until_complete", "run_forever", "create_task"}
+    return run.isdisjoint(names) and any(map(iscoroutinefunction, called))
 
 
 def _receives_from_the_listener(learner: Learner) -> bool:

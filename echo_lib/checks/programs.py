@@ -40,6 +40,7 @@ _HERE_ONLY, _THE_NETWORK = "só esta máquina", "a rede"
 _ONE_FELL = "ConnectionResetError é de um cliente só: o servidor continua."
 _OPENED_ONCE = "A escuta se abre uma vez, antes do laço, e nele só se repete o accept."
 _PASSING = 110  # clientes que só conectam e fecham, no fim: mais que um range(100)
+_PASSING_TIME = 5.0  # segundos, no máximo, para todos eles
 _AFTER_SILENCE = b"ainda estou aqui"
 _ENDS = "O programa acabou, sem erro: falta um laço, ou um break ou um exit o encerra?"
 _NOT_A_SERVER = "Conectar é do cliente: o servidor escuta, com create_server, ou bind e listen."
@@ -69,8 +70,6 @@ def client_program(path: str) -> Check:
             # A explicação do erro, que não sabe do eco, diria outra coisa.
             said = unexplained(error) if hint else error
             text = f"Com a mensagem {brief(message)}, {said} {hint}"
-        elif _drops_send(path):
-            text = LOST_BY_SEND
         elif len([event for event in trace.events() if event.call == "accept"]) < 2:
             hint = _never_called(path) or "Faltou usar o host e a porta?"
             text = f"O programa terminou sem conectar{_on_screen(shown)}. {hint}"
@@ -88,6 +87,8 @@ def client_program(path: str) -> Check:
             text = "O texto está certo, mas o programa fechou sem receber o eco inteiro."
         elif came.strip() != message.strip().encode():
             text = f"Com a mensagem {brief(message)}, ao servidor chegou {brief(came)}."
+        elif _drops_send(path):
+            text = LOST_BY_SEND
         if text:
             return Check(False, text.strip(), _without_the_last(trace))
     if _shown_of_another(path) == "olá":
@@ -139,6 +140,8 @@ def _drops_send(path: str) -> bool:
     try:
         steps = [*ast.walk(ast.parse(_source(path)))]
     except SyntaxError:
+        return False
+    if any(isinstance(step, ast.Yield) for step in steps):  # um gerador também tem send
         return False
     calls = [s.value for s in steps if isinstance(s, ast.Expr) and isinstance(s.value, ast.Call)]
     return any(isinstance(c.func, ast.Attribute) and c.func.attr == "send" for c in calls)
@@ -212,8 +215,8 @@ def server_program(path: str) -> Check:
                 problem = f"{unexplained(problem)} {_NOT_A_SERVER}"
         elif not (problem := _elsewhere(served.address) or _wrong_queue(path, trace)):
             trace = Trace()  # no desenho, só o que a resposta conta
-            problem = _wrong_service(served, trace) or (LOST_BY_SEND if _drops_send(path) else "")
-            problem = problem or _tired(served)
+            problem = _wrong_service(served, trace) or _tired(served)
+            problem = problem or (LOST_BY_SEND if _drops_send(path) else "")
     if problem:
         return Check(False, problem, tuple(trace.events()))
     return passed("Seu servidor passou: cinco clientes em sequência, um deles caiu de repente.")
@@ -264,7 +267,10 @@ def _wrong_service(served: program.Program, trace: Trace) -> str:
 
 def _tired(served: program.Program) -> str:
     """O que dizer do programa que acaba depois de muitos clientes; ou ""."""
+    deadline = monotonic() + _PASSING_TIME
     for _ in range(_PASSING):
+        if monotonic() > deadline:  # com uma fila curta, cada um pode levar um segundo
+            break
         with suppress(OSError):
             socket.create_connection(served.address, isolated.TIMEOUT).close()
     died = served.failure(seconds=0.5)
@@ -274,7 +280,7 @@ def _tired(served: program.Program) -> str:
 def _wrong_queue(path: str, trace: Trace) -> str:
     """O que acontece a quem chega enquanto outro é atendido; "" se espera a sua vez.
 
-    Noutra execução do programa. Do que não dá eco ao primeiro, `_wrong_service` diz a causa.
+    Noutra execução do programa. Dos outros enganos, `_wrong_service` diz a causa.
     """
     with suppress(OSError), ExitStack() as stack:
         served = stack.enter_context(program.serving(path))
@@ -291,11 +297,14 @@ def _wrong_queue(path: str, trace: Trace) -> str:
         with suppress(OSError):
             second.connect(served.address)
         peers.end(first)
-        if peers.exchange(second, b"oi") == b"oi":
-            peers.end(second)
+        try:
+            second.sendall(b"oi")
+            second.recv(2)
+        except TimeoutError:
             return ""
-        text = "Um cliente chegou enquanto outro era atendido, e não teve a sua vez."
-        return _with_the_cause(served, text, _OPENED_ONCE)
+        except OSError:  # recusado, ou derrubado por quem fechou a escuta
+            if not served.failure(seconds=0.5):
+                return f"Quem chegou enquanto outro era atendido perdeu a vez. {_OPENED_ONCE}"
     return ""
 
 
@@ -384,7 +393,7 @@ def states(function: Callable[[int], list[str]]) -> Check:
         answer = function(port)
         return [s for s in answer if s != "TIME_WAIT"] if isinstance(answer, list) else answer
 
-    given, resting = "a porta do servidor", ["LISTEN", "TIME_WAIT"]
+    given = "a porta do servidor"
     with EchoServer(port=0) as server:
         port = server.address[1]
         if wrong := compare(lasting, {(port,): ["LISTEN"]}, given, _states_hint):
@@ -396,10 +405,9 @@ def states(function: Callable[[int], list[str]]) -> Check:
             if wrong and not compare(lambda port: sorted(lasting(port)), {(port,): three}):
                 wrong = replace(wrong, text=f"{wrong.text} São esses: falta a ordem alfabética.")
         # Fechada a conversa, e esperado o fim dela, sobra o TIME_WAIT.
-        if not wrong and _settled(port, resting):
-            wrong = compare(
-                function, {(port,): resting}, given, lambda *_: "Quero todos, e só eles."
-            )
+        if not wrong and (resting := _resting(port)):
+            every = "Quero todos, e só eles."
+            wrong = compare(function, {(port,): resting}, given, lambda *_: every)
     return wrong or passed("Certo: sozinho, o servidor só escuta; com um cliente, são três.")
 
 
@@ -409,14 +417,15 @@ def _three_hint(answer: list[Any], port: int) -> str:
     return "Faltam linhas: o return está dentro do for?" if len(answer) < 2 else ""
 
 
-def _settled(port: int, states: list[str]) -> bool:
-    """Espera que os estados de uma porta sejam estes; diz se chegaram a ser."""
+def _resting(port: int) -> list[str]:
+    """Os estados da porta, quando só resta a escuta e o TIME_WAIT; [] se não chega a ser assim."""
     deadline = monotonic() + isolated.TIMEOUT
     while monotonic() < deadline:
-        if sorted(row.state for row in network.ports(port)) == states:
-            return True
+        found = sorted(row.state for row in network.ports(port))
+        if {*found} == {"LISTEN", "TIME_WAIT"}:
+            return found
         sleep(0.02)
-    return False
+    return []
 
 
 def _states_hint(answer: list[Any], port: int) -> str:

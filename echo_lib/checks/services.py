@@ -419,7 +419,7 @@ def sends_a_list(function: Callable[[str, int, list[str]], list[str]]) -> Check:
         function: recebe host, porta e a lista; devolve a lista dos ecos, "" para a vazia.
     """
     empty = 'Uma mensagem vazia não tem bytes: não espere o eco dela; na lista, ponha "".'
-    piece = "Um recv traz só o que já chegou: junte até ter todos os bytes (e não letras) dele."
+    piece = "Um recv traz só o que já chegou: junte até ter todos os bytes, e não letras, do eco."
     cases: list[tuple[list[str], list[int], str]] = [
         (["oi", "tchau"], [], _LIST),
         (["oi", "", "fim"], [], empty),

@@ -95,14 +95,8 @@ def talks_to_another(learner: Learner, sent: str | list[str]) -> Check | None:
     """
     data = "olá".encode()
     answer, error = answered(learner, data, data[:1], sent)
-    honest: tuple[Any, ...] = (
-        sent,
-        "o",
-        ["o"],
-        "",
-        [""],
-        [],
-    )  # o primeiro engano tem outra pista, adiante
+    # Devolver o que veio não engana ninguém; de quem devolve o que enviou se diz adiante.
+    honest: tuple[Any, ...] = (sent, "o", ["o"], "", [""], [])
     if not error and answer not in honest:
         text = (
             "Um servidor fechou depois de devolver 1 byte dos 4 de 'olá', e a sua função devolveu "
@@ -154,7 +148,12 @@ def read_it_all(learner: Learner, address: Any, message: str) -> bool:
 def gave_up(learner: Learner) -> bool:
     """Se o código esperou, até um prazo acabar, o que não vinha."""
     own = learner.own_events()
-    return any(event.receives and isinstance(event.error, TimeoutError) for event in own)
+    for i, event in enumerate(own):
+        if event.receives and isinstance(event.error, TimeoutError):
+            after = next((e for e in own[i + 1 :] if e.socket == event.socket), None)
+            if after is None or not after.receives:  # quem volta ao recv não desistiu
+                return True
+    return False
 
 
 def arrived(trace: Trace) -> bytes:
@@ -272,7 +271,7 @@ def server(
             deadline, error = learner.result()
             if error == NEVER_ENDED:
                 error = "O cliente fechou e o seu laço continua: recv devolve b'' para sempre. "
-                error += 'Ele são bytes: compará-lo com "", um texto, nunca dá igual.'
+                error += '(Se você o compara com "", que é texto, nunca é igual.)'
             if error:
                 return failed(error, learner)
             if extra := peers.receive(peer, 1):
