@@ -162,6 +162,17 @@ _NONE = (
     "se é de uma função sua, confira o return; se é de connect ou bind, dê uma linha a cada coisa: "
     "s = socket.socket(…), e na seguinte s.connect(…).",
 )
+_SHADOWED = (
+    "o import achou um arquivo seu, e não o módulo do Python.",
+    "há nesta pasta um .py com o nome de um módulo, como socket.py.",
+    "mude o nome do arquivo; num notebook, reinicie depois o kernel.",
+)
+_MODULE_CALLED = (
+    "um módulo inteiro foi chamado, como se fosse uma função.",
+    "faltou o que vem depois do ponto; ou há nesta pasta um .py com o nome do módulo, como "
+    "socket.py, e o import achou esse.",
+    "escreva socket.socket(…); se o arquivo existe, mude o nome dele e reinicie o kernel.",
+)
 _NOT_CLOSABLE = (
     "o with recebeu algo que ele não sabe fechar.",
     "um par não é um socket: nem (host, porta), nem o que o accept devolve; e bind e connect "
@@ -496,6 +507,7 @@ _BY_TYPE = (
     (UnicodeDecodeError, "", _DECODE),
     (UnicodeError, "", _ENCODE),
     (OverflowError, "port", BAD_PORT),
+    ((AttributeError, ImportError), "partially initialized|consider renaming", _SHADOWED),
     (ValueError, "has host bits set", _HOST_BITS),
     (ValueError, "was not found in history, as a file", _NOT_LOADED),
     (ValueError, r"int\(\) with base \d+: b'.*\\x", _NOT_DIGITS),
@@ -518,6 +530,7 @@ _BY_TYPE = (
     (TypeError, "'int' object is not iterable", _NOT_A_RANGE),
     (TypeError, "can only concatenate list", _NOT_JOINED),
     (TypeError, "non-iterable (Segment|PortUse|Interface|int|NoneType) object", _UNPACKED),
+    (TypeError, "'module' object is not callable", _MODULE_CALLED),
     (TypeError, r"settimeout\(\) takes", _DEADLINE),
     (
         AttributeError,

@@ -55,9 +55,11 @@ class Program:
             if seen and monotonic() - since > _LASTING:
                 return f"escuta na porta {seen}, e recebeu a {port}: faltou usar sys.argv?"
             if worked(self._process.pid) > _SPINNING:
-                return f"não escutou na porta {port}: um laço gira sem parar antes disso?"
+                break
             sleep(0.02)
-        return f"não escutou na porta {port}, a que recebeu: faltou usar sys.argv?"
+        spins = worked(self._process.pid) > WORK
+        why = "um laço gira sem parar antes disso?" if spins else "faltou usar sys.argv?"
+        return f"não escutou na porta {port}, a que recebeu: {why}"
 
     def _other_port(self) -> int:
         """A porta em que ele escuta, se não é a que recebeu; 0, se em nenhuma."""

@@ -381,7 +381,7 @@ IN_A_FUNCTION = "def main():\n" + "".join(f"    {line}\n" for line in SERVER.spl
         (IN_A_FUNCTION, "chame-a no fim, com main()"),
         (PATIENT.replace("        with", "        conn.settimeout(1)\n        with"), "timed out"),
         (DROPS_THE_SILENT, "calar-se não é sair"),
-        (NEVER_CLOSES, "o programa não fechou a conexão. Feche conn"),
+        (NEVER_CLOSES, "o programa não fechou a conexão. Quando o recv devolver b''"),
         (PATIENT + "          conn.sendall(b'tchau')\n", "veio ainda b'tchau', que ele não enviou"),
         (SERVER, "O programa falhou: ConnectionResetError"),
         (SERVER, "é de um cliente só: o servidor continua"),

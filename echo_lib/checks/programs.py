@@ -248,7 +248,7 @@ def _wrong_service(served: program.Program, trace: Trace) -> str:
                 peer.connect(served.address)
             except OSError:
                 text = f"Com {what}: a conexão foi recusada."
-                return _with_the_cause(served, text, _OPENED_ONCE)
+                return _with_the_cause(served, text, "" if served.failure(0.5) else _OPENED_ONCE)
             for number, data in enumerate(messages):
                 if data == _AFTER_SILENCE:
                     sleep(_LULL)
@@ -315,7 +315,8 @@ def _after_the_end(peer: socket.socket) -> str:
         more = peer.recv(1024)
     except TimeoutError:
         return (
-            "o programa não fechou a conexão. Feche conn (with, ou close) antes do próximo accept."
+            "o programa não fechou a conexão. Quando o recv devolver b'', saia do laço e feche "
+            "conn (with, ou close), antes do próximo accept."
         )
     except OSError:
         return ""
