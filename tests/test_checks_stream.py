@@ -409,6 +409,12 @@ def test_mistake_in_a_server_program_gets_its_hint(tmp_path, monkeypatch, progra
     assert not check.ok and hint in check.text, check
 
 
+def test_program_with_the_name_of_a_module_is_told_to_change_it(tmp_path):
+    path = tmp_path / "socket.py"
+    path.write_text(SERVER, encoding="utf-8")
+    assert "há nesta pasta um .py com o nome de um módulo" in checks.server_program(str(path)).text
+
+
 @pytest.mark.parametrize(
     "program",
     [

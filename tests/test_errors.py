@@ -275,7 +275,6 @@ def test_wrong_argument_is_explained(scope, call, expected):
         (lambda: ip_network("192.168.0.5/24"), "passe também strict=False"),
         (lambda: AF_INET, "como em socket.SHUT_WR"),  # noqa: F821
         (lambda: called(socket), "há nesta pasta um .py com o nome do módulo"),
-        (lambda: shadowed_module(), "há nesta pasta um .py com o nome de um módulo"),
         (lambda: settimeout(1), "como em s.settimeout(1) e conn.recv(1024)"),  # noqa: F821
         (lambda: struct.pack, "esse módulo não foi importado"),  # noqa: F821
         (lambda: read_only_deadline(), DEADLINE_FORM),
@@ -357,14 +356,6 @@ def error_after_its_except():
 
 def raise_alone():
     raise
-
-
-def shadowed_module():
-    """O que o Python 3.11 diz de um socket.py que usa o módulo socket."""
-    raise AttributeError(
-        "partially initialized module 'socket' has no attribute 'create_server' (most likely due "
-        "to a circular import)"
-    )
 
 
 def socket_called():
