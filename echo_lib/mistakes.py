@@ -6,10 +6,13 @@ docs.python.org/3/library/exceptions.html.
 
 from __future__ import annotations
 
+import ipaddress
 import re
 import socket
 import struct
 import sys
+import threading
+import time
 import traceback
 
 Texts = tuple[str, str, str]
@@ -41,6 +44,11 @@ _NOT_DATA = (
     "faltaram os parênteses de uma chamada, como em dados.upper(), ou o valor não é nem texto.",
     "veja com print o que está entre os parênteses do sendall: deve começar por b'.",
 )
+_A_COMPARISON = (
+    "o socket só envia bytes, e recebeu True ou False.",
+    "é o resultado de uma comparação: em dados := conn.recv(1024) != b'', ela vem primeiro.",
+    "tire o != b'', que while já faz; ou ponha os parênteses: (dados := conn.recv(1024)) != b''.",
+)
 _DECODE = (
     "estes bytes não formam um texto UTF-8 completo.",
     "um recv pode cortar um caractere no meio (ç, ã e emojis ocupam mais de um byte), ou os "
@@ -58,15 +66,15 @@ _UNKNOWN_IN_A_PROGRAM = (
     "ele está escrito de outro jeito (maiúsculas e acentos contam), ou só ganha valor depois.",
     "compare-o com a linha que o cria: um import, um def ou um =.",
 )
-_OF_THE_SOCKET_MODULE = (
-    "esse nome é do módulo socket, e sozinho não existe.",
-    "faltou dizer de onde ele vem.",
-    "escreva o nome do módulo e um ponto antes dele, como em socket.SHUT_WR.",
-)
 _OF_A_SOCKET = (
     "esse nome é de um método dos sockets, e sozinho não existe.",
     "faltou dizer de qual socket.",
     "escreva o socket e um ponto antes dele, como em s.settimeout(1) e conn.recv(1024).",
+)
+_OF_A_VALUE = (
+    "esse nome é de um método dos textos, dos bytes ou das listas, e sozinho não existe.",
+    "faltou dizer de qual valor.",
+    "escreva o valor e um ponto antes dele, como em host.startswith('127.') e lista.append(item).",
 )
 _NOT_IMPORTED = (
     "esse módulo não foi importado.",
@@ -175,8 +183,8 @@ _MODULE_CALLED = (
 )
 _NOT_CLOSABLE = (
     "o with recebeu algo que ele não sabe fechar.",
-    "um par não é um socket: nem (host, porta), nem o que o accept devolve; e bind e connect "
-    "devolvem None.",
+    "um par não é um socket: nem (host, porta), nem o que o accept devolve. Um número também não, "
+    "e bind e connect devolvem None.",
     "crie o socket no with, como em with socket.create_connection((host, porta)) as s; com o "
     "accept, escreva primeiro conn, addr = s.accept(), e depois with conn.",
 )
@@ -232,6 +240,22 @@ _NO_ORDER = (
     "não se sabe qual destes segmentos vem antes.",
     "faltou dizer por qual campo ordená-los.",
     "escreva sorted(segmentos, key=lambda s: s.seq).",
+)
+_NOT_SORTED = (
+    "uma captura não tem sort, e nem uma lista tem sorted.",
+    "quem põe em ordem o que quer que seja é a função sorted, que faz uma lista nova.",
+    "escreva sorted(segmentos, key=lambda s: s.seq).",
+)
+_NO_KEY = (
+    "o dicionário não tem essa chave.",
+    "nada foi guardado sob ela: a condição que o faria nunca valeu, ou a chave está escrita de "
+    "outro jeito.",
+    "veja o dicionário com print; e, onde a chave pode faltar, use dicionario.get(chave).",
+)
+_NOT_A_START = (
+    "o startswith de um texto procura um texto, e recebeu outra coisa.",
+    "faltam as aspas.",
+    'escreva, por exemplo, host.startswith("127.").',
 )
 _NOT_A_COUNT = (
     "o range conta até um número, e recebeu outra coisa.",
@@ -293,7 +317,7 @@ _NOT_SEARCHED = (
 _SEARCH_REVERSED = (
     "o in recebeu os dois lados trocados.",
     "à esquerda vai o que se procura, e à direita, onde.",
-    'escreva, por exemplo, "FIN" in s.flags.',
+    'escreva, por exemplo, "FIN" in s.flags, ou endereco in rede.',
 )
 _FIELDS = (
     "os campos deste objeto não se leem com colchetes.",
@@ -382,6 +406,11 @@ _SYNTAX_IN_A_CELL = (
     "o Python não entendeu o que está escrito, e nada desta célula foi executado: o que ela define "
     "continua como antes, e é isso que uma verificação vê."
 )
+_STORED_AS_A_CONDITION = (
+    "= guarda um valor num nome, e não serve de condição.",
+    "para comparar, use ==; para guardar e testar de uma vez, :=, como em while dados := "
+    "conn.recv(1024).",
+)
 # Do erro de sintaxe, o que a mensagem diz, a causa e o remédio; vale o primeiro.
 _BY_SYNTAX = (
     (
@@ -439,8 +468,8 @@ _BY_SYNTAX = (
     (
         "never closed|unmatched|does not match|incomplete input|unexpected EOF",
         "um parêntese, colchete ou chave foi aberto e não fechado, ou o contrário; ou falta o "
-        "bloco que continua a última linha.",
-        "conte os que abrem e os que fecham, nessa linha e nas de cima.",
+        "bloco que continua a última linha, como o except de um try.",
+        "conte os que abrem e os que fecham, nessa linha e nas de cima; um try pede um except.",
     ),
     (
         "cannot assign|cannot contain assignment|meant '=='",
@@ -523,7 +552,11 @@ _BY_TYPE = (
         r"'(str|bytes|bytearray|int|float)' object has no attribute '(encode|decode)'",
         _WRONG_WAY,
     ),
-    (TypeError, "'(tuple|NoneType)' object does not support the context manager", _NOT_CLOSABLE),
+    (
+        TypeError,
+        "'(tuple|NoneType|int)' object does not support the context manager",
+        _NOT_CLOSABLE,
+    ),
     (TypeError, "'type' object does not support the context manager", _A_CLASS),
     (TypeError, "'module' object does not support the context manager", _A_MODULE),
     (TypeError, "'bool' object does not support the context|lock' object is not callable", _LOCK),
@@ -538,6 +571,7 @@ _BY_TYPE = (
         _DEADLINE,
     ),
     (AttributeError, "^module '.*' has no attribute", _NOT_IN_THE_MODULE),
+    (AttributeError, "'(Capture' .* 'sort(ed)?|list' .* 'sorted)'", _NOT_SORTED),
     (AttributeError, "'(list|Capture)' object has no attribute", _NOT_IN_THE_LIST),
     (AttributeError, r"'\w*[sS]ocket' object has no attribute", _NOT_IN_THE_SOCKET),
     (TypeError, "(list|tuple) indices must be integers or slices, not tuple", _PAIR_AS_INDEX),
@@ -547,7 +581,13 @@ _BY_TYPE = (
         "argument of type '(Segment|PortUse|Interface)' is not (iter|a container)",
         _NOT_SEARCHED,
     ),
-    (TypeError, "'in <string>' requires string as left operand, not tuple", _SEARCH_REVERSED),
+    (
+        TypeError,
+        "'in <string>' requires string as left operand, not tuple|argument of type 'IPv4Address'",
+        _SEARCH_REVERSED,
+    ),
+    (TypeError, "^startswith first arg must be str", _NOT_A_START),
+    (KeyError, "", _NO_KEY),
     (TypeError, "'(Segment|PortUse|Interface)' object is not subscriptable", _FIELDS),
     (TypeError, "instances of '(bytes' and 'int|int' and 'bytes)'", _BYTES_FOR_A_NUMBER),
     (TypeError, "for -=?: '(bytes' and 'int|int' and 'bytes)'", _BYTES_FOR_A_NUMBER),
@@ -595,6 +635,8 @@ _BY_TYPE = (
     (RuntimeError, "No active exception to reraise", _NOTHING_TO_RAISE),
     (TypeError, r"(argument|Value) after \* must be an iterable, not \w*[sS]ocket", _NOT_A_TUPLE),
 )
+_MODULES = (socket, struct, threading, time, ipaddress)  # os das lições
+_METHODS = {"startswith", "endswith", "split", "decode", "encode", "append", "upper", "rstrip"}
 _SOCKET_CALL = re.compile(
     r"\.(bind|connect|connect_ex|send|sendall)\(|create_(server|connection)\("
 )
@@ -614,8 +656,10 @@ def explained(exc: BaseException, line: str = "") -> Texts | None:
     if isinstance(exc, NameError) and not isinstance(exc, UnboundLocalError):
         return _texts_of_a_name(str(exc)) or (_UNKNOWN_IN_A_PROGRAM if line else _UNKNOWN_NAME)
     if isinstance(exc, SyntaxError):
-        found = next(texts for said, *texts in _BY_SYNTAX if re.search(said, str(exc)))
-        return _SYNTAX_IN_A_CELL if _never_ran(exc) else _SYNTAX, found[0], found[1]
+        cause, remedy = next(texts for said, *texts in _BY_SYNTAX if re.search(said, str(exc)))
+        if "or ':='" in str(exc) and re.match(r"\s*(if|elif|while)\b", exc.text or ""):
+            cause, remedy = _STORED_AS_A_CONDITION
+        return _SYNTAX_IN_A_CELL if _never_ran(exc) else _SYNTAX, cause, remedy
     for kind, said, texts in _BY_TYPE:
         if isinstance(exc, kind) and re.search(said, str(exc)):
             return texts
@@ -631,13 +675,23 @@ def _never_ran(exc: SyntaxError) -> bool:
 
 
 def _texts_of_a_name(said: str) -> Texts | None:
-    """Os textos de um nome que não existe, se é o de um módulo ou de algo do módulo socket."""
+    """Os textos de um nome que não existe, se é o de um módulo ou vem depois de um ponto."""
     unknown = re.search("name '(.+?)'", said)
     if unknown and unknown[1] in sys.stdlib_module_names:
         return _NOT_IMPORTED
     if unknown and callable(getattr(socket.socket, unknown[1], None)):
         return _OF_A_SOCKET
-    return _OF_THE_SOCKET_MODULE if unknown and hasattr(socket, unknown[1]) else None
+    if unknown and unknown[1] in _METHODS:
+        return _OF_A_VALUE
+    for module in _MODULES:
+        if unknown and hasattr(module, unknown[1]):
+            name = module.__name__
+            return (
+                f"esse nome é do módulo {name}, e sozinho não existe.",
+                "faltou dizer de onde ele vem.",
+                f"escreva o nome do módulo e um ponto antes dele, como em {name}.{unknown[1]}.",
+            )
+    return None
 
 
 def _texts_of_an_argument(said: str, lines: str) -> Texts | None:
@@ -658,6 +712,8 @@ def _texts_of_an_argument(said: str, lines: str) -> Texts | None:
     if _SOCKET_CALL.search(lines):
         if _ADDRESS_TYPE.search(said):
             return _BAD_ADDRESS if not re.search(r"\.send(all)?\(", lines) else None
+        if "not 'bool'" in said:
+            return _A_COMPARISON
         texts = _NOT_BYTES if re.search(r"\bstr\b", said) else _NOT_DATA
         return texts if "bytes-like object" in said else None
     if "a bytes-like object, str found" in said:

@@ -69,6 +69,17 @@ def the_last_of_each(segments):
     return [first, second, third]
 
 
+def the_last_ack(segments):
+    acks = [i for i, s in enumerate(segments) if s.flags == ("ACK",) and s.sender == "cliente"]
+    return [*by_flags(segments)[:2], acks[-1]]
+
+
+def the_answer_twice(segments):
+    came = [(i, s) for i, s in enumerate(segments) if not s.lost]
+    third = by_flags(segments)[2]
+    return [*(i for i, s in came if "SYN" in s.flags), third]
+
+
 def one_by_one(segments):
     found, wanted = [], [("cliente", True), ("servidor", True), ("cliente", False)]
     for place, segment in enumerate(segments):
@@ -90,8 +101,12 @@ def test_right_handshakes_pass(function):
     [
         (lambda segments: [0, 1, 2], "não chegou (.lost)"),
         (the_three_that_follow, "o terceiro é do cliente, depois dele"),
-        (the_last_of_each, "O de índice 1 já tinha chegado, e o 3 o repete"),
+        (the_last_of_each, "O de índice 1 chegou antes do 3"),
         (lambda segments: [i for i, s in enumerate(segments) if s.flags == "SYN"], "a vírgula"),
+        (lambda segments: [by_flags(segments)[0], None, None], "um None no lugar de um índice"),
+        (the_last_ack, "O de índice 2 chegou antes do 3, do mesmo lado"),
+        (lambda segments: [*by_flags(segments), len(segments) - 1], "São só três"),
+        (the_answer_twice, "O de índice 1 chegou antes do 3, do mesmo lado"),
         (lambda segments: [s.number for s in segments if not s.lost][:3], "o .number, esse"),
         (lambda segments: [s for s in segments if not s.lost][:3], "e não os segmentos"),
         (lambda segments: [i for i, s in enumerate(segments) if "SYN" in s.flags], "São três"),
@@ -243,7 +258,7 @@ def from_the_byte_zero(segments):
         (lambda segments: None, "Faltou o return?"),
         (lambda segments: ..., "reticências"),
         (lambda segments: segments.data, "AttributeError"),
-        (from_the_byte_zero, "onde começa a sua conta?"),
+        (from_the_byte_zero, "o byte inicial, o de .seq 1"),
     ],
 )
 def test_a_wrong_reassembly_gets_its_hint(function, hint):

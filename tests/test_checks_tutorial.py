@@ -582,9 +582,16 @@ def impatient(conn):
         echo(conn)
 
 
+def too_patient(conn):
+    conn.settimeout(1.2)
+    with suppress(TimeoutError):
+        echo(conn)
+
+
 @pytest.mark.parametrize(
     ("function", "hint"),
     [
+        (too_patient, "depois de 1,2 s de silêncio; o pedido é 0,3 s"),
         (patient_once, "respondeu uma vez e voltou: falta o laço"),
         (patient_with_error, "O prazo acabou, como devia: falta capturar o TimeoutError"),
         (patient_in_all, "o prazo recomeça a cada recv"),
@@ -711,6 +718,17 @@ def drops_the_silent(s, n):
             echo(conn)
 
 
+def closes_at_the_end(s, n):
+    talks = []
+    for _ in range(n):
+        conn, _ = s.accept()
+        talks.append(conn)
+        with suppress(ConnectionError):
+            echo(conn)
+    for conn in talks:
+        conn.close()
+
+
 def always_four(s, n):
     several(s, 4)
 
@@ -734,6 +752,7 @@ def stuck_with_the_first(s, n):
     [
         (lambda s, n: visit(s), "A função voltou depois de atender 1, e n era 4"),
         (always_four, "a função não voltou: ela conta até n, que desta vez é 2?"),
+        (closes_at_the_end, "feche cada conversa antes do próximo accept"),
         (one_answer_each, "O cliente 1 não recebeu o eco"),
         (fragile, "Quem caiu foi um cliente só"),
         (gives_up_at_the_fall, "A função voltou depois de atender 2"),
@@ -795,6 +814,10 @@ def test_address_for_a_colleague_is_accepted_in_any_style(function):
     assert checks.which_address(function).ok
 
 
+def only_the_first(mine, colleague):
+    return by_ipaddress(mine[:1], colleague)
+
+
 def by_look(mine, colleague):
     same = [a for a, _ in mine if a.split(".")[:3] == colleague.split(".")[:3]]
     return same[0] if same else None
@@ -811,7 +834,8 @@ def the_pair(mine, colleague):
         (by_look, "esperava '10.0.0.5'. Recebi None"),
         (the_pair, "Devolva só o endereço, sem a máscara"),
         (lambda mine, colleague: by_ipaddress(mine, colleague) or "", "a resposta é None"),
-        (lambda mine, colleague: None, "O return None vem dentro do laço?"),
+        (lambda mine, colleague: None, "Depois dela, há um return?"),
+        (only_the_first, "O return None só vem depois do laço"),
         (lambda mine, colleague: colleague, "Esse é o do colega"),
         (lambda mine, colleague: [by_ipaddress(mine, colleague)], "fora de uma lista"),
         (lambda mine, colleague: ipaddress.ip_address(by_ipaddress(mine, colleague)), "o texto"),

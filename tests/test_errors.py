@@ -273,9 +273,18 @@ def test_wrong_argument_is_explained(scope, call, expected):
         (lambda: sys.exit(), "para sair da função, use return"),
         (lambda: ask_nobody(), "os parâmetros da função ou, num programa, sys.argv"),
         (lambda: ip_network("192.168.0.5/24"), "passe também strict=False"),
-        (lambda: AF_INET, "como em socket.SHUT_WR"),  # noqa: F821
+        (lambda: AF_INET, "como em socket.AF_INET"),  # noqa: F821
         (lambda: called(socket), "há nesta pasta um .py com o nome do módulo"),
         (lambda: settimeout(1), "como em s.settimeout(1) e conn.recv(1024)"),  # noqa: F821
+        (lambda: ip_interface, "como em ipaddress.ip_interface"),  # noqa: F821
+        (lambda: startswith("127."), "host.startswith('127.')"),  # noqa: F821
+        (lambda: HERE.startswith(127), 'host.startswith("127.")'),
+        (lambda: capture().sort(), "escreva sorted(segmentos, key=lambda s: s.seq)"),
+        (lambda: [].sorted(), "escreva sorted(segmentos, key=lambda s: s.seq)"),
+        (lambda: {}[2], "use dicionario.get(chave)"),
+        (lambda: ip_network("10.0.0.0/8") in ip_address("10.0.0.5"), "ou endereco in rede"),
+        (lambda: in_a_with(3), "Um número também não"),
+        (lambda: send_a_comparison(), "tire o != b'', que while já faz"),
         (lambda: struct.pack, "esse módulo não foi importado"),  # noqa: F821
         (lambda: read_only_deadline(), DEADLINE_FORM),
         (lambda: in_a_with(socket.socket), "with EchoClient(host, porta) as cliente"),
@@ -379,6 +388,11 @@ def listen_without_connections():
 def receive(size):
     with socket.socket() as s:
         s.recv(size)
+
+
+def send_a_comparison():
+    with socket.socket() as s:
+        s.sendall(b"oi" != b"")
 
 
 def in_a_with(value):

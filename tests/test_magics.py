@@ -155,6 +155,8 @@ def test_error_in_a_traced_cell_shows_the_line_of_the_student(kernel, before, co
         ("s.recv(1024", "um parêntese, colchete ou chave foi aberto e não fechado"),
         ("x = (1, 2]", "um parêntese, colchete ou chave foi aberto e não fechado"),
         ("s.connect((HOST, PORTA, timeout=1))", "fora dos do par (host, porta)"),
+        ("while x = f():\n    pass", "para guardar e testar de uma vez, :="),
+        ("try:\n    x = 1", "um try pede um except"),
         ("f() = 2", "veja o que está à esquerda do ="),
         ("x = 1 2", "falta ou sobra um sinal"),
         ("s.sendall(b'olá')", '"olá".encode()'),

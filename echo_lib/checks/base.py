@@ -9,7 +9,7 @@ from typing import Any
 
 from echo_lib import progress
 from echo_lib.capture import Segment
-from echo_lib.isolated import Learner
+from echo_lib.isolated import NEVER_ENDED, Learner
 from echo_lib.trace import Event
 
 MESSAGES = ("oi", "olá, ção 🗣️", "ação " * 400)  # esta, cortada em 1024, parte um ç
@@ -66,6 +66,8 @@ def passed(text: str) -> Check:
 
 def failed(text: str, learner: Learner | None = None) -> Check:
     """A resposta de quem não passou, com o que os sockets da tentativa fizeram."""
+    if learner and not learner.own_events():
+        text = text.replace(NEVER_ENDED, "Seu código não terminou: um laço não acaba?")
     if learner and learner.where:
         text = f"{text.strip()}\nQuando o tempo acabou, o código estava em `{learner.where}`."
     return Check(False, text.strip(), learner.events() if learner else ())

@@ -11,6 +11,9 @@ from echo_lib.checks.base import STUB, Check, brief, failed, not_expected, passe
 from echo_lib.isolated import Learner
 
 _CLIENT, _SERVER = ("192.168.1.30", 50000), ("192.168.1.20", 61840)
+_NAMES = (
+    'As .flags são uma tupla de nomes, nesta ordem: ("SYN",), com a vírgula, ou ("SYN", "ACK").'
+)
 _STEP = 0.01  # segundos entre um segmento e o seguinte
 
 
@@ -258,9 +261,10 @@ def _handshake_hint(case: _Case, answer: Any) -> str:
     found = list(answer)
     if any(isinstance(item, Segment) for item in found):
         return "São os índices, e não os segmentos: veja enumerate."
-    if len(found) != 3:
-        names = 'As .flags são uma tupla de nomes: ("SYN",), com a vírgula, ou ("SYN", "ACK").'
-        return f"São três segmentos: o SYN, a resposta e o ACK. {names}"
+    if None in found:
+        return f"Há um None no lugar de um índice. {_NAMES}"
+    if len(found) < 3:
+        return f"São três segmentos: o SYN, a resposta e o ACK. {_NAMES}"
     if found == [item + 1 for item in case.expected]:
         return "O índice do primeiro é o 0 (o .number, esse começa no 1)."
     inside = [i for i in found if type(i) is int and 0 <= i < len(case.segments)]
@@ -269,9 +273,13 @@ def _handshake_hint(case: _Case, answer: Any) -> str:
     if sorted(map(str, found)) == sorted(map(str, case.expected)):
         return "Os índices são esses, em outra ordem."
     arrived = [(s.sender, s.flags) if not s.lost else None for s in case.segments]
-    for i in inside[:2]:
+    foreign = len(inside) == 3 and case.segments[inside[2]].sender != "cliente"
+    for i in inside[: 2 if foreign else None]:
         if (first := arrived.index(arrived[i])) != i:
-            return f"O de índice {first} já tinha chegado, e o {i} o repete: vale o primeiro."
+            same = "do mesmo lado e com as mesmas .flags"
+            return f"O de índice {first} chegou antes do {i}, {same}: vale o primeiro."
+    if len(found) > 3:
+        return "São só três segmentos: o SYN, a resposta e o ACK."
     return "O primeiro tem só SYN; o segundo, SYN e ACK; o terceiro é do cliente, depois dele."
 
 
@@ -282,8 +290,8 @@ def _stream_hint(case: _Case, answer: Any) -> str:
         return "Faltou o return?" if answer is None else "Devolva bytes: b''.join junta uma lista."
     if not answer:
         return (
-            "Nada foi entregue. O primeiro byte é o de .seq 1: onde começa a sua conta? O return "
-            "está dentro do laço?"
+            'Nada foi entregue. O .sender é "cliente"; o .lost, True ou False, sem aspas; o byte '
+            "inicial, o de .seq 1; e um ACK vazio não avança a conta. O return está dentro do laço?"
         )
     answer = bytes(answer)
     client = [s for s in case.segments if s.sender == "cliente"]

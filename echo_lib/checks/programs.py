@@ -541,11 +541,10 @@ def _address_hint(
         return "Devolva um só, fora de uma lista."
     if expected and str(answer) == expected:
         return "É esse, mas devolva o texto, como veio no par."
+    if answer is None and expected == mine[0][0]:
+        return "O primeiro já serve. A conta passa no exercício 2? Depois dela, há um return?"
     if expected and answer is None:
-        return (
-            "Há um que serve. O return None vem dentro do laço? É só depois dele. Olhou todos os "
-            "pares, chegou ao return? A conta já passa no exercício 2?"
-        )
+        return "Há um que serve. O return None só vem depois do laço. A máscara é a de cada par?"
     if expected is None:
         return "Se nenhum está na sub-rede dele, a resposta é None."
     if answer in [host for host, _ in mine]:

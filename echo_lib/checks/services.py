@@ -52,6 +52,10 @@ _GLUED = (
     "Você enviou `b` antes de receber o eco de `a`: os dois ecos podem vir juntos num recv só. "
     "Receba um, e só então envie a outra."
 )
+_INSISTS = (
+    "Depois do ConnectionError, você voltou a usar a mesma conexão. Ela acabou, e o erro pode vir "
+    "sempre de novo: ponha o laço inteiro dentro do try."
+)
 _UNSEEN = "Ninguém escuta nela, e mesmo assim ela tem dono: só o bind decide."
 
 
@@ -331,10 +335,13 @@ def _visits(function: Callable[[socket.socket, int], Any], visits: int) -> Check
                 f"que desta vez é {visits}?"
             )
         if not error and (number := _kept_open(learner)):
+            fell = "; quem cai também se fecha" if number == 2 else ""
             error = (
                 f"Todos receberam o eco, mas faltou fechar conn depois do cliente {number}: feche "
-                "cada conversa antes do próximo accept (with, ou close)."
+                f"cada conversa antes do próximo accept (with, ou finally){fell}."
             )
+        if not error and _insists(learner):
+            error = _INSISTS
         return failed(error, learner) if error else None
 
 
@@ -355,12 +362,32 @@ def _slow_visit(learner: Learner, address: tuple[str, int]) -> str:
 
 
 def _kept_open(learner: Learner) -> int:
-    """O número do primeiro cliente que se foi e cuja conexão o aluno não fechou; 0, se nenhum."""
-    events = learner.own_events()
-    accepted = [e.connection for e in events if e.call == "accept" and not e.error]
-    over = {e.connection for e in events if e.receives and not e.size and not e.error}
-    closed = {e.connection for e in events if e.call == "close"}
-    return next((n for n, c in enumerate(accepted, 1) if c in over - closed), 0)
+    """O número do primeiro cliente que não foi fechado antes do accept seguinte; 0, se nenhum.
+
+    Quem atende numa thread fecha nela, e não tem de o fazer antes do accept seguinte.
+    """
+    accepted: list[int | None] = []
+    closed = set()
+    for event in learner.own_events():
+        if event.call == "accept" and not event.error:
+            accepted.append(event.connection)
+            thread = event.thread
+        elif event.call == "close" and (
+            event.connection in accepted[-1:] or (accepted and event.thread != thread)
+        ):
+            closed.add(event.connection)
+    return next((n for n, c in enumerate(accepted, 1) if c not in closed), 0)
+
+
+def _insists(learner: Learner) -> bool:
+    """Se o código volta a usar uma conexão que já deu ConnectionError."""
+    fallen = set()
+    for event in learner.own_events():
+        if event.connection in fallen and (event.sends or event.receives):
+            return True
+        if (event.sends or event.receives) and isinstance(event.error, ConnectionError):
+            fallen.add(event.connection)
+    return False
 
 
 def _missed(learner: Learner, number: int, visits: int) -> str:
@@ -400,6 +427,9 @@ def _visit(
         received = peers.exchange(peer, data)
         if received != data and wait:
             return wrong_answer(learner, peer, data, data, received, first=not i)
+        if not data.startswith(received):
+            what = f"enviou {brief(data)} e recebeu {brief(received)}"
+            return Check(False, f"{what}: o eco são os bytes que chegaram.")
         if received != data:
             return Check(False, _NO_ECHO)
     if falls:

@@ -27,6 +27,7 @@ _LOST = r"parou com (Connection\w*|BrokenPipe|EOF)Error"
 _TOO_MUCH = (
     "Não peça ao recv mais do que falta: o resto é da próxima mensagem (makefile também o pede)."
 )
+_CLOSED = "A função fechou conn, e quem a chamou ainda ia receber dele. Tire o with, ou o close."
 _TOO_LITTLE = (
     "Um recv devolve de 1 a n bytes: leia o tamanho e o texto com exato. Ele já passa no "
     "exercício 1?"
@@ -54,8 +55,7 @@ def receives_exactly(function: Callable[[socket.socket, int], bytes]) -> Check:
         if error or answer != (longer, b"o resto"):
             hint = _TOO_MUCH
             if "EBADF" in error:  # no recv que é nosso, depois da função
-                error = "A função fechou conn, e quem a chamou ainda ia receber dele."
-                hint = "Tire o with, ou o close."
+                error, hint = _CLOSED, ""
             elif not error:
                 if isinstance(answer[0], bytes) and len(answer[0]) < len(longer):
                     hint = "Eram oito: o número é o n que a função recebe."
@@ -93,7 +93,10 @@ def _exactly_hint(learner: Learner, text: bytes, answer: Any, error: str) -> str
         return "Devolva bytes, e não uma lista: junte com +=, ou b''.join(lista)."
     if not isinstance(answer, bytes) or len(answer) >= len(text):
         return ""
-    if sum(event.receives for event in learner.own_events()) > 1:
+    sizes = [event.size for event in learner.own_events() if event.receives]
+    if len(sizes) > 1 and sum(sizes) < len(text):
+        return "O laço parou antes: repita (while, e não if) até ter n bytes, sem mudar o n."
+    if len(sizes) > 1:
         return "Os outros vieram, e ficaram de fora: junte-os, dados += parte."
     return "Um recv devolve de 1 a n bytes: falta um laço, ou o return está dentro dele?"
 
@@ -134,6 +137,8 @@ def _lines_hint(learner: Learner, sent: bytes, expected: list[str], answer: Any)
         return "Nada foi cortado: faltou split('\\n'), com o fim de linha?"
     if b"\r" in sent and answer and len(answer) > 1:
         return "Só o \\n encerra: splitlines, e makefile em texto sem newline='\\n', cortam no \\r."
+    if expected[0] == "" and isinstance(answer, list) and len(answer) == 4:
+        return "Nem sempre são quatro: leia até a conexão acabar, quando readline dá ''."
     if expected[0] == "":
         return "Os espaços e as linhas vazias são de quem as enviou: tire só os fins de linha."
     if answer == sent.decode().split():
@@ -150,7 +155,7 @@ def _lines_hint(learner: Learner, sent: bytes, expected: list[str], answer: Any)
         return "Só a última: a lista é criada dentro do laço?"
     if answer == list(sent.decode()):
         return "São letras, uma a uma: o que corta um texto em linhas é split('\\n')."
-    if answer == [f"{line}\n" for line in expected[1::2]]:
+    if answer in ([f"{line}\n" for line in expected[1::2]], expected[1::2]):
         return "Cada readline lê a linha seguinte: chame-o uma vez só por volta do laço."
     if answer == [line for line in expected if line]:
         return "Uma linha vazia também é uma linha."
@@ -175,7 +180,7 @@ def _wrong_lines_hint(expected: list[str], answer: Any) -> str:
         return "Há uma lista dentro da outra: append a põe inteira; extend acrescenta cada item."
     if sorted(map(str, answer)) == sorted(expected):
         return "remove tira a primeira que acha, que é a do meio: a do fim se tira com pop()."
-    if len(answer) == len(expected) and answer[1] == expected[0] + expected[1]:
+    if answer[1:2] == [expected[0] + expected[1]]:
         return "A segunda traz a primeira junto: depois de guardar uma linha, comece outra, vazia."
     if len(answer) == len(expected) and "".join(map(str, answer)).isascii():
         return "Sumiram letras: quem decodifica um pedaço, e ignora os erros, apaga as cortadas."
@@ -204,6 +209,7 @@ def framing(
             if error or received != data:
                 what = f"o envio de {brief(text)}"
                 hint = _sending_hint(learner, text, data, received, error)
+                error = unexplained(error) if "and 'bytes'" in error else error
                 return not_expected(learner, what, data, received, error, hint)
             for sent, pieces, how in (
                 (data * 2, [len(data) * 2], ""),
@@ -224,13 +230,17 @@ def framing(
         one, two = (struct.pack("!I", n) + b"x" * n for n in (2, 3))
         answer, error = _fed(learner, one + two, function=2)
         if error or answer != ["xx", "xxx"]:
-            what = "duas mensagens coladas"
-            return not_expected(learner, what, ["xx", "xxx"], answer, error, _TOO_MUCH)
-        answer, error = _fed(learner, two[:-1], function=1)
-        if not error or error == NEVER_ENDED:
-            came = error or f"Sua função devolveu {brief(answer)}, como se fosse a mensagem."
-            hint = "Quando recv devolve b'', lance ConnectionError, como no exercício 1."
-            return failed(f"A conexão acabou a um byte do fim da mensagem. {came} {hint}", learner)
+            what, hint = "duas mensagens coladas", _TOO_MUCH
+            if "EBADF" in error:  # na segunda chamada
+                error, hint = _CLOSED, ""
+            return not_expected(learner, what, ["xx", "xxx"], answer, error, hint)
+        for sent, where in (two[:-1], "a um byte do fim da mensagem"), (two[:2], "no tamanho"):
+            answer, error = _fed(learner, sent, function=1)
+            if not re.search(_LOST, error):
+                came = unexplained(error)
+                came = came or f"Sua função devolveu {brief(answer)}, como se fosse a mensagem."
+                hint = "Quando recv devolve b'', lance ConnectionError, como no exercício 1."
+                return failed(f"A conexão acabou {where}. {came} {hint}", learner)
     return passed("Certo: curtas, vazias, com acentos e compridas; coladas e cortadas.")
 
 

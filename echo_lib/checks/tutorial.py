@@ -48,6 +48,7 @@ OWN_MESSAGE = (
     "não a mensagem que enviou."
 )
 _SILENCE = 2.0  # segundos, no máximo, de um cliente calado
+_LATE = 0.5  # segundos a mais que o prazo: mais que isso não é demora da máquina
 _AFTER_SILENCE = b"e agora?"
 _FIRST_SEND = "Nada chegou ao servidor. Você espera a resposta antes de enviar?"
 
@@ -399,7 +400,7 @@ def gives_up(function: Callable[[socket.socket], Any], seconds: float) -> Check:
                 fell = "" if learner.running() else learner.result()[1]
                 return failed(fell or _early(learner, seconds), learner)
         start = monotonic()
-        _, error = learner.result(seconds + 1)
+        _, error = learner.result(2 * seconds + 1)
         if error == NEVER_ENDED:
             error = "O cliente ficou calado e você continuou esperando. Confira o settimeout: em "
             error += "segundos, no próprio conn, e antes do laço."
@@ -414,10 +415,13 @@ def gives_up(function: Callable[[socket.socket], Any], seconds: float) -> Check:
             )
         elif not error and monotonic() - start < seconds / 2:
             error = _early(learner, seconds)
+        elif not error and (waited := _longest_wait(learner)) > seconds + _LATE:
+            asked = f"o pedido é {in_seconds(seconds)}"
+            error = f"Você desistiu, mas depois de {in_seconds(waited)} de silêncio; {asked}."
         if error:
             return failed(error, learner)
         learner.connect()
-        if learner.result(seconds + 1)[1] == NEVER_ENDED:
+        if learner.result(2 * seconds + 1)[1] == NEVER_ENDED:
             text = "Um cliente que nunca falou: você continuou esperando. O prazo já vale no "
             return failed(f"{text}primeiro recv?", learner)
     return _without_silence(function)
@@ -426,8 +430,13 @@ def gives_up(function: Callable[[socket.socket], Any], seconds: float) -> Check:
 def _hurried(learner: Learner, seconds: float) -> bool:
     """Se desistiu antes do prazo, medido no processo do aluno: talvez o atraso fosse nosso."""
     learner.look()
+    return _longest_wait(learner) < 0.9 * seconds
+
+
+def _longest_wait(learner: Learner) -> float:
+    """Quantos segundos durou a maior espera do código do aluno que acabou com o prazo."""
     silences = [e.duration for e in learner.own_events() if isinstance(e.error, TimeoutError)]
-    return max(silences, default=0.0) < 0.9 * seconds
+    return max(silences, default=0.0)
 
 
 def _early(learner: Learner, seconds: float) -> str:

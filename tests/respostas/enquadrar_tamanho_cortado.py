@@ -1,0 +1,27 @@
+"""Verificação: framing
+Pista: A conexão acabou no tamanho
+"""
+
+import struct
+
+
+def resposta_enviar(conn, texto):
+    dados = texto.encode()
+    conn.sendall(struct.pack("!I", len(dados)) + dados)
+
+
+def resposta_receber(conn):
+    tamanho = b""
+    while len(tamanho) < 4:
+        parte = conn.recv(4 - len(tamanho))
+        if not parte:
+            return ""
+        tamanho += parte
+    (falta,) = struct.unpack("!I", tamanho)
+    dados = b""
+    while len(dados) < falta:
+        parte = conn.recv(falta - len(dados))
+        if not parte:
+            raise ConnectionError("acabou")
+        dados += parte
+    return dados.decode()
