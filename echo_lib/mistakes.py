@@ -76,6 +76,12 @@ _OF_A_VALUE = (
     "faltou dizer de qual valor.",
     "escreva o valor e um ponto antes dele, como em host.startswith('127.') e lista.append(item).",
 )
+_OF_THE_KIT = (
+    "esse nome é do kit, e ainda não foi importado neste kernel.",
+    "a célula que o importa não foi executada desde que o kernel começou.",
+    "execute as células na ordem, de cima para baixo (menu Executar); ou importe-o, como em from "
+    "echo_lib import checks.",
+)
 _NOT_IMPORTED = (
     "esse módulo não foi importado.",
     "faltou o import dele.",
@@ -636,6 +642,7 @@ _BY_TYPE = (
     (TypeError, r"(argument|Value) after \* must be an iterable, not \w*[sS]ocket", _NOT_A_TUPLE),
 )
 _MODULES = (socket, struct, threading, time, ipaddress)  # os das lições
+_KIT = {"checks", "progress", "EchoClient", "EchoServer", "ClientPanel", "ServerPanel", "Trace"}
 _METHODS = {"startswith", "endswith", "split", "decode", "encode", "append", "upper", "rstrip"}
 _SOCKET_CALL = re.compile(
     r"\.(bind|connect|connect_ex|send|sendall)\(|create_(server|connection)\("
@@ -681,6 +688,8 @@ def _texts_of_a_name(said: str) -> Texts | None:
         return _NOT_IMPORTED
     if unknown and callable(getattr(socket.socket, unknown[1], None)):
         return _OF_A_SOCKET
+    if unknown and unknown[1] in _KIT:
+        return _OF_THE_KIT
     if unknown and unknown[1] in _METHODS:
         return _OF_A_VALUE
     for module in _MODULES:
