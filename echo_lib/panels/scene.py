@@ -27,6 +27,7 @@ _SHUTDOWN = {socket.SHUT_RD: "SHUT_RD", socket.SHUT_WR: "SHUT_WR", socket.SHUT_R
 
 Record = dict[str, Any]
 _CUT = (ConnectionResetError, ConnectionAbortedError, BrokenPipeError)
+OTHER = {"server": "client", "client": "server"}  # a outra ponta
 LINK = ("id", "from", "to", "source", "target", "kind", "label")  # os campos de uma seta
 
 
@@ -43,6 +44,8 @@ class _Part(NamedTuple):
 class _Flow:
     """Um sentido de uma conexão: o que foi enviado e o que foi recebido, por posição no fluxo."""
 
+    source: str  # as linhas de vida de quem envia e de quem recebe
+    target: str
     sent: deque[_Part] = field(default_factory=lambda: deque(maxlen=_PENDING))
     received: deque[_Part] = field(default_factory=lambda: deque(maxlen=_PENDING))
     sent_to: int = 0
@@ -72,7 +75,7 @@ class Scene:
         self._waiting: Record = {}
         self._waits = 0
         self._trying: dict[int, Record] = {}  # conexões que ainda podem ser recusadas
-        self._flows: dict[tuple[int, str], _Flow] = {}
+        self._flows: dict[str, _Flow] = {}
         self._changed: dict[str, dict[str, Record]] = {}
 
     def add(self, events: Iterable[Event]) -> dict[str, list[Record]]:
@@ -140,7 +143,7 @@ class Scene:
 
     def _end(self, event: Event, role: str, known: str | None = None) -> str:
         """A linha de uma ponta da conexão; a outra ponta entra como suposta até aparecer."""
-        number, other = event.connection, "client" if role == "server" else "server"
+        number, other = event.connection, OTHER[role]
         line = f"{number}{role}"
         if known and known != line:  # o socket já tinha linha antes de conectar
             self._put("lines", {"id": line, "same": known})
@@ -191,7 +194,7 @@ class Scene:
     def _order(self, event: Event, kind: str, connection: int | None) -> list[int]:
         """Da esquerda para a direita: quem apareceu antes; as pontas de uma conexão, juntas."""
         side = {"nobody": -1, "server": 1, "client": 2}.get(kind, 0)
-        other = self._lines.get(f"{connection}{'client' if kind == 'server' else 'server'}")
+        other = self._lines.get(f"{connection}{OTHER.get(kind)}")
         return [other["order"][0] if other and side else event.number, side]
 
     # --- setas ---
@@ -250,32 +253,27 @@ class Scene:
 
     def _flow_links(self, event: Event) -> None:
         """Liga cada envio aos recv que o receberam: são as mesmas posições do fluxo de bytes."""
-        number, role = event.connection, event.role
-        other = "client" if role == "server" else "server"
-        assert number is not None
+        out, back = self._flow(event, event.role), self._flow(event, OTHER[event.role])
         if isinstance(event.error, _CUT):
-            self._flow(number, role).cut = True
+            out.cut = True
         if event.size and (event.sends or event.receives):
-            self._carry(number, role if event.sends else other, event)
+            self._carry(out if event.sends else back, event)
         elif event.receives and _ends(event):
-            flow = self._flow(number, other)
-            flow.end = flow.end or event
-            self._end_link(number, other, flow)
+            back.end = back.end or event
+            self._end_link(back, out)
         elif event.call == "close" or (event.call == "shutdown" and event.argument):
-            flow = self._flow(number, role)
-            if flow.last is None and event.error is None:
-                flow.last = event
-                if not flow.cut and not self._answers_rst(number, other):
-                    self._end_link(number, role, flow)
+            if out.last is None and event.error is None:
+                out.last = event
+                if not out.cut and not _answers_rst(back, out):
+                    self._end_link(out, back)
             if event.call == "close":
                 self._forget(event)
 
-    def _carry(self, number: int, sender: str, event: Event) -> None:
+    def _carry(self, flow: _Flow, event: Event) -> None:
         """Bytes enviados ou recebidos: a seta solta e, se já há a outra ponta, a inteira."""
-        flow = self._flow(number, sender)
         part = _Part(event.number, event.offset or 0, event.size, event.data)
         sent, received = (part, None) if event.sends else (None, part)
-        self._data_link(number, sender, sent, received, 0, event.size)
+        self._data_link(flow, sent, received, 0, event.size)
         flow.known = flow.known and event.offset is not None
         if not flow.known:
             return
@@ -287,26 +285,27 @@ class Scene:
             flow.received_to = part.offset + part.size
         if len(waiting) > _STRAY and self._alone(event):
             waiting.popleft()
-        self._match(number, sender, flow)
+        self._match(flow)
 
-    def _flow(self, number: int, role: str) -> _Flow:
-        return self._flows.setdefault((number, role), _Flow())
+    def _flow(self, event: Event, role: str) -> _Flow:
+        """O que uma ponta da conexão do evento envia."""
+        ends = f"{event.connection}{role}", f"{event.connection}{OTHER[role]}"
+        return self._flows.setdefault(ends[0], _Flow(*ends))
 
     def _forget(self, event: Event) -> None:
         """Depois que as duas pontas fecharam, a conexão não terá mais setas."""
-        keys = [(event.connection, "server"), (event.connection, "client")]
-        flows = [self._flows.get(key) for key in keys]  # type: ignore[arg-type]
-        if self._alone(event) or all(flow and flow.last for flow in flows):
-            for key in keys:
-                self._flows.pop(key, None)  # type: ignore[arg-type]
+        flows = [self._flow(event, role) for role in OTHER]
+        if self._alone(event) or all(flow.last for flow in flows):
+            for flow in flows:
+                del self._flows[flow.source]
         self._of_socket.pop(event.socket, None)
 
     def _alone(self, event: Event) -> bool:
         """Se a outra ponta desta conexão não está no rastro."""
-        other = "client" if event.role == "server" else "server"
-        return bool(self._lines.get(f"{event.connection}{other}", {}).get("note") == OUTSIDE)
+        other = f"{event.connection}{OTHER[event.role]}"
+        return bool(self._lines.get(other, {}).get("note") == OUTSIDE)
 
-    def _match(self, number: int, role: str, flow: _Flow) -> None:
+    def _match(self, flow: _Flow) -> None:
         """Emite uma seta para cada trecho que um envio e um recv têm em comum."""
         while flow.sent and flow.received:
             sent, received = flow.sent[0], flow.received[0]
@@ -314,26 +313,19 @@ class Scene:
             start, end = max(sent.offset, received.offset), min(end_a, end_b)
             if start < end:
                 skipped = start - sent.offset
-                self._data_link(number, role, sent, received, skipped, end - start)
+                self._data_link(flow, sent, received, skipped, end - start)
             if end_a <= end_b:
                 flow.sent.popleft()
             if end_b <= end_a:
                 flow.received.popleft()
 
     def _data_link(
-        self,
-        number: int,
-        role: str,
-        sent: _Part | None,
-        received: _Part | None,
-        skipped: int,
-        size: int,
+        self, flow: _Flow, sent: _Part | None, received: _Part | None, skipped: int, size: int
     ) -> None:
         """A seta de `size` bytes a partir do byte `skipped` do envio.
 
         Até se conhecer a outra ponta, o envio tem uma seta solta (d…) e o recv, outra (r…).
         """
-        other = "client" if role == "server" else "server"
         part = sent or received
         assert part is not None
         if sent and received:
@@ -347,26 +339,23 @@ class Scene:
         unit = "byte" if size == 1 and not whole else "bytes"
         label = f"{size}{whole} {unit}{preview if text else ''}"
         ends = sent and sent.number, received and received.number
-        self._link(name, *ends, f"{number}{role}", f"{number}{other}", "data", label)
+        self._link(name, *ends, flow.source, flow.target, "data", label)
 
-    def _end_link(self, number: int, role: str, flow: _Flow) -> None:
+    def _end_link(self, flow: _Flow, back: _Flow) -> None:
         """O fim de um sentido: FIN, ou RST se quem fecha deixou bytes por ler.
 
         Fonte: RFC 9293, seções 3.6 e 3.10.4; RFC 1122, seção 4.2.2.13.
         """
-        other = "client" if role == "server" else "server"
-        reset = flow.end.error is not None if flow.end else self._answers_rst(number, role)
-        label = "RST" if reset else "FIN"
-        name = f"f{number}{role}"
+        reset = flow.end.error is not None if flow.end else _answers_rst(flow, back)
         start, end = (event.number if event else None for event in (flow.last, flow.end))
-        self._link(name, start, end, f"{number}{role}", f"{number}{other}", "fin", label)
+        label = "RST" if reset else "FIN"
+        self._link(f"f{flow.source}", start, end, flow.source, flow.target, "fin", label)
 
-    def _answers_rst(self, number: int, role: str) -> bool:
-        """Se esta ponta fechou com bytes da outra por ler: já no buffer, ou vindos depois."""
-        last = self._flow(number, role).last
-        back = self._flow(number, "client" if role == "server" else "server")
-        unread = back.known and back.sent_to > back.received_to
-        return last is not None and last.call == "close" and unread
+
+def _answers_rst(flow: _Flow, back: _Flow) -> bool:
+    """Se quem envia `flow` fechou com bytes de `back` por ler: já no buffer, ou vindos depois."""
+    unread = back.known and back.sent_to > back.received_to
+    return flow.last is not None and flow.last.call == "close" and unread
 
 
 def _kind(event: Event, before: str) -> str:
