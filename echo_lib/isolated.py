@@ -514,6 +514,8 @@ class _Worker:
             self.say((value, error, events))
         except Exception as problem:
             kind = f"um objeto {type(value).__name__}, que não passa a outro processo ({problem})"
+            if inspect.iscoroutine(value):
+                kind = "uma corotina: com async def ela nem começa. Use def, sem async e sem await"
             if isinstance(value, Iterator):
                 kind = f"um {type(value).__name__}, que só dá valores a quem os pede: use list(…)"
             if isinstance(value, list) and any(map(callable, value)):

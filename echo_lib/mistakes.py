@@ -76,6 +76,16 @@ _OF_A_VALUE = (
     "faltou dizer de qual valor.",
     "escreva o valor e um ponto antes dele, como em host.startswith('127.') e lista.append(item).",
 )
+_CAPITAL = (
+    "esse nome não existe: em Python, True, False e None começam com maiúscula.",
+    "em outras linguagens, a escrita é outra.",
+    "escreva True, False ou None.",
+)
+_ASSERTED = (
+    "o assert confere uma condição, e desta vez ela não valia.",
+    "se há um texto depois de AssertionError, é ele que a diz.",
+    "faça o que o texto pede, ou veja com print os valores que a condição compara.",
+)
 _OF_THE_KIT = (
     "esse nome é do kit, e ainda não foi importado neste kernel.",
     "a célula que o importa não foi executada desde que o kernel começou.",
@@ -84,8 +94,8 @@ _OF_THE_KIT = (
 )
 _NOT_IMPORTED = (
     "esse módulo não foi importado.",
-    "faltou o import dele.",
-    "escreva o import antes de usá-lo, como em import socket.",
+    "faltou o import dele, ou a célula que o faz não foi executada desde que o kernel começou.",
+    "execute a célula que o importa; se não há uma, escreva, por exemplo, import socket.",
 )
 _TOO_FEW = (
     "a função foi chamada sem um dos argumentos que o def dela pede.",
@@ -151,6 +161,16 @@ _BAD_SIZE = (
     "o recv espera um número inteiro de bytes, e recebeu outra coisa.",
     "um texto, um float, ou a tupla que struct.unpack devolve mesmo para um número só.",
     "escreva o número sem aspas, como em conn.recv(1024); de unpack, use o item [0].",
+)
+_NO_HOW = (
+    "o shutdown foi chamado sem dizer o que encerrar.",
+    "os parênteses estão vazios.",
+    "escreva s.shutdown(socket.SHUT_WR): nada mais se envia, e ainda se recebe.",
+)
+_NOT_OF_A_SOCKET = (
+    "esse nome é do módulo socket, e não de cada socket.",
+    "antes do ponto está um socket já criado.",
+    "escreva o nome do módulo antes do ponto, como em socket.SHUT_WR.",
 )
 _NO_DATA = (
     "o sendall foi chamado sem o que enviar.",
@@ -387,7 +407,8 @@ _ARGUMENTS = (
     "à esquerda do = há mais nomes, ou menos, do que itens à direita.",
     "sys.argv começa pelo nome do programa, que é o item [0]; numa célula sem %%writefile, é o do "
     "próprio Jupyter.",
-    "diga quais quer: host, porta = sys.argv[1:3].",
+    "diga tantos quantos são os nomes: host, porta = sys.argv[1:3], ou, para três, sys.argv[1:4]; "
+    "e confira se %%writefile é a primeira linha da célula.",
 )
 _NOT_A_NUMBER = (
     "int() lê um número escrito em algarismos, e recebeu outro texto.",
@@ -552,6 +573,8 @@ _BY_TYPE = (
     (TypeError, "expected str instance, bytes found", _TEXT_AND_BYTES),
     (TypeError, r"recv\(\) (takes at least|missing) 1", _NO_SIZE),
     (TypeError, r"sendall(\(\) takes| expected) at least 1|sendall\(\) missing 1", _NO_DATA),
+    (TypeError, r"shutdown\(\) (takes exactly|missing 1)", _NO_HOW),
+    (AttributeError, r"'\w*[sS]ocket' .* '(SHUT|SOL|SO|AF|SOCK)_", _NOT_OF_A_SOCKET),
     (AttributeError, "'NoneType' object has no attribute", _NONE),
     (
         AttributeError,
@@ -636,6 +659,7 @@ _BY_TYPE = (
         _NOT_CALLED,
     ),
     (AssertionError, "group argument must be None", _THREAD),
+    (AssertionError, "", _ASSERTED),
     (UnboundLocalError, "cannot access local variable '(e|ex|exc|err|erro|error)'", _FORGOTTEN),
     (UnboundLocalError, "", _NO_VALUE_YET),
     (RuntimeError, "No active exception to reraise", _NOTHING_TO_RAISE),
@@ -688,6 +712,8 @@ def _texts_of_a_name(said: str) -> Texts | None:
         return _NOT_IMPORTED
     if unknown and callable(getattr(socket.socket, unknown[1], None)):
         return _OF_A_SOCKET
+    if unknown and unknown[1] in ("true", "false", "none", "null"):
+        return _CAPITAL
     if unknown and unknown[1] in _KIT:
         return _OF_THE_KIT
     if unknown and unknown[1] in _METHODS:

@@ -58,7 +58,9 @@ class Program:
                 break
             sleep(0.02)
         spins = worked(self._process.pid) > WORK
-        why = "um laço gira sem parar antes disso?" if spins else "faltou usar sys.argv?"
+        why = "faltou o listen, ou usar sys.argv?"
+        if spins:
+            why = "faltou o listen, ou um laço gira sem parar antes dele?"
         return f"não escutou na porta {port}, a que recebeu: {why}"
 
     def _other_port(self) -> int:
@@ -148,6 +150,8 @@ def _explained(last: str, line: str) -> str:
     kind = getattr(builtins, name, getattr(socket, name.removeprefix("socket."), None))
     if not (isinstance(kind, type) and issubclass(kind, Exception)):
         return ""
+    if kind is UnicodeEncodeError:  # que se monta com cinco argumentos
+        kind = UnicodeError
     code = re.match(r"\[(?:Errno|WinError) (\d+)\] (.*)", said)
     with suppress(TypeError):  # UnicodeDecodeError pede outros argumentos
         error = kind(int(code[1]), code[2]) if code else kind(said)

@@ -330,9 +330,11 @@ class TracedSocket(socket.socket):
     def sendall(self, data: Any, flags: int = 0) -> None:
         self._transfer("sendall", None, data, super().sendall, data, flags)
 
-    def sendmsg(self, buffers: Any, *rest: Any) -> int:  # asyncio usa este a partir do Python 3.12
-        parts = list(buffers)
-        return int(self._transfer("sendmsg", None, b"".join(parts), super().sendmsg, parts, *rest))
+    if hasattr(socket.socket, "sendmsg"):  # no Windows não há, e quem pergunta deve sabê-lo
+
+        def sendmsg(self, buffers: Any, *rest: Any) -> int:  # o asyncio, a partir do Python 3.12
+            parts, send = list(buffers), super().sendmsg
+            return int(self._transfer("sendmsg", None, b"".join(parts), send, parts, *rest))
 
     def recv_into(self, buffer: Any, nbytes: int = 0, flags: int = 0) -> int:  # e makefile()
         room = nbytes or memoryview(buffer).nbytes

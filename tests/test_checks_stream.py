@@ -168,7 +168,21 @@ ONLY_THE_BEGINNING = (
     "s.sendall(text.encode()[:1024])\ns.shutdown(socket.SHUT_WR)\n"
     "print(s.makefile('rb').read().decode())"
 )
+COUNTED = (
+    "data = b''\nwhile len(data) < len(text.encode()): data += s.recv(1024)\nprint(data.decode())"
+)
+RECV_TEN_TIMES = (
+    "s.sendall(text.encode())\ns.shutdown(socket.SHUT_WR)\n"
+    "print(b''.join(s.recv(1024) for _ in range(10)).decode())"
+)
+HIDES_ERRORS = (
+    "s.sendall(text.encode())\ntry: print(s.recv(1022)[:3].decode())\nexcept Exception: pass"
+)
 CONNECT = "s = socket.create_connection((host, int(port)), 5)\n"
+UNTIL_A_SHORT_ONE = (
+    CONNECT + "s.sendall(text.encode())\ndata = b''\nwhile True:\n    part = s.recv(1024)\n"
+    "    data += part\n    if len(part) < 1024: break\nprint(data.decode())"
+)
 
 
 @pytest.mark.parametrize(
@@ -196,6 +210,23 @@ CONNECT = "s = socket.create_connection((host, int(port)), 5)\n"
         ("host, port, text = sys.argv", "host, porta = sys.argv[1:3]"),
         ("socket.create_connection((sys.argv[0], int(host)))", "os argumentos começam no [1]"),
         ("def main():\n    " + CONNECT, "chame-a no fim, com main()"),
+        (UNTIL_A_SHORT_ONE, "em 12 pedaços, um depois do outro"),
+        (CONNECT + RECV_TEN_TIMES, "em 12 pedaços, um depois do outro"),
+        (CONNECT + "s.sendall(text.encode() + b'\\n')\n" + COUNTED, "ao servidor chegou b'oi\\n'"),
+        (
+            CONNECT
+            + "s.sendall(text.encode())\n"
+            + COUNTED.replace("decode()", "decode().upper()"),
+            "sem upper",
+        ),
+        ("socket.create_server((host, int(port)))", "Esse programa é o cliente: ele conecta"),
+        (CONNECT + "s.shutdown(socket.SHUT_WR)\ns.sendall(text.encode())", "vem depois do sendall"),
+        (CONNECT + "s.sendall(text.encode())\ns.shutdown(s.SHUT_WR)", "como em socket.SHUT_WR"),
+        (CONNECT + "s.sendall(text.encode())\ns.shutdown()", "escreva s.shutdown(socket.SHUT_WR)"),
+        (CONNECT + "s.sendall(text.encode('ascii'))\n" + COUNTED, "é UTF-8"),
+        ("host, port, text = sys.argv[1:3]", "para três, sys.argv[1:4]"),
+        (CONNECT + HIDES_ERRORS, "Se um except engole os erros, tire-o"),
+        ("if __name__ == 'main':\n    " + CONNECT, "com dois sublinhados de cada lado de main"),
         (CONNECT + WHOLE + "print(text)", "o programa mostrou 'olá': mostre o que o recv trouxe"),
         ("socket.create_connection((host, 1), 5)", "que o programa recebeu, em sys.argv: use-os"),
     ],
@@ -257,6 +288,12 @@ def test_states_reach_and_networks():
     assert "esperava ['LISTEN']" in checks.states(lambda port: []).text
     assert "só o .state" in checks.states(ports).text
     assert "da porta que a função recebe" in checks.states(lambda port: []).text
+    listening = checks.states(lambda port: [r.state for r in ports(port) if r.state == "LISTEN"])
+    assert "e não a PORTA da lição? De todos os estados, sem filtrar?" in listening.text
+    letters = checks.states(lambda port: sorted("".join(row.state for row in ports(port))))
+    assert "+= junta à lista cada letra" in letters.text
+    lower = checks.states(lambda port: sorted(row.state.lower() for row in ports(port)))
+    assert "em maiúsculas: LISTEN" in lower.text
     once = checks.states(lambda port: sorted({row.state for row in ports(port)}))
     assert "sem set(), que tira as repetidas" in once.text
     two = ("LISTEN", "ESTABLISHED")
@@ -358,6 +395,22 @@ while True:
             except ConnectionError:
                 pass
 """
+LISTENS_AND_KEEPS = """import socket, sys
+kept = []
+while True:
+    s = socket.create_server((sys.argv[1], int(sys.argv[2])))
+    kept.append(s)
+    conn, addr = s.accept()
+    with conn:
+        while dados := conn.recv(1024):
+            conn.sendall(dados)
+"""
+A_CLIENT = """import socket, sys
+try:
+    socket.create_connection((sys.argv[1], int(sys.argv[2]))).close()
+except ConnectionRefusedError:
+    sys.exit("Ninguém escuta ali.")
+"""
 IN_A_FUNCTION = "def main():\n" + "".join(f"    {line}\n" for line in SERVER.splitlines())
 
 
@@ -368,7 +421,7 @@ IN_A_FUNCTION = "def main():\n" + "".join(f"    {line}\n" for line in SERVER.spl
         ("1 / 0", "falhou: ZeroDivisionError"),
         (
             SERVER.replace("while True", "for _ in [1]"),
-            "falta um laço, ou um break ou um exit o encerra?",
+            "falta um laço, ou um break, um exit ou um except fora do laço",
         ),
         (SERVER.replace("(dados)", "(dados.decode())"), "recebeu texto"),
         (SERVER.replace("(dados)", "(b'Eco: ' + dados)"), "O eco são os bytes que chegaram"),
@@ -393,10 +446,19 @@ IN_A_FUNCTION = "def main():\n" + "".join(f"    {line}\n" for line in SERVER.spl
             "O programa falhou: UnicodeDecodeError",
         ),
         (SERVER.replace("int(sys.argv[2])", "0"), "faltou usar sys.argv?"),
+        ("import time\ntime.sleep(60)", "faltou o listen, ou usar sys.argv?"),
         (PATIENT.replace("sendall(dados)", "send(dados)"), "sendall envia todos"),
         (LISTENS_AGAIN.replace("        with", "    with"), "A escuta se abre uma vez, antes"),
         (LISTENS_AGAIN, "A escuta se abre uma vez, antes do laço"),
         (SERVER.replace("sys.argv[1]", "'0.0.0.0'"), "e escuta em 0.0.0.0: use o host"),
+        (
+            PATIENT.replace(" as s:\n", " as s:\n    s.settimeout(1)\n"),
+            "capture-o, e repita o accept",
+        ),
+        (PATIENT.replace("with conn", "with s"), "Você fechou a escuta: feche só conn, no laço"),
+        (LISTENS_AND_KEEPS, "A escuta se abre uma vez, antes do laço"),
+        (A_CLIENT, "Conectar é do cliente"),
+        ("if __name__ == 'main':\n    1 / 0", "com dois sublinhados de cada lado de main"),
         (PATIENT.replace(" as s:\n", " as s:\n    s.settimeout(1)\n"), "falhou: TimeoutError"),
     ],
 )

@@ -138,6 +138,10 @@ def hides_every_error(port):
         return False
 
 
+async def begins_nothing(port):
+    return True
+
+
 def forgotten(port):
     try:
         s = socket.create_server((HERE, port))
@@ -167,6 +171,7 @@ def kept(port):
         (hides_every_error, "Nenhum bind foi feito: um except sem nome esconde qualquer erro"),
         (kept, "a porta ficou presa"),
         (forgotten, "faltou fechar o socket"),
+        (begins_nothing, "Use def, sem async e sem await"),
         (lambda port: None, "faltou o return"),
         (lambda port: ..., "reticências"),
     ],

@@ -277,6 +277,8 @@ def test_wrong_argument_is_explained(scope, call, expected):
         (lambda: called(socket), "há nesta pasta um .py com o nome do módulo"),
         (lambda: settimeout(1), "como em s.settimeout(1) e conn.recv(1024)"),  # noqa: F821
         (lambda: ip_interface, "como em ipaddress.ip_interface"),  # noqa: F821
+        (lambda: asserted(False), "veja com print os valores que a condição compara"),
+        (lambda: true, "True, False e None começam com maiúscula"),  # noqa: F821
         (lambda: checks.client, "como em from echo_lib import checks"),  # noqa: F821
         (lambda: startswith("127."), "host.startswith('127.')"),  # noqa: F821
         (lambda: HERE.startswith(127), 'host.startswith("127.")'),
@@ -423,6 +425,10 @@ def port_of_a_server():
 
 def starts_with(one, other):
     return HERE.startswith(one, other)
+
+
+def asserted(value):
+    assert value, "tente de novo"
 
 
 def pair(value):

@@ -438,7 +438,9 @@ def test_pair_made_of_tcp_sockets_as_on_windows_is_not_recorded(trace, monkeypat
 
 
 @pytest.mark.parametrize("wrap", [bytes, bytearray, memoryview, lambda b: array.array("H", b)])
-@pytest.mark.parametrize("call", ["send", "sendall", "sendmsg"])
+@pytest.mark.parametrize(
+    "call", [c for c in ("send", "sendall", "sendmsg") if hasattr(socket.socket, c)]
+)
 def test_any_kind_of_buffer_can_be_sent(trace, pair, wrap, call):
     data = wrap(b"abcd")
     getattr(pair[0], call)([data, data] if call == "sendmsg" else data)
@@ -466,7 +468,8 @@ def test_connect_that_does_not_wait_is_matched_to_its_accept(trace, call):
     with socket.create_server((HERE, 0)) as listener, socket.socket() as client:
         client.setblocking(False)
         try:
-            assert getattr(client, call)(listener.getsockname()) == errno.EINPROGRESS
+            begun = getattr(client, call)(listener.getsockname())
+            assert begun in (errno.EINPROGRESS, errno.EWOULDBLOCK)  # o segundo, no Windows
         except BlockingIOError:
             assert call == "connect"
         with listener.accept()[0] as conn:

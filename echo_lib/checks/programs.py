@@ -42,7 +42,12 @@ _OPENED_ONCE = "A escuta se abre uma vez, antes do laço, e nele só se repete o
 _PASSING = 110  # clientes que só conectam e fecham, no fim: mais que um range(100)
 _PASSING_TIME = 5.0  # segundos, no máximo, para todos eles
 _AFTER_SILENCE = b"ainda estou aqui"
-_ENDS = "O programa acabou, sem erro: falta um laço, ou um break ou um exit o encerra?"
+_ENDS = (
+    "O programa acabou, sem erro: falta um laço, ou um break, um exit ou um except fora do laço o "
+    "encerra?"
+)
+_PIECES, _PAUSE = 12, 0.03  # pedaços de um eco, e segundos entre um e outro
+_NOBODY_CAME = "Um prazo do accept que acaba só diz que ninguém chegou ainda"
 _NOT_A_SERVER = "Conectar é do cliente: o servidor escuta, com create_server, ou bind e listen."
 _NEVER_ENDED = "o programa não terminou: falta um close, ou um laço não acaba?"
 
@@ -79,38 +84,46 @@ def client_program(path: str) -> Check:
                 hint = "Aqui ninguém digita: a mensagem vem em sys.argv[3], e não do input."
             text = f"O programa conectou e não enviou nada{_on_screen(shown)}. {hint}"
         elif shown != message.strip():
-            hint = _shown_hint(message.strip(), shown)
+            hint = _shown_hint(path, message.strip(), shown)
             text = f"Esperava {brief(message)} na tela; vi {brief(shown)}. {hint}"
         elif sys.platform != "win32" and any(  # lá, quem acaba sem close também corta
             isinstance(event.error, ConnectionError) for event in trace.events()
         ):
             text = "O texto está certo, mas o programa fechou sem receber o eco inteiro."
-        elif came.strip() != message.strip().encode():
+        elif came.strip(b" ") != message.strip().encode():
             text = f"Com a mensagem {brief(message)}, ao servidor chegou {brief(came)}."
         elif _drops_send(path):
             text = LOST_BY_SEND
         if text:
             return Check(False, text.strip(), _without_the_last(trace))
-    if _shown_of_another(path) == "olá":
+    if _shown_of_another(path, "olá", ["OLÁ".encode()]) == "olá":
         text = "Um servidor respondeu 'OLÁ' a 'olá', e o programa mostrou 'olá': mostre o que o "
         return failed(f"{text}recv trouxe, e não a mensagem.")
+    pieces = [b"oi, ", *[b"de novo, "] * (_PIECES - 2), b"e fim"]
+    whole = b"".join(pieces).decode()
+    if (shown := _shown_of_another(path, whole, pieces)) != whole:
+        text = f"Um servidor devolveu a mensagem em {_PIECES} pedaços, um depois do outro, e o "
+        text += f"programa mostrou {brief(shown)}: um recv traz o que já chegou, muito ou pouco. "
+        return failed(f"{text}Repita até ter todos os bytes, ou, depois do shutdown, até vir b''.")
     return passed("Seu programa passou: três mensagens, uma comprida, cada uma num processo.")
 
 
-def _shown_of_another(path: str) -> str:
-    """O que o programa mostra quando o servidor responde "OLÁ" a "olá", e fecha."""
-    said = "olá"
+def _shown_of_another(path: str, message: str, reply: list[bytes]) -> str:
+    """O que o programa mostra quando o servidor responde, pedaço por pedaço, e fecha."""
 
-    def shout(listener: socket.socket) -> None:
+    def answer(listener: socket.socket) -> None:
         with suppress(OSError), listener.accept()[0] as conn:
-            peers.receive(conn, len(said.encode()))
-            peers.send(conn, said.upper().encode())
+            conn.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            peers.receive(conn, len(message.encode()))
+            for piece in reply:
+                peers.send(conn, piece)
+                sleep(_PAUSE)
 
     with socket.create_server(("127.0.0.1", 0)) as listener:
         listener.settimeout(isolated.TIMEOUT)
-        server = threading.Thread(target=shout, args=(listener,), daemon=True)
+        server = threading.Thread(target=answer, args=(listener,), daemon=True)
         server.start()
-        shown, _ = _run(path, *map(str, listener.getsockname()), said)
+        shown, _ = _run(path, *map(str, listener.getsockname()), message)
         server.join()
     return shown
 
@@ -126,6 +139,8 @@ def _source(path: str) -> str:
 def _never_called(path: str) -> str:
     """O que dizer de um programa que define uma função e não a chama; ou ""."""
     text = _source(path)
+    if re.search(r"__name__\s*==\s*['\"](?!__main__['\"])", text):
+        return 'Só vale if __name__ == "__main__":, com dois sublinhados de cada lado de main.'
     for name in re.findall(r"^def (\w+)\(", text, re.MULTILINE):
         if len(re.findall(rf"\b{name}\b", text)) == 1:
             return f"def {name} só define a função: chame-a no fim, com {name}()."
@@ -171,6 +186,12 @@ def _client_hint(error: str, message: str, came: bytes) -> str:
     """A pista de um programa cliente que falhou, ou não acabou."""
     if came and came != message.encode() and message.encode().startswith(came):
         return f"Ao servidor chegaram só {len(came)} dos {len(message.encode())} bytes dela."
+    if "EADDRINUSE" in error:
+        return (
+            "Esse programa é o cliente: ele conecta. Quem escuta, com bind e listen, é o servidor."
+        )
+    if "BrokenPipeError" in error and not came:
+        return "O shutdown(socket.SHUT_WR) vem depois do sendall: ele diz que não se envia mais."
     if "UnicodeDecodeError" in error:
         return (
             "O recv cortou uma letra: junte todos os bytes, e só então decode. Se os contou, "
@@ -190,13 +211,19 @@ def _client_hint(error: str, message: str, came: bytes) -> str:
     return ""
 
 
-def _shown_hint(message: str, shown: str) -> str:
+def _shown_hint(path: str, message: str, shown: str) -> str:
     """A pista de um programa cliente que não mostrou o que devia."""
+    if not shown and "except" in _source(path):
+        return "Faltou o print? Se um except engole os erros, tire-o para ver qual é."
     if not shown:
         return "Faltou o print? Ou ele fechou também o recebimento (use SHUT_WR)?"
     if shown.startswith(("b'", 'b"')):
         return "São bytes: faltou o decode."
-    return "Mostre só o eco." if message in shown else "Um recv pode trazer só uma parte."
+    if message in shown:
+        return "Mostre só o eco."
+    if message.startswith(shown):
+        return "Um recv pode trazer só uma parte."
+    return "Mostre o que veio, sem mudar nem perder letra: sem upper, e sem errors='ignore'."
 
 
 def server_program(path: str) -> Check:
@@ -211,7 +238,7 @@ def server_program(path: str) -> Check:
     with program.serving(path) as served:
         if problem := served.wait(_BEGIN):
             problem = f"O programa {problem} {_never_called(path)}".strip()
-            if "ConnectionRefusedError" in problem:
+            if "ConnectionRefusedError" in problem or _only_connects(path):
                 problem = f"{unexplained(problem)} {_NOT_A_SERVER}"
         elif not (problem := _elsewhere(served.address) or _wrong_queue(path, trace)):
             trace = Trace()  # no desenho, só o que a resposta conta
@@ -220,6 +247,13 @@ def server_program(path: str) -> Check:
     if problem:
         return Check(False, problem, tuple(trace.events()))
     return passed("Seu servidor passou: cinco clientes em sequência, um deles caiu de repente.")
+
+
+def _only_connects(path: str) -> bool:
+    """Se o programa é um cliente: conecta, e nada escuta."""
+    text = _source(path)
+    connects = re.search(r"\.connect\(|create_connection", text)
+    return bool(connects) and not re.search(r"listen|create_server|start_server", text)
 
 
 def _elsewhere(address: tuple[str, int]) -> str:
@@ -328,6 +362,16 @@ def _with_the_cause(served: program.Program, text: str, hint: str) -> str:
     died = served.failure(seconds=0.5)
     if "UnicodeDecodeError" in died:
         return f"{text} O programa {died} Um eco não precisa de texto: tire o decode."
+    if "TimeoutError" in died and ".accept()" in died:
+        return (
+            f"{text} O programa {unexplained(died)}\n{_NOBODY_CAME}: capture-o, e repita o accept."
+        )
+    if "EBADF" in died and ".accept()" in died:
+        return (
+            f"{text} O programa {unexplained(died)}\nVocê fechou a escuta: feche só conn, no laço."
+        )
+    if "EADDRINUSE" in died:
+        return f"{text} O programa {unexplained(died)}\n{_OPENED_ONCE}"
     if re.search("falhou: (Connection|BrokenPipe)", died):
         return f"{text} O programa {died}\n{_ONE_FELL}"
     if "falhou" in died:
@@ -345,15 +389,15 @@ def _service_hint(what: str, number: int, data: bytes, received: bytes) -> str:
     if data == _AFTER_SILENCE:
         return f"Ele ficou {in_seconds(_LULL)} calado, e calar-se não é sair: espere por ele."
     if "tempo sem ninguém" in what:
-        return "Um prazo do accept que acaba só diz que ninguém chegou ainda."
+        return f"{_NOBODY_CAME}."
     if "depois de outro cair" in what:
         return _ONE_FELL
     if "depois" in what:
         return "Quando um cliente sai (o recv devolve b''), o servidor volta ao accept."
     if not number:
         return (
-            "O que conn.recv traz volta por conn.sendall? Se um except engole os erros, tire-o "
-            "para ver qual é."
+            "O que conn.recv traz volta por conn.sendall? A cada recv, sem esperar o fim? Se um "
+            "except engole os erros, tire-o para ver qual é."
         )
     return "Depois de responder, o servidor volta ao recv, até vir b''."
 
@@ -415,7 +459,12 @@ def states(function: Callable[[int], list[str]]) -> Check:
 def _three_hint(answer: list[Any], port: int) -> str:
     if sorted(answer) == ["ESTABLISHED", "LISTEN"]:
         return "Cada ponta da conversa é uma linha: sem set(), que tira as repetidas."
-    return "Faltam linhas: o return está dentro do for?" if len(answer) < 2 else ""
+    if answer == ["LISTEN"]:
+        return (
+            "Faltam linhas. É a porta que a função recebe, e não a PORTA da lição? De todos os "
+            "estados, sem filtrar? O return está fora do for?"
+        )
+    return ""
 
 
 def _resting(port: int) -> list[str]:
@@ -432,6 +481,10 @@ def _resting(port: int) -> list[str]:
 def _states_hint(answer: list[Any], port: int) -> str:
     if answer and not isinstance(answer[0], str):
         return "De cada linha, quero só o .state."
+    if answer and all(len(item) == 1 for item in answer):
+        return "São letras soltas: += junta à lista cada letra; append põe o texto inteiro."
+    if answer == ["listen"]:
+        return "É o estado como o sistema o escreve, em maiúsculas: LISTEN."
     return "Quero as linhas da porta que a função recebe, e todas as dela: ports(porta)."
 
 

@@ -101,7 +101,10 @@ def port_is_free(function: Callable[[int], bool]) -> Check:
             text = f"A pergunta é sobre {_HOST}, e você prendeu o socket em {elsewhere.pop()!r}."
             return failed(text, learner)
         if open_one := _left_open(learner, bind="o socket"):
-            text = f"As respostas estão certas, mas faltou fechar {open_one}: use with, ou close."
+            text = (
+                f"As respostas estão certas, mas faltou fechar {open_one}: use with, ou close(), "
+            )
+            text += "com os parênteses e antes do return."
             return failed(text, learner)
     return passed("Certo: presa, com ou sem listen, não; livre, sim, e livre ficou.")
 

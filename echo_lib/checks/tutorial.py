@@ -48,6 +48,7 @@ OWN_MESSAGE = (
     "não a mensagem que enviou."
 )
 _SILENCE = 2.0  # segundos, no máximo, de um cliente calado
+_OF_THE_LESSON = range(61840, 61850)  # a do tutorial, e as que next_free_port dá depois dela
 _LATE = 0.5  # segundos a mais que o prazo: mais que isso não é demora da máquina
 _AFTER_SILENCE = b"e agora?"
 _FIRST_SEND = "Nada chegou ao servidor. Você espera a resposta antes de enviar?"
@@ -531,7 +532,11 @@ def listening(port: object, sock: object) -> Check:
     if port == 0:
         return failed("O 0 só pede uma porta; getsockname() conta a que veio.")
     if not isinstance(port, int) or isinstance(port, bool):
-        return failed(f"Esperava o número de uma porta, sem aspas; recebi {port!r}.")
+        return failed(f"Esperava uma porta, um número inteiro e sem aspas; recebi {port!r}.")
+    if port in _OF_THE_LESSON:
+        return failed(
+            f"A porta {port} é das que a lição usa: peça ao sistema outra, com a porta 0."
+        )
     if not isinstance(sock, socket.socket):
         return failed(f"Guarde o seu socket em meu_socket; nele está {sock!r}.")
     if sock.fileno() < 0:
