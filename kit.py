@@ -124,7 +124,8 @@ def make_venv() -> None:
     if not find_spec("venv") or not find_spec("ensurepip"):
         sys.exit(
             "Falta ao seu Python o módulo venv. No Ubuntu ou no Debian, instale-o com\n"
-            "    sudo apt install python3-venv\ne tente de novo."
+            "    sudo apt install python3-venv\n"
+            "e tente de novo; no Windows e no macOS, use o Python de python.org/downloads."
         )
     if VENV.exists():
         remove_venv()
