@@ -398,6 +398,8 @@ def _missed(learner: Learner, number: int, visits: int) -> str:
     _, error = learner.result(0.5)
     if "Connection" in error or "BrokenPipe" in error:
         return f"{error}\nQuem caiu foi um cliente só: o servidor segue para o próximo."
+    if error == NEVER_ENDED and _insists(learner):  # no Windows, o erro volta sempre
+        return _INSISTS
     if error == NEVER_ENDED:
         if number == 1 and not any(e.receives and e.size for e in learner.own_events()):
             return "Você nada recebeu dele: atenda cada um antes de voltar ao accept."
