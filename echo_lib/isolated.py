@@ -45,6 +45,7 @@ _SHOWN = 2000  # caracteres do que o código imprimiu
 EVENTS = 4000  # o rastro de uma chamada: cabe 1 MiB aos pedaços de 1000 bytes, ida e volta
 _ENDED = object()  # o processo acabou
 NEVER_ENDED = "Seu código não terminou: espera bytes que não vêm, ou um laço não acaba?"
+_note = TracedSocket._note
 _NOT_STARTED = "O processo da verificação não começou"
 
 
@@ -543,17 +544,28 @@ class _Worker:
 def _limit(pieces: list[int], asking: threading.Lock) -> None:
     """Faz cada recv trazer no máximo o pedaço seguinte, e cada send aceitar só uma parte.
 
-    As duas coisas o sistema pode fazer sempre (recv(2) e send(2)); aqui ele as faz de propósito.
+    As duas coisas o sistema pode fazer sempre (recv(2) e send(2)); aqui ele as faz de propósito. E
+    numa conexão que caiu, todo recv repete o erro, como no Windows (no Linux, só o primeiro o diz).
+    Fonte: learn.microsoft.com, «recv function», WSAECONNRESET.
 
     Argumentos:
         asking: trava de quem responde sobre a chamada; enquanto a tem, nada se envia nem recebe.
     """
     left: WeakKeyDictionary[socket.socket, list[int]] = WeakKeyDictionary()
+    fallen: WeakKeyDictionary[socket.socket, OSError] = WeakKeyDictionary()
     plain = tracing._plain_socket
+
+    def note(sock: TracedSocket, start: float, call: str, *rest: Any, **named: Any) -> None:
+        error = named.get("error")
+        if call in tracing.SENDS | tracing.RECEIVES and isinstance(error, ConnectionError):
+            fallen[sock] = error
+        _note(sock, start, call, *rest, **named)
 
     def recv(sock: socket.socket, size: int, flags: int = 0) -> bytes:
         with asking:
             pass
+        if sock in fallen:
+            raise type(fallen[sock])(*fallen[sock].args)
         waiting = left.setdefault(sock, [piece for piece in pieces if piece])
         whole = not waiting or flags & getattr(socket, "MSG_WAITALL", 0)
         data = plain.recv(sock, size if whole else min(size, waiting[0]), flags)
@@ -575,6 +587,7 @@ def _limit(pieces: list[int], asking: threading.Lock) -> None:
 
     tracing._recv, tracing._send = recv, send  # type: ignore[assignment]
     tracing._recv_into = recv_into  # type: ignore[assignment]
+    TracedSocket._note = note  # type: ignore[assignment,method-assign]
 
 
 def told(problem: BaseException, sources: Set[str]) -> str:

@@ -83,19 +83,8 @@ _CAPITAL = (
 )
 _ASSERTED = (
     "o assert confere uma condição, e desta vez ela não valia.",
-    "se há um texto depois de AssertionError, é ele que a diz.",
+    "o texto depois de AssertionError diz qual.",
     "faça o que o texto pede, ou veja com print os valores que a condição compara.",
-)
-_OF_THE_KIT = (
-    "esse nome é do kit, e ainda não foi importado neste kernel.",
-    "a célula que o importa não foi executada desde que o kernel começou.",
-    "execute as células na ordem, de cima para baixo (menu Executar); ou importe-o, como em from "
-    "echo_lib import checks.",
-)
-_NOT_IMPORTED = (
-    "esse módulo não foi importado.",
-    "faltou o import dele, ou a célula que o faz não foi executada desde que o kernel começou.",
-    "execute a célula que o importa; se não há uma, escreva, por exemplo, import socket.",
 )
 _TOO_FEW = (
     "a função foi chamada sem um dos argumentos que o def dela pede.",
@@ -170,7 +159,8 @@ _NO_HOW = (
 _NOT_OF_A_SOCKET = (
     "esse nome é do módulo socket, e não de cada socket.",
     "antes do ponto está um socket já criado.",
-    "escreva o nome do módulo antes do ponto, como em socket.SHUT_WR.",
+    "escreva o nome do módulo antes do ponto, como em socket.SHUT_WR; se já está assim, é que um "
+    "socket seu se chama socket: dê-lhe outro nome.",
 )
 _NO_DATA = (
     "o sendall foi chamado sem o que enviar.",
@@ -270,18 +260,28 @@ _NO_ORDER = (
 _NOT_SORTED = (
     "uma captura não tem sort, e nem uma lista tem sorted.",
     "quem põe em ordem o que quer que seja é a função sorted, que faz uma lista nova.",
-    "escreva sorted(segmentos, key=lambda s: s.seq).",
+    "escreva sorted(lista); para segmentos, sorted(segmentos, key=lambda s: s.seq).",
+)
+_REGISTERED = (
+    "o selector já vigia esse socket, ou já não o vigia.",
+    "register e unregister são uma vez só para cada socket.",
+    "chame register quando ele é aceito, e unregister logo antes do close dele.",
 )
 _NO_KEY = (
-    "o dicionário não tem essa chave.",
-    "nada foi guardado sob ela: a condição que o faria nunca valeu, ou a chave está escrita de "
-    "outro jeito.",
-    "veja o dicionário com print; e, onde a chave pode faltar, use dicionario.get(chave).",
+    "o dicionário, ou o conjunto, não tem isso.",
+    "nada foi guardado ali com esse nome: a condição que o faria nunca valeu, ele já foi tirado, "
+    "ou está escrito de outro jeito.",
+    "veja com print o que há; num dicionário, onde a chave pode faltar, use dicionario.get(chave).",
 )
 _NOT_A_START = (
-    "o startswith de um texto procura um texto, e recebeu outra coisa.",
+    "o startswith de um texto procura um texto, e recebeu um número.",
     "faltam as aspas.",
     'escreva, por exemplo, host.startswith("127.").',
+)
+_NOT_A_NETWORK = (
+    "o in do ipaddress procura numa rede, e recebeu um endereço só.",
+    "à direita do in vai uma rede, e à esquerda, um endereço.",
+    'a rede é ipaddress.ip_network(f"{endereço}/{máscara}", strict=False).',
 )
 _NOT_A_COUNT = (
     "o range conta até um número, e recebeu outra coisa.",
@@ -343,7 +343,7 @@ _NOT_SEARCHED = (
 _SEARCH_REVERSED = (
     "o in recebeu os dois lados trocados.",
     "à esquerda vai o que se procura, e à direita, onde.",
-    'escreva, por exemplo, "FIN" in s.flags, ou endereco in rede.',
+    'escreva, por exemplo, "FIN" in s.flags.',
 )
 _FIELDS = (
     "os campos deste objeto não se leem com colchetes.",
@@ -378,7 +378,7 @@ _NOT_IN_THE_SOCKET = (
 )
 _MANY_STARTS = (
     "startswith recebeu mais de um começo solto.",
-    "o segundo argumento dele é uma posição.",
+    "ele recebe um começo, ou uma tupla; uma lista não, e o segundo argumento é uma posição.",
     'junte os começos numa tupla: host.startswith(("127.", "localhost")).',
 )
 _NOT_THE_NUMBER = (
@@ -573,7 +573,7 @@ _BY_TYPE = (
     (TypeError, "expected str instance, bytes found", _TEXT_AND_BYTES),
     (TypeError, r"recv\(\) (takes at least|missing) 1", _NO_SIZE),
     (TypeError, r"sendall(\(\) takes| expected) at least 1|sendall\(\) missing 1", _NO_DATA),
-    (TypeError, r"shutdown\(\) (takes exactly|missing 1)", _NO_HOW),
+    (TypeError, r"shutdown\(\) (.*\(0 given|missing 1)", _NO_HOW),
     (AttributeError, r"'\w*[sS]ocket' .* '(SHUT|SOL|SO|AF|SOCK)_", _NOT_OF_A_SOCKET),
     (AttributeError, "'NoneType' object has no attribute", _NONE),
     (
@@ -610,12 +610,11 @@ _BY_TYPE = (
         "argument of type '(Segment|PortUse|Interface)' is not (iter|a container)",
         _NOT_SEARCHED,
     ),
-    (
-        TypeError,
-        "'in <string>' requires string as left operand, not tuple|argument of type 'IPv4Address'",
-        _SEARCH_REVERSED,
-    ),
-    (TypeError, "^startswith first arg must be str", _NOT_A_START),
+    (TypeError, "'in <string>' requires string as left operand, not tuple", _SEARCH_REVERSED),
+    (TypeError, "argument of type 'IPv4(Address|Interface)'", _NOT_A_NETWORK),
+    (TypeError, "^startswith first arg .* not (int|float)", _NOT_A_START),
+    (TypeError, "^startswith first arg .* not list", _MANY_STARTS),
+    (KeyError, "is (not|already) registered", _REGISTERED),
     (KeyError, "", _NO_KEY),
     (TypeError, "'(Segment|PortUse|Interface)' object is not subscriptable", _FIELDS),
     (TypeError, "instances of '(bytes' and 'int|int' and 'bytes)'", _BYTES_FOR_A_NUMBER),
@@ -659,13 +658,15 @@ _BY_TYPE = (
         _NOT_CALLED,
     ),
     (AssertionError, "group argument must be None", _THREAD),
-    (AssertionError, "", _ASSERTED),
+    (AssertionError, ".", _ASSERTED),
     (UnboundLocalError, "cannot access local variable '(e|ex|exc|err|erro|error)'", _FORGOTTEN),
     (UnboundLocalError, "", _NO_VALUE_YET),
     (RuntimeError, "No active exception to reraise", _NOTHING_TO_RAISE),
     (TypeError, r"(argument|Value) after \* must be an iterable, not \w*[sS]ocket", _NOT_A_TUPLE),
 )
 _MODULES = (socket, struct, threading, time, ipaddress)  # os das lições
+# Quem escreve um destes pensa na variável, como a do except … as error.
+_NOT_OF_A_MODULE = {"error", "timeout", "__file__", "__name__"}
 _KIT = {"checks", "progress", "EchoClient", "EchoServer", "ClientPanel", "ServerPanel", "Trace"}
 _METHODS = {"startswith", "endswith", "split", "decode", "encode", "append", "upper", "rstrip"}
 _SOCKET_CALL = re.compile(
@@ -685,7 +686,7 @@ def explained(exc: BaseException, line: str = "") -> Texts | None:
     """
     lines = line or last_lines(exc)
     if isinstance(exc, NameError) and not isinstance(exc, UnboundLocalError):
-        return _texts_of_a_name(str(exc)) or (_UNKNOWN_IN_A_PROGRAM if line else _UNKNOWN_NAME)
+        return _texts_of_a_name(str(exc), in_a_program=bool(line))
     if isinstance(exc, SyntaxError):
         cause, remedy = next(texts for said, *texts in _BY_SYNTAX if re.search(said, str(exc)))
         if "or ':='" in str(exc) and re.match(r"\s*(if|elif|while)\b", exc.text or ""):
@@ -705,28 +706,41 @@ def _never_ran(exc: SyntaxError) -> bool:
     return bool(steps) and steps[-1].filename.endswith(("compilerop.py", "codeop.py"))
 
 
-def _texts_of_a_name(said: str) -> Texts | None:
-    """Os textos de um nome que não existe, se é o de um módulo ou vem depois de um ponto."""
-    unknown = re.search("name '(.+?)'", said)
-    if unknown and unknown[1] in sys.stdlib_module_names:
-        return _NOT_IMPORTED
-    if unknown and callable(getattr(socket.socket, unknown[1], None)):
+def _texts_of_a_name(said: str, in_a_program: bool) -> Texts:
+    """Os textos de um nome que não existe: o de um módulo, o que vem depois de um ponto, outro."""
+    found = re.search("name '(.+?)'", said)
+    name = found[1] if found else ""
+    if name in sys.stdlib_module_names:
+        return _not_imported(f"import {name}", in_a_program)
+    if name in _KIT:
+        return _not_imported(f"from echo_lib import {name}", in_a_program)
+    if callable(getattr(socket.socket, name, None)):
         return _OF_A_SOCKET
-    if unknown and unknown[1] in ("true", "false", "none", "null"):
+    if name in ("true", "false", "none", "null"):
         return _CAPITAL
-    if unknown and unknown[1] in _KIT:
-        return _OF_THE_KIT
-    if unknown and unknown[1] in _METHODS:
+    if name in _METHODS:
         return _OF_A_VALUE
     for module in _MODULES:
-        if unknown and hasattr(module, unknown[1]):
-            name = module.__name__
+        if name in getattr(module, "__all__", dir(module)) and name not in _NOT_OF_A_MODULE:
             return (
-                f"esse nome é do módulo {name}, e sozinho não existe.",
+                f"esse nome é do módulo {module.__name__}, e sozinho não existe.",
                 "faltou dizer de onde ele vem.",
-                f"escreva o nome do módulo e um ponto antes dele, como em {name}.{unknown[1]}.",
+                "escreva o nome do módulo e um ponto antes dele, como em "
+                f"{module.__name__}.{name}.",
             )
-    return None
+    return _UNKNOWN_IN_A_PROGRAM if in_a_program else _UNKNOWN_NAME
+
+
+def _not_imported(line: str, in_a_program: bool) -> Texts:
+    """Os textos de quem não foi importado, com a linha que o importa."""
+    happened = "esse nome é de um import que não foi feito."
+    if in_a_program:
+        return happened, "faltou a linha dele.", f"escreva {line} no começo do programa."
+    return (
+        happened,
+        "faltou a linha dele, ou a célula dela não foi executada desde que o kernel começou.",
+        f"execute a célula que tem {line}; se não há uma, escreva-o.",
+    )
 
 
 def _texts_of_an_argument(said: str, lines: str) -> Texts | None:

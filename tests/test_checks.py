@@ -83,7 +83,7 @@ def test_wrong_port_gets_its_own_hint():
             (str(port), s, "sem aspas"),
             (s.getsockname(), s, "é o segundo, [1]"),
             (0, s, "só pede uma porta"),
-            (61841, s, "das que a lição usa: peça ao sistema outra"),
+            (61841, s, "das que a lição usa: peça outra ao sistema"),
             (port, None, "Guarde o seu socket"),
             (port, deaf, f"e em minha_porta está {port}: quem diz a porta é"),
             (port, closed, "sem close e fora de um with"),

@@ -171,9 +171,9 @@ ONLY_THE_BEGINNING = (
 COUNTED = (
     "data = b''\nwhile len(data) < len(text.encode()): data += s.recv(1024)\nprint(data.decode())"
 )
-RECV_TEN_TIMES = (
+RECV_THREE_TIMES = (
     "s.sendall(text.encode())\ns.shutdown(socket.SHUT_WR)\n"
-    "print(b''.join(s.recv(1024) for _ in range(10)).decode())"
+    "print(b''.join(s.recv(1024) for _ in range(3)).decode())"
 )
 HIDES_ERRORS = (
     "s.sendall(text.encode())\ntry: print(s.recv(1022)[:3].decode())\nexcept Exception: pass"
@@ -211,7 +211,7 @@ UNTIL_A_SHORT_ONE = (
         ("socket.create_connection((sys.argv[0], int(host)))", "os argumentos começam no [1]"),
         ("def main():\n    " + CONNECT, "chame-a no fim, com main()"),
         (UNTIL_A_SHORT_ONE, "em 12 pedaços, um depois do outro"),
-        (CONNECT + RECV_TEN_TIMES, "em 12 pedaços, um depois do outro"),
+        (CONNECT + RECV_THREE_TIMES, "em 12 pedaços, um depois do outro"),
         (CONNECT + "s.sendall(text.encode() + b'\\n')\n" + COUNTED, "ao servidor chegou b'oi\\n'"),
         (
             CONNECT

@@ -588,7 +588,7 @@ def impatient(conn):
 
 
 def too_patient(conn):
-    conn.settimeout(1.2)
+    conn.settimeout(0.6)
     with suppress(TimeoutError):
         echo(conn)
 
@@ -596,7 +596,7 @@ def too_patient(conn):
 @pytest.mark.parametrize(
     ("function", "hint"),
     [
-        (too_patient, "depois de 1,2 s de silêncio; o pedido é 0,3 s"),
+        (too_patient, "O seu prazo é de 0,6 s; o pedido, 0,3 s"),
         (patient_once, "respondeu uma vez e voltou: falta o laço"),
         (patient_with_error, "O prazo acabou, como devia: falta capturar o TimeoutError"),
         (patient_in_all, "o prazo recomeça a cada recv"),
@@ -723,6 +723,14 @@ def drops_the_silent(s, n):
             echo(conn)
 
 
+def loses_with_send(s, n):
+    for _ in range(n):
+        conn, _ = s.accept()
+        with conn, suppress(ConnectionError):
+            while data := conn.recv(1024):
+                conn.send(data)
+
+
 def closes_at_the_end(s, n):
     talks = []
     for _ in range(n):
@@ -757,7 +765,8 @@ def stuck_with_the_first(s, n):
     [
         (lambda s, n: visit(s), "A função voltou depois de atender 1, e n era 4"),
         (always_four, "a função não voltou: ela conta até n, que desta vez é 2?"),
-        (closes_at_the_end, "feche cada conversa antes do próximo accept"),
+        (closes_at_the_end, "feche cada conversa quando ela acaba, antes de atender outra"),
+        (loses_with_send, "sendall envia todos"),
         (one_answer_each, "O cliente 1 não recebeu o eco"),
         (fragile, "Quem caiu foi um cliente só"),
         (gives_up_at_the_fall, "A função voltou depois de atender 2"),

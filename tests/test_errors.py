@@ -2,6 +2,7 @@
 
 import errno
 import io
+import selectors
 import socket
 import subprocess
 import sys
@@ -279,16 +280,22 @@ def test_wrong_argument_is_explained(scope, call, expected):
         (lambda: ip_interface, "como em ipaddress.ip_interface"),  # noqa: F821
         (lambda: asserted(False), "veja com print os valores que a condição compara"),
         (lambda: true, "True, False e None começam com maiúscula"),  # noqa: F821
-        (lambda: checks.client, "como em from echo_lib import checks"),  # noqa: F821
+        (lambda: checks.client, "execute a célula que tem from echo_lib import checks"),  # noqa: F821
         (lambda: startswith("127."), "host.startswith('127.')"),  # noqa: F821
         (lambda: HERE.startswith(127), 'host.startswith("127.")'),
-        (lambda: capture().sort(), "escreva sorted(segmentos, key=lambda s: s.seq)"),
-        (lambda: [].sorted(), "escreva sorted(segmentos, key=lambda s: s.seq)"),
+        (lambda: capture().sort(), "sorted(segmentos, key=lambda s: s.seq)"),
+        (lambda: [].sorted(), "escreva sorted(lista)"),
         (lambda: {}[2], "use dicionario.get(chave)"),
-        (lambda: ip_network("10.0.0.0/8") in ip_address("10.0.0.5"), "ou endereco in rede"),
+        (
+            lambda: ip_network("10.0.0.0/8") in ip_address("10.0.0.5"),
+            "à direita do in vai uma rede",
+        ),
+        (lambda: HERE.startswith(["127."]), "uma lista não"),
+        (lambda: selectors.DefaultSelector().unregister(3), "unregister logo antes do close"),
         (lambda: in_a_with(3), "Um número também não"),
         (lambda: send_a_comparison(), "tire o != b'', que while já faz"),
-        (lambda: struct.pack, "esse módulo não foi importado"),  # noqa: F821
+        (lambda: struct.pack, "execute a célula que tem import struct"),  # noqa: F821
+        (lambda: error, "execute as células na ordem"),  # noqa: F821
         (lambda: read_only_deadline(), DEADLINE_FORM),
         (lambda: in_a_with(socket.socket), "with EchoClient(host, porta) as cliente"),
         (lambda: in_a_with(threading.Lock().acquire()), "escreva só with trava"),

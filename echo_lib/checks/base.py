@@ -67,7 +67,9 @@ def passed(text: str) -> Check:
 def failed(text: str, learner: Learner | None = None) -> Check:
     """A resposta de quem não passou, com o que os sockets da tentativa fizeram."""
     if learner and not learner.own_events():
-        text = text.replace(NEVER_ENDED, "Seu código não terminou: um laço não acaba?")
+        text = text.replace(
+            NEVER_ENDED, "Seu código não terminou: um laço não acaba, ou espera algo que não vem?"
+        )
     if learner and learner.where:
         text = f"{text.strip()}\nQuando o tempo acabou, o código estava em `{learner.where}`."
     return Check(False, text.strip(), learner.events() if learner else ())

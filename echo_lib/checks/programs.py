@@ -96,20 +96,22 @@ def client_program(path: str) -> Check:
             text = LOST_BY_SEND
         if text:
             return Check(False, text.strip(), _without_the_last(trace))
-    if _shown_of_another(path, "olá", ["OLÁ".encode()]) == "olá":
+    if _shown_of_another(path, "olá", ["OLÁ".encode()])[0] == "olá":
         text = "Um servidor respondeu 'OLÁ' a 'olá', e o programa mostrou 'olá': mostre o que o "
         return failed(f"{text}recv trouxe, e não a mensagem.")
     pieces = [b"oi, ", *[b"de novo, "] * (_PIECES - 2), b"e fim"]
     whole = b"".join(pieces).decode()
-    if (shown := _shown_of_another(path, whole, pieces)) != whole:
-        text = f"Um servidor devolveu a mensagem em {_PIECES} pedaços, um depois do outro, e o "
-        text += f"programa mostrou {brief(shown)}: um recv traz o que já chegou, muito ou pouco. "
+    shown, error = _shown_of_another(path, whole, pieces)
+    if error or shown != whole:
+        what = error or f"o programa mostrou {brief(shown)}."
+        text = f"Um servidor devolveu a mensagem em {_PIECES} pedaços, um depois do outro, e "
+        text += f"{unexplained(what)} Um recv traz o que já chegou, muito ou pouco. "
         return failed(f"{text}Repita até ter todos os bytes, ou, depois do shutdown, até vir b''.")
     return passed("Seu programa passou: três mensagens, uma comprida, cada uma num processo.")
 
 
-def _shown_of_another(path: str, message: str, reply: list[bytes]) -> str:
-    """O que o programa mostra quando o servidor responde, pedaço por pedaço, e fecha."""
+def _shown_of_another(path: str, message: str, reply: list[bytes]) -> tuple[str, str]:
+    """O que o programa mostra, e por que falhou, se o servidor responde aos pedaços, e fecha."""
 
     def answer(listener: socket.socket) -> None:
         with suppress(OSError), listener.accept()[0] as conn:
@@ -120,12 +122,12 @@ def _shown_of_another(path: str, message: str, reply: list[bytes]) -> str:
                 sleep(_PAUSE)
 
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        listener.settimeout(isolated.TIMEOUT)
+        listener.settimeout(2 * isolated.TIMEOUT)  # o prazo que `_run` dá ao programa
         server = threading.Thread(target=answer, args=(listener,), daemon=True)
         server.start()
-        shown, _ = _run(path, *map(str, listener.getsockname()), message)
+        outcome = _run(path, *map(str, listener.getsockname()), message)
         server.join()
-    return shown
+    return outcome
 
 
 def _on_screen(shown: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import accumulate
 from time import monotonic, sleep
 from typing import Any
@@ -161,7 +162,9 @@ def one_visit(function: Callable[[socket.socket], Any]) -> Check:
             return failed(error, learner)
         if not second and (open_one := _left_open(learner, recv=_TALK)):
             return failed(f"Os dois foram atendidos, mas faltou fechar {open_one}.", learner)
-    return second or passed("Certo: fechou a conversa, e a escuta ficou para o próximo.")
+    if second:
+        return replace(second, text=f"O segundo cliente {second.text}")
+    return passed("Certo: fechou a conversa, e a escuta ficou para o próximo.")
 
 
 def whole_server(function: Callable[[str, int], Any]) -> Check:
@@ -338,13 +341,11 @@ def _visits(function: Callable[[socket.socket, int], Any], visits: int) -> Check
                 f"que desta vez é {visits}?"
             )
         if not error and (number := _kept_open(learner)):
-            fell = "; quem cai também se fecha" if number == 2 else ""
+            fell = "; também a de quem caiu" if number == 2 else ""
             error = (
                 f"Todos receberam o eco, mas faltou fechar conn depois do cliente {number}: feche "
-                f"cada conversa antes do próximo accept (with, ou finally){fell}."
+                f"cada conversa quando ela acaba, antes de atender outra (with, ou finally){fell}."
             )
-        if not error and _insists(learner):
-            error = _INSISTS
         return failed(error, learner) if error else None
 
 
@@ -398,7 +399,7 @@ def _missed(learner: Learner, number: int, visits: int) -> str:
     _, error = learner.result(0.5)
     if "Connection" in error or "BrokenPipe" in error:
         return f"{error}\nQuem caiu foi um cliente só: o servidor segue para o próximo."
-    if error == NEVER_ENDED and _insists(learner):  # no Windows, o erro volta sempre
+    if error == NEVER_ENDED and _insists(learner):
         return _INSISTS
     if error == NEVER_ENDED:
         if number == 1 and not any(e.receives and e.size for e in learner.own_events()):
@@ -433,8 +434,10 @@ def _visit(
         if received != data and wait:
             return wrong_answer(learner, peer, data, data, received, first=not i)
         if not data.startswith(received):
-            what = f"enviou {brief(data)} e recebeu {brief(received)}"
-            return Check(False, f"{what}: o eco são os bytes que chegaram.")
+            learner.look()
+            part = any(e.call == "send" and e.size == SENT_AT_ONCE for e in learner.own_events())
+            why = LOST_BY_SEND if part else "o eco são os bytes que chegaram."
+            return Check(False, f"enviou {brief(data)} e recebeu {brief(received)}: {why}")
         if received != data:
             return Check(False, _NO_ECHO)
     if falls:

@@ -138,7 +138,10 @@ def _lines_hint(learner: Learner, sent: bytes, expected: list[str], answer: Any)
     if b"\r" in sent and answer and len(answer) > 1:
         return "Só o \\n encerra: splitlines, e makefile em texto sem newline='\\n', cortam no \\r."
     if expected[0] == "" and isinstance(answer, list) and len(answer) == 4:
-        return "Nem sempre são quatro: leia até a conexão acabar, quando readline dá ''."
+        return (
+            "Nem sempre são quatro: leia até a conexão acabar, quando readline dá ''. E o último "
+            "fim de linha não começa outra."
+        )
     if expected[0] == "":
         return "Os espaços e as linhas vazias são de quem as enviou: tire só os fins de linha."
     if answer == sent.decode().split():

@@ -49,7 +49,6 @@ OWN_MESSAGE = (
 )
 _SILENCE = 2.0  # segundos, no máximo, de um cliente calado
 _OF_THE_LESSON = range(61840, 61850)  # a do tutorial, e as que next_free_port dá depois dela
-_LATE = 0.5  # segundos a mais que o prazo: mais que isso não é demora da máquina
 _AFTER_SILENCE = b"e agora?"
 _FIRST_SEND = "Nada chegou ao servidor. Você espera a resposta antes de enviar?"
 
@@ -391,7 +390,12 @@ def gives_up(function: Callable[[socket.socket], Any], seconds: float) -> Check:
         function: recebe `conn`, já conectado.
         seconds: depois de quantos segundos de silêncio deve voltar.
     """
-    with Learner(function) as learner:
+
+    def serve(conn: socket.socket) -> float | None:
+        function(conn)
+        return conn.gettimeout()
+
+    with Learner(serve) as learner:
         peer = learner.connect()
         if peers.exchange(peer, b"oi") != b"oi":  # quem já falou também se cala
             return _without_silence(function)
@@ -401,7 +405,7 @@ def gives_up(function: Callable[[socket.socket], Any], seconds: float) -> Check:
                 fell = "" if learner.running() else learner.result()[1]
                 return failed(fell or _early(learner, seconds), learner)
         start = monotonic()
-        _, error = learner.result(2 * seconds + 1)
+        deadline, error = learner.result(2 * seconds + 1)
         if error == NEVER_ENDED:
             error = "O cliente ficou calado e você continuou esperando. Confira o settimeout: em "
             error += "segundos, no próprio conn, e antes do laço."
@@ -416,9 +420,8 @@ def gives_up(function: Callable[[socket.socket], Any], seconds: float) -> Check:
             )
         elif not error and monotonic() - start < seconds / 2:
             error = _early(learner, seconds)
-        elif not error and (waited := _longest_wait(learner)) > seconds + _LATE:
-            asked = f"o pedido é {in_seconds(seconds)}"
-            error = f"Você desistiu, mas depois de {in_seconds(waited)} de silêncio; {asked}."
+        elif not error and (deadline or 0) > 1.5 * seconds:
+            error = f"O seu prazo é de {in_seconds(deadline)}; o pedido, {in_seconds(seconds)}."
         if error:
             return failed(error, learner)
         learner.connect()
@@ -431,13 +434,8 @@ def gives_up(function: Callable[[socket.socket], Any], seconds: float) -> Check:
 def _hurried(learner: Learner, seconds: float) -> bool:
     """Se desistiu antes do prazo, medido no processo do aluno: talvez o atraso fosse nosso."""
     learner.look()
-    return _longest_wait(learner) < 0.9 * seconds
-
-
-def _longest_wait(learner: Learner) -> float:
-    """Quantos segundos durou a maior espera do código do aluno que acabou com o prazo."""
     silences = [e.duration for e in learner.own_events() if isinstance(e.error, TimeoutError)]
-    return max(silences, default=0.0)
+    return max(silences, default=0.0) < 0.9 * seconds
 
 
 def _early(learner: Learner, seconds: float) -> str:
@@ -534,9 +532,8 @@ def listening(port: object, sock: object) -> Check:
     if not isinstance(port, int) or isinstance(port, bool):
         return failed(f"Esperava uma porta, um número inteiro e sem aspas; recebi {port!r}.")
     if port in _OF_THE_LESSON:
-        return failed(
-            f"A porta {port} é das que a lição usa: peça ao sistema outra, com a porta 0."
-        )
+        text = f"A porta {port} é das que a lição usa: peça outra ao sistema, com a porta 0. "
+        return failed(f"{text}(Se foi ele que a deu, execute a sua célula de novo: virá outra.)")
     if not isinstance(sock, socket.socket):
         return failed(f"Guarde o seu socket em meu_socket; nele está {sock!r}.")
     if sock.fileno() < 0:

@@ -289,8 +289,10 @@ class Scene:
 
     def _flow(self, event: Event, role: str) -> _Flow:
         """O que uma ponta da conexão do evento envia."""
-        ends = f"{event.connection}{role}", f"{event.connection}{OTHER[role]}"
-        return self._flows.setdefault(ends[0], _Flow(*ends))
+        source, target = f"{event.connection}{role}", f"{event.connection}{OTHER[role]}"
+        if source not in self._flows:
+            self._flows[source] = _Flow(source, target)
+        return self._flows[source]
 
     def _forget(self, event: Event) -> None:
         """Depois que as duas pontas fecharam, a conexão não terá mais setas."""

@@ -1,5 +1,5 @@
 """Verificação: one_after_another
-Pista: quem cai também se fecha
+Pista: também a de quem caiu
 """
 
 
