@@ -666,7 +666,7 @@ _BY_TYPE = (
 )
 _MODULES = (socket, struct, threading, time, ipaddress)  # os das lições
 # Quem escreve um destes pensa na variável, como a do except … as error.
-_NOT_OF_A_MODULE = {"error", "timeout", "__file__", "__name__"}
+_NOT_OF_A_MODULE = {"error", "timeout", "local", "__file__", "__name__"}
 _KIT = {"checks", "progress", "EchoClient", "EchoServer", "ClientPanel", "ServerPanel", "Trace"}
 _METHODS = {"startswith", "endswith", "split", "decode", "encode", "append", "upper", "rstrip"}
 _SOCKET_CALL = re.compile(

@@ -296,6 +296,7 @@ def test_wrong_argument_is_explained(scope, call, expected):
         (lambda: send_a_comparison(), "tire o != b'', que while já faz"),
         (lambda: struct.pack, "execute a célula que tem import struct"),  # noqa: F821
         (lambda: error, "execute as células na ordem"),  # noqa: F821
+        (lambda: local, "execute as células na ordem"),  # noqa: F821
         (lambda: read_only_deadline(), DEADLINE_FORM),
         (lambda: in_a_with(socket.socket), "with EchoClient(host, porta) as cliente"),
         (lambda: in_a_with(threading.Lock().acquire()), "escreva só with trava"),

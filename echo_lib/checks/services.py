@@ -104,8 +104,8 @@ def port_is_free(function: Callable[[int], bool]) -> Check:
         if open_one := _left_open(learner, bind="o socket"):
             text = (
                 f"As respostas estão certas, mas faltou fechar {open_one}: use with, ou close(), "
+                "com os parênteses e antes do return."
             )
-            text += "com os parênteses e antes do return."
             return failed(text, learner)
     return passed("Certo: presa, com ou sem listen, não; livre, sim, e livre ficou.")
 
