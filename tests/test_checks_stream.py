@@ -294,6 +294,8 @@ def test_states_reach_and_networks():
     assert "+= junta à lista cada letra" in letters.text
     lower = checks.states(lambda port: sorted(row.state.lower() for row in ports(port)))
     assert "em maiúsculas: LISTEN" in lower.text
+    reused = checks.states(lambda port: [*(r.state.lower() for r in ports(port)), "time_wait"])
+    assert "em maiúsculas: LISTEN" in reused.text, "a porta guardava o fim de outra conversa"
     once = checks.states(lambda port: sorted({row.state for row in ports(port)}))
     assert "sem set(), que tira as repetidas" in once.text
     two = ("LISTEN", "ESTABLISHED")

@@ -481,11 +481,11 @@ def _resting(port: int) -> list[str]:
 
 
 def _states_hint(answer: list[Any], port: int) -> str:
-    if answer and not isinstance(answer[0], str):
+    if not all(isinstance(item, str) for item in answer):
         return "De cada linha, quero só o .state."
     if answer and all(len(item) == 1 for item in answer):
         return "São letras soltas: += junta à lista cada letra; append põe o texto inteiro."
-    if answer == ["listen"]:
+    if any(state != state.upper() for state in answer):
         return "É o estado como o sistema o escreve, em maiúsculas: LISTEN."
     return "Quero as linhas da porta que a função recebe, e todas as dela: ports(porta)."
 
