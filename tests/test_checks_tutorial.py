@@ -317,7 +317,17 @@ def whole_with(host, port):
             echo(conn)
 
 
-@pytest.mark.parametrize("function", [whole, whole_with])
+def whole_that_insists(host, port):
+    with socket.create_server((host, port)) as s, s.accept()[0] as conn:
+        conn.settimeout(0.2)
+        dados = None
+        while dados != b"":
+            with suppress(TimeoutError):
+                dados = conn.recv(1024)
+                conn.sendall(dados)
+
+
+@pytest.mark.parametrize("function", [whole, whole_with, whole_that_insists])
 def test_whole_server_is_accepted_in_any_style(function):
     assert checks.whole_server(function).ok
 
@@ -383,6 +393,19 @@ def deaf_server(host, port):
             conn.sendall(conn.recv(1024))
 
 
+def takes_a_deadline_for_the_end(host, port):
+    with socket.create_server((host, port)) as s, s.accept()[0] as conn:
+        conn.settimeout(1)
+        with suppress(TimeoutError):
+            echo(conn)
+
+
+def lets_a_deadline_out(host, port):
+    with socket.create_server((host, port)) as s, s.accept()[0] as conn:
+        conn.settimeout(1)
+        echo(conn)
+
+
 def stops_at_sair(host, port):
     with socket.create_server((host, port)) as s, s.accept()[0] as conn:
         while (data := conn.recv(1024)) != b"sair":
@@ -406,6 +429,8 @@ def stops_at_sair(host, port):
         (conversation_left_open, "faltou fechar a conversa, conn"),
         (deaf_server, "a função não voltou"),
         (stops_at_sair, "é um comando do cliente"),
+        (takes_a_deadline_for_the_end, "calar-se não é sair"),
+        (lets_a_deadline_out, "calar-se não é sair"),
     ],
 )
 def test_mistake_in_a_whole_server_gets_its_hint(function, hint):

@@ -34,6 +34,7 @@ from echo_lib.checks.tutorial import (
     read_it_all,
     served,
     talks_to_another,
+    took_silence_for_the_end,
     waits,
     with_echo,
     wrong_answer,
@@ -186,7 +187,7 @@ def _whole_server(function: Callable[[str, int], Any]) -> Check:
         learner.start(_HOST, port)
         if problem := _not_listening(learner, port):
             return failed(problem, learner)
-        if wrong := _visit(learner, (_HOST, port), (*MESSAGES, "sair")):
+        if wrong := _visit(learner, (_HOST, port), (*MESSAGES, "sair"), silence=_SILENCE):
             return failed(_NO_ACCEPT, learner) if _only_listened(learner) else wrong
         _, error = learner.result()
         if error == NEVER_ENDED:
@@ -420,17 +421,25 @@ def _visit(
     messages: tuple[str, ...],
     wait: bool = True,
     falls: bool = False,
+    silence: float = 0,
 ) -> Check | None:
     """Um cliente: conecta, envia cada mensagem, confere o eco e sai; devolve o que houve.
 
     Argumentos:
         wait: se, ao sair, espera que o servidor também feche.
         falls: se sai de repente, com um RST, em vez de fechar.
+        silence: segundos que se cala antes da última mensagem.
     """
     peer = learner.peer(address)
     for i, message in enumerate(messages):
         data = message.encode()
+        if message == messages[-1]:
+            sleep(silence)
         received = peers.exchange(peer, data)
+        if received != data and silence:
+            learner.look()
+            if gave_up(learner):
+                return took_silence_for_the_end(learner, silence)
         if received != data and wait:
             return wrong_answer(learner, peer, data, data, received, first=not i)
         if not data.startswith(received):

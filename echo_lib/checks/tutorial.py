@@ -296,6 +296,11 @@ def _impatient(learner: Learner, deadline: float, expected: bytes) -> Check | No
     if peers.exchange(peer, _AFTER_SILENCE) == expected:
         peers.end(peer)
         return None
+    return took_silence_for_the_end(learner, silence)
+
+
+def took_silence_for_the_end(learner: Learner, silence: float) -> Check:
+    """O que dizer de quem desistiu de um cliente calado por `silence` segundos."""
     learner.result(0.5)
     learner.where = ""
     text = f"O cliente ficou {in_seconds(silence)} calado, falou, e não teve resposta: calar-se "
