@@ -55,7 +55,7 @@ if __name__ == "__main__":  # quando este arquivo é o programa, e não num impo
     except TimeoutError:
         sys.exit(f"Nada voltou de {HOST}:{PORTA} em {PRAZO:g} s: servidor ocupado, ou firewall?")
     except (OSError, UnicodeError) as erro:  # UnicodeError: o que se digitou não é texto
-        sys.exit(f"A conversa com {HOST}:{PORTA} acabou: {erro}.")
+        sys.exit(f"A conversa com {HOST}:{PORTA} falhou: {erro}.")
     except (ValueError, OverflowError):
         sys.exit(f"A porta deve ser um número de 1 a 65535; recebi {PORTA!r}.")
     print("Conexão encerrada.")

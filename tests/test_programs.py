@@ -94,9 +94,9 @@ def test_client_that_drops_does_not_stop_the_server(desk):
     ("pieces", "shown"),
     [
         ([b"\xc3", b"\xa7\xc3", b"\xa3o"], "Eco: ção"),  # cortado no meio dos acentos
-        ([b"\x1b[2Jx"], "acabou: o que voltou não é um eco"),
-        ([b"\xff\xff\xff\xff\xff"], "acabou: o que voltou não é um eco"),
-        ([b"\xc3"], "acabou: o servidor fechou a conexão"),
+        ([b"\x1b[2Jx"], "falhou: o que voltou não é um eco"),
+        ([b"\xff\xff\xff\xff\xff"], "falhou: o que voltou não é um eco"),
+        ([b"\xc3"], "falhou: o servidor fechou a conexão"),
     ],
 )
 def test_answer_in_pieces_is_put_together_and_only_an_echo_is_shown(terminal, pieces, shown):
@@ -126,7 +126,7 @@ def test_ctrl_c_ends_the_server_in_the_middle_of_a_conversation(desk):
     client.expect_exact("Eco: oi")
     desk.stop()
     client.sendline("olá")
-    assert finish(client, f"A conversa com {desk.name} acabou: ") == 1
+    assert finish(client, f"A conversa com {desk.name} falhou: ") == 1
     texts = f"Ninguém escuta em {desk.name}.", "python servidor.py"
     assert finish(desk.run("cliente", *desk.address), *texts) == 1
     again = desk.run("servidor", *desk.address)  # a mesma porta, logo em seguida
@@ -139,7 +139,7 @@ def test_bytes_that_are_not_text_are_not_blamed_on_the_port(desk):
     client = desk.join()
     client.setecho(False)
     os.write(client.child_fd, b"\xff\n")
-    assert finish(client, f"A conversa com {desk.name} acabou: 'utf-8' codec can't") == 1
+    assert finish(client, f"A conversa com {desk.name} falhou: 'utf-8' codec can't") == 1
     assert "porta" not in client.logfile_read.getvalue()
 
 
