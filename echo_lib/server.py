@@ -498,16 +498,12 @@ class EchoServer:
                     del self._log[fullest]
 
     def _close(self, connection: _Connection, why: str) -> None:
-        with self._noting:
-            self._forget(connection)
-            self._note(why, connection.address, _portrait(connection))
-
-    def _forget(self, connection: _Connection) -> None:
         self._selector.unregister(connection.sock)
         with self._noting:
             self._gone_messages += connection.messages
             self._gone_bytes += connection.received
             del self._connections[connection.sock.fileno()]
+            self._note(why, connection.address, _portrait(connection))
         connection.sock.close()
         host = connection.address[0]
         self._per_address[host] -= 1
@@ -519,7 +515,7 @@ class EchoServer:
         farewell = f" e desconectou {counted(len(left))}" if left else ""
         with self._noting:
             for connection in left:
-                self._forget(connection)
+                self._close(connection, "saiu: o servidor parou")
             self._note(f"parou de escutar{farewell}", self.address)
         self._selector.close()
         del self._poll  # e com ele o epoll duplicado

@@ -211,6 +211,18 @@ def test_stop_and_rerun_leave_nothing_behind(teaching):
             assert not thread.is_alive()
 
 
+def test_stopping_keeps_what_each_one_did_on_the_cards_and_in_the_record(teaching, tmp_path):
+    with join(teaching, "Ana") as ana:
+        ana.send("tchau")
+        teaching.wait(lambda panel: panel.totals[2:4] == [2, 8])
+        teaching.click("stop")
+        teaching.wait(lambda panel: panel.state == "fechado")
+    ((_, *card, _),) = teaching.panel.machines
+    assert card == ["Ana", 0, 2, 8, "tchau"] and teaching.panel.totals[2:4] == [2, 8]
+    record = teaching.panel.save(tmp_path / "turma.csv").read_text("utf-8-sig")
+    assert "Ana;saiu: o servidor parou;2;8;tchau" in record
+
+
 def test_port_taken_is_explained_on_the_page_and_can_be_tried_again():
     with socket.create_server((HERE, 0)) as taken:
         teacher = Teacher()

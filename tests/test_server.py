@@ -496,13 +496,14 @@ def test_log_tells_who_came_who_left_and_why_but_not_each_message():
         "saiu: fechou a conexão",
         "entrou",
         "saiu: a conexão foi cortada",
+        "saiu: o servidor parou",
         "parou de escutar e desconectou 1 cliente",
     ]
-    assert [entry.number for entry in server.log] == [*range(1, 9)]
+    assert [entry.number for entry in server.log] == [*range(1, 10)]
     assert start - 1 <= server.log[0].time <= server.log[-1].time <= time.time() + 1
     with server:
         pass
-    assert [entry.what for entry in server.log[8:]] == ["começou a escutar", "parou de escutar"]
+    assert [entry.what for entry in server.log[9:]] == ["começou a escutar", "parou de escutar"]
 
 
 def test_log_tells_about_silence_and_about_the_limit_of_an_address():

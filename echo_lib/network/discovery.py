@@ -14,6 +14,7 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from time import monotonic
 from typing import TYPE_CHECKING, Any, NamedTuple
+from uuid import uuid4
 
 from echo_lib.errors import Address, positive, printable
 from echo_lib.network.local import addresses, in_time
@@ -231,7 +232,11 @@ def _info(name: str, port: int, interfaces: Sequence[str]) -> Any:
     label = printable(name).replace(".", " ").strip() or "Eco"
     label = label.encode()[: _NAME_BYTES - 5].decode(errors="ignore")  # cabe um « (2)»
     packed = [ipaddress.ip_address(host).packed for host in interfaces]
-    return ServiceInfo(SERVICE, f"{label}.{SERVICE}", port=port, addresses=packed)
+    # Um host só deste anúncio: dois servidores de mesmo nome, que o zeroconf muda para «nome-2»,
+    # continuariam a dividir o host do nome primeiro, e um teria o endereço do outro.
+    host = f"eco-{uuid4().hex}.local."
+    name = f"{label}.{SERVICE}"
+    return ServiceInfo(SERVICE, name, port=port, addresses=packed, server=host)
 
 
 def _open(interfaces: Sequence[str]) -> Zeroconf | None:

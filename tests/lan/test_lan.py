@@ -18,6 +18,15 @@ server = EchoServer("0.0.0.0").start()
 announcement = Announcement(server.address[1], "Eco da professora")
 """
 ANNOUNCED = f"Eco da professora 10.77.0.1 {PORT}\n"
+NAMESAKE = """
+from threading import Event
+from echo_lib.network import Announcement
+announcement = Announcement(61850, "Eco da professora")
+while announcement.name is None:
+    Event().wait(0.01)
+print(announcement.name)
+"""
+EVERYONE = "from echo_lib.network import *; print(*(found.address for found in discover(2)))"
 PATIENT = """
 from time import monotonic
 import zeroconf  # o tempo de carregá-lo não é o da procura
@@ -58,6 +67,15 @@ def test_student_kernel_discovers_the_teacher_and_talks(classroom):
     assert desk.run("from echo_lib import EchoClient") == ""
     talk = f"with EchoClient(*found[0].address) as client:\n    print(client.send('{TEXT}'))"
     assert desk.run(talk) == f"{TEXT}\n"
+
+
+def test_two_servers_with_the_same_name_are_found_each_at_its_own_address(classroom):
+    teacher, _, (other, student, _) = classroom
+    desk = other.kernel()
+    assert desk.run(NAMESAKE) == "Eco da professora-2\n"
+    both = (teacher.address, PORT), (other.address, 61850)
+    assert student.run("-c", EVERYONE) == (" ".join(map(str, both)) + "\n", "", 0)
+    desk.run("announcement.close()")
 
 
 @pytest.mark.parametrize(
