@@ -69,8 +69,8 @@ class Learner:
         self.trace = Trace(EVENTS)  # o que fazem as pontas de quem verifica
         self._peers: list[socket.socket] = []
         try:
-            self._code = _pickled((functions, _sources(functions)))
-        except Exception as error:
+            self._code = _sent((functions, _sources(functions)))
+        except Exception:
             self._code = b""
             stuck = _stuck(functions)
             which = " ou ".join(stuck) or "uma variável"
@@ -78,9 +78,9 @@ class Learner:
                 "Seu código usa exit() ou quit(), que encerram o programa inteiro. Para sair da "
                 "função, use return."
                 if {"exit", "quit"} & {*stuck}
-                else f"Seu código usa {which}, de fora da função, e isso não passa a outro "
-                f"processo ({type(error).__name__}: {error}). Use só os argumentos que a função "
-                "recebe: um socket, um servidor ou uma trava já abertos no notebook não servem."
+                else f"Seu código usa {which}, de fora da função, e a verificação o roda noutro "
+                "processo, que só tem o que a função recebe: use os argumentos dela; um socket ou "
+                "um servidor já abertos no notebook não servem."
             )
 
     def __enter__(self) -> Self:
@@ -350,6 +350,22 @@ def _pickled(value: Any) -> bytes:
     return bytes(cloudpickle.dumps(value))
 
 
+def _sent(value: Any) -> bytes:
+    """O mesmo, para ir ao outro processo, aonde uma trava chega como uma nova, e solta."""
+    import cloudpickle
+
+    locks = {type(new()): partial(_again, new) for new in (threading.Lock, threading.RLock)}
+    table = cloudpickle.Pickler.dispatch_table.new_child(locks)
+    pickler = type("Pickler", (cloudpickle.Pickler,), {"dispatch_table": table})
+    pickler(data := io.BytesIO()).dump(value)
+    return data.getvalue()
+
+
+def _again(new: Callable[[], Any], _: Any) -> tuple[Callable[[], Any], tuple[()]]:
+    """O objeto, para o pickle: um novo, feito do zero."""
+    return new, ()
+
+
 def _sources(functions: tuple[Any, ...]) -> dict[str, list[str]]:
     """As linhas das células de onde vêm as funções: com elas se explica onde pararam."""
     files = set()
@@ -371,7 +387,7 @@ def _stuck(functions: tuple[Any, ...]) -> list[str]:
     stuck = []
     for name, value in used.items():
         try:
-            _pickled(value)
+            _sent(value)
         except Exception:
             stuck.append(name)
     return stuck

@@ -14,6 +14,7 @@ import sys
 import threading
 import time
 import traceback
+from difflib import get_close_matches
 
 Texts = tuple[str, str, str]
 
@@ -428,6 +429,11 @@ _TEXT_WITHOUT_BITS = (
     "um endereço em texto é uma fila de letras.",
     "deixe a conta com o ipaddress, ou use int(ipaddress.ip_address(endereço)).",
 )
+_COMMA = (
+    "um número foi partido em dois por uma vírgula.",
+    "no Python, a vírgula separa argumentos; o decimal se escreve com ponto.",
+    "escreva 0.2, e não 0,2.",
+)
 _SYNTAX = "o Python não entendeu o que está escrito, e por isso nada executou."
 _SYNTAX_IN_A_CELL = (
     "o Python não entendeu o que está escrito, e nada desta célula foi executado: o que ela define "
@@ -444,6 +450,11 @@ _BY_SYNTAX = (
         "expected ':'",
         "faltam os dois-pontos de um def, if, for, while, with, try, except…",
         "ponha : no fim dessa linha.",
+    ),
+    (
+        "multiple exception types",
+        "dois tipos num except vão numa tupla.",
+        "ponha os parênteses: except (TimeoutError, ConnectionError):",
     ),
     (
         "expected 'except'",
@@ -664,6 +675,8 @@ _BY_TYPE = (
     (RuntimeError, "No active exception to reraise", _NOTHING_TO_RAISE),
     (TypeError, r"(argument|Value) after \* must be an iterable, not \w*[sS]ocket", _NOT_A_TUPLE),
 )
+_NEAR = 0.8  # de 0 a 1: o quanto dois nomes se parecem, para um ser o outro mal escrito
+_DECIMAL_COMMA = re.compile(r"(sleep|settimeout|wait|join)\(\d+,\d+\)|timeout ?= ?\d+,\d")
 _MODULES = (socket, struct, threading, time, ipaddress)  # os das lições
 # Quem escreve um destes pensa na variável, como a do except … as error.
 _NOT_OF_A_MODULE = {"error", "timeout", "local", "__file__", "__name__"}
@@ -689,15 +702,31 @@ def explained(exc: BaseException, line: str = "") -> Texts | None:
         return _texts_of_a_name(str(exc), in_a_program=bool(line))
     if isinstance(exc, SyntaxError):
         cause, remedy = next(texts for said, *texts in _BY_SYNTAX if re.search(said, str(exc)))
-        if "or ':='" in str(exc) and re.match(r"\s*(if|elif|while)\b", exc.text or ""):
+        if _DECIMAL_COMMA.search(exc.text or ""):
+            cause, remedy = _COMMA[1:]
+        elif "or ':='" in str(exc) and re.match(r"\s*(if|elif|while)\b", exc.text or ""):
             cause, remedy = _STORED_AS_A_CONDITION
         return _SYNTAX_IN_A_CELL if _never_ran(exc) else _SYNTAX, cause, remedy
+    if isinstance(exc, TypeError) and _DECIMAL_COMMA.search(lines):
+        return _COMMA
+    if isinstance(exc, AttributeError) and (texts := _texts_of_a_method(str(exc))):
+        return texts
     for kind, said, texts in _BY_TYPE:
         if isinstance(exc, kind) and re.search(said, str(exc)):
             return texts
     if isinstance(exc, (TypeError, ValueError)):
         return _texts_of_an_argument(str(exc), lines)
     return None
+
+
+def _texts_of_a_method(said: str) -> Texts | None:
+    """Os textos de um método de socket escrito de outro jeito, com o nome parecido que existe."""
+    found = re.search(r"[sS]ocket' object has no attribute '(\w+)'", said)
+    methods = [name for name in dir(socket.socket) if not name.startswith("_")]
+    near = get_close_matches(found[1].lower(), methods, 1, _NEAR) if found else []
+    if not near:
+        return None
+    return _NOT_IN_THE_SOCKET[0], "o nome está escrito de outro jeito.", f"escreva {near[0]}."
 
 
 def _never_ran(exc: SyntaxError) -> bool:

@@ -924,15 +924,24 @@ def test_no_process_is_left():
 
 
 def test_what_cannot_go_to_another_process_is_said():
-    lock = threading.Lock()
+    with socket.create_server(("127.0.0.1", 0)) as mine:
 
-    def uses_a_lock_of_the_notebook(listener):
+        def uses_the_listener_of_the_notebook(listener):
+            threads(mine)
+
+        check = checks.many_clients(uses_the_listener_of_the_notebook)
+    assert not check.ok and "um servidor já abertos no notebook não servem" in check.text
+    assert "usa mine, de fora da função" in check.text
+
+
+@pytest.mark.parametrize("lock", [threading.Lock(), threading.RLock()])
+def test_lock_of_the_notebook_goes_along_as_a_new_one(lock):
+    def counts_under_it(listener):
         with lock:
             threads(listener)
 
-    check = checks.many_clients(uses_a_lock_of_the_notebook)
-    assert not check.ok and "uma trava já abertos no notebook não servem" in check.text
-    assert "usa lock, de fora da função" in check.text
+    with lock:
+        assert checks.many_clients(counts_under_it).ok
 
 
 def test_socket_of_the_notebook_is_said():

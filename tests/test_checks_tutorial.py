@@ -327,9 +327,27 @@ def whole_that_insists(host, port):
                 conn.sendall(dados)
 
 
-@pytest.mark.parametrize("function", [whole, whole_with, whole_that_insists])
+def whole_with_a_deadline_and_a_value(host, port):
+    s = socket.create_server((host, port))
+    s.settimeout(0.3)
+    conn, _ = s.accept()
+    echo(conn)
+    conn.close()
+    s.close()
+    return s, conn
+
+
+@pytest.mark.parametrize(
+    "function", [whole, whole_with, whole_that_insists, whole_with_a_deadline_and_a_value]
+)
 def test_whole_server_is_accepted_in_any_style(function):
     assert checks.whole_server(function).ok
+
+
+def connects_instead(host, port):
+    with socket.socket() as s:
+        s.connect((host, port))
+        s.listen()
 
 
 def without_listen(host, port):
@@ -416,6 +434,7 @@ def stops_at_sair(host, port):
     ("function", "hint"),
     [
         (lambda host, port: None, "voltou sem escutar"),
+        (connects_instead, "Quem usa connect é o cliente; o servidor"),
         (without_listen, "Seu código parou com OSError"),
         (without_accept, "esperar o cliente: faltou o accept?"),
         (on_another_port, "Você prendeu o socket em ('127.0.0.1', 0)"),

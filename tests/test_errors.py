@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from contextlib import ExitStack, nullcontext
 from ipaddress import ip_address, ip_network
 from struct import pack, unpack
@@ -342,6 +343,11 @@ def test_wrong_argument_is_explained(scope, call, expected):
         (lambda: pack("I!", 2), "struct.unpack('!I', quatro_bytes)[0]"),
         (lambda: pack(2, "!I"), "struct.unpack('!I', quatro_bytes)[0]"),
         (lambda: unpack(b"\0\0\0\2", "!I"), "struct.unpack('!I', quatro_bytes)[0]"),
+        (lambda: called_of_a_socket("setTimeout"), "escreva settimeout."),
+        (lambda: called_of_a_socket("set_timeout"), "escreva settimeout."),
+        (lambda: called_of_a_socket("sendal"), "escreva sendall."),
+        (lambda: called_of_a_socket("port"), "e a porta, de s.getsockname()[1]"),
+        (lambda: eval("time.sleep(0,2)", {"time": time}), "escreva 0.2, e não 0,2"),
         (lambda: two_from_a_server(), "a porta dele é s.getsockname()[1]"),
         (lambda: port_of_a_server(), "e a porta, de s.getsockname()[1]"),
         (lambda: starts_with("127.", "localhost"), "junte os começos numa tupla"),
@@ -418,6 +424,11 @@ def read_only_deadline():
 
 def capture():
     return read(ROOT / "notebooks" / "capturas" / "perda")
+
+
+def called_of_a_socket(method):
+    with socket.socket() as s:
+        getattr(s, method)(1)
 
 
 def two_from_a_server():

@@ -164,6 +164,8 @@ def test_error_in_a_traced_cell_shows_the_line_of_the_student(kernel, before, co
         ("host = “127.0.0.1”", "aspas retas, espaço comum"),
         ("porta = 061840", "escreva-o sem o zero"),
         ("f(timeout=1, 2)", "ponha primeiro os sem nome"),
+        ("try:\n    x = 1\nexcept OSError, ValueError as e:\n    x = 2", "vão numa tupla"),
+        ("connect(timeout=0,5)", "o decimal se escreve com ponto"),
         ("def f(a, a): pass", "a que a linha do SyntaxError diz"),
     ],
 )

@@ -183,7 +183,11 @@ def whole_server(function: Callable[[str, int], Any]) -> Check:
 
 def _whole_server(function: Callable[[str, int], Any]) -> Check:
     port = network.spare_port()
-    with Learner(function) as learner:
+
+    def serve(host: str, port: int) -> None:
+        function(host, port)  # o que ela devolve, como um socket, não importa
+
+    with Learner(serve) as learner:
         learner.start(_HOST, port)
         if problem := _not_listening(learner, port):
             return failed(problem, learner)
@@ -205,14 +209,17 @@ def _not_listening(learner: Learner, port: int) -> str:
     """Espera que alguém escute na porta; devolve o que o impediu, ou ""."""
     deadline = monotonic() + isolated.TIMEOUT
     while monotonic() < deadline:
-        for row in network.ports(port):
-            if row.state == "LISTEN":
-                host = row.local[0]
-                return "" if host == _HOST else f"Pedi o host {_HOST}, e você escuta em {host}."
+        # Pelo rastro, e não pela tabela do sistema: lê-la pode demorar mais que o prazo do accept.
         learner.look(0.05)
+        for event in learner.own_events():
+            if event.call == "listen" and event.local and event.local[1] == port:
+                host = event.local[0]
+                return "" if host == _HOST else f"Pedi o host {_HOST}, e você escuta em {host}."
         if not learner.running():
             break
     _, error = learner.result(0.1)
+    if used(learner, "connect"):
+        return "Quem usa connect é o cliente; o servidor prende o socket ao endereço com bind."
     for event in learner.own_events():
         match event.argument:
             case (str(), int(other)) if event.call == "bind" and other != port:

@@ -47,6 +47,10 @@ OWN_MESSAGE = (
     "Um servidor respondeu 'OLÁ' a 'olá', e você devolveu 'olá': devolva o que o recv trouxe, e "
     "não a mensagem que enviou."
 )
+# O que acontece a um raise de um nome errado, de um texto, ou sem nada.
+_NOT_RAISED = re.compile(
+    "parou com ((Name|UnboundLocal|Attribute|Type)Error|RuntimeError: No active)"
+)
 _SILENCE = 2.0  # segundos, no máximo, de um cliente calado
 _OF_THE_LESSON = range(61840, 61850)  # a do tutorial, e as que next_free_port dá depois dela
 _AFTER_SILENCE = b"e agora?"
@@ -108,6 +112,12 @@ def talks_to_another(learner: Learner, sent: str | list[str]) -> Check | None:
         text = (
             "Um servidor fechou depois de devolver 1 byte dos 4 de 'olá', e o seu laço continuou: "
             "no fim, o recv devolve b'' para sempre. Saia do laço quando vier b''."
+        )
+        return failed(text, learner)
+    if _NOT_RAISED.search(error):
+        text = (
+            "Um servidor fechou depois de devolver 1 byte dos 4 de 'olá', e o erro que veio não "
+            f"foi o do seu raise. {error}"
         )
         return failed(text, learner)
     if answered(learner, data, "OLÁ".encode(), sent)[0] == sent:

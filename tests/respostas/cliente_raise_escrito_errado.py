@@ -1,0 +1,17 @@
+"""Verificação: client
+Pista: o erro que veio não foi o do seu raise
+"""
+
+import socket
+
+
+def resposta(host, porta, mensagem):
+    esperado, dados = mensagem.encode(), b""
+    with socket.create_connection((host, porta), timeout=5) as s:
+        s.sendall(esperado)
+        while len(dados) < len(esperado):
+            parte = s.recv(1024)
+            if not parte:
+                raise ConectionError("o servidor fechou")  # noqa: F821
+            dados += parte
+    return dados.decode()
