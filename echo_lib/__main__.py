@@ -41,6 +41,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         code = options.run(options) or 0
     except KeyboardInterrupt:
         print("\nEncerrado.")
+    except ModuleNotFoundError as error:  # outro Python, na pasta do kit
+        print(
+            f"Falta a este Python o pacote {error.name}: use o do kit, num terminal do JupyterLab "
+            "(menu Arquivo → Novo → Terminal).",
+            file=sys.stderr,
+        )
+        return 1
     except (OSError, UnicodeError, ValueError) as error:
         if isinstance(error, BrokenPipeError) and not hasattr(error, "__notes__"):
             os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # quem lia a nossa saída foi embora

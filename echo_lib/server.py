@@ -39,6 +39,10 @@ _BACKLOG = 4096
 # Bytes que o sistema guarda de cada conexão, em cada sentido. Sem limite, chega a megabytes:
 # 32 clientes que enviam e não leem tomavam 220 MB do sistema, e 230 ms ao serem desconectados.
 _KERNEL_BUFFER = 65_536
+# Na rede, o sistema pergunta a quem se cala se ainda existe: uma máquina que sumiu sem se despedir
+# (a tampa fechada, o Wi-Fi que caiu) sai em três minutos, e não no idle_timeout. Segundos e vezes;
+# no macOS, o primeiro se chama TCP_KEEPALIVE (RFC 9293, seção 3.8.4).
+_KEEPALIVE = {"TCP_KEEPIDLE": 120, "TCP_KEEPALIVE": 120, "TCP_KEEPINTVL": 15, "TCP_KEEPCNT": 4}
 # Clientes atendidos em cada rodada, no Linux; quem sobra vem na seguinte. Com 1000 clientes, uma
 # rodada de todos toma mais do cache do processador do que ele tem, e rende 12 % menos.
 _TURN = 64
@@ -309,6 +313,8 @@ class EchoServer:
         self._listener = undo.enter_context(socket.create_server(address, backlog=_BACKLOG))
         for buffer in (socket.SO_RCVBUF, socket.SO_SNDBUF):  # as conexões aceitas os herdam
             self._listener.setsockopt(socket.SOL_SOCKET, buffer, _KERNEL_BUFFER)
+        if not is_loopback(address[0]):
+            _ask_who_is_silent(self._listener)
         self._listener.setblocking(False)
         self._selector = undo.enter_context(selectors.DefaultSelector())
         self._poll = _poller(self._selector)
@@ -531,6 +537,14 @@ def is_loopback(host: str) -> bool:
     return host == "localhost" or host.startswith("127.")
 
 
+def _ask_who_is_silent(listener: socket.socket) -> None:
+    """Liga o keepalive, que as conexões aceitas também herdam."""
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name, value in _KEEPALIVE.items():
+        with suppress(AttributeError, OSError):  # cada sistema tem as suas opções
+            listener.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
+
+
 def _is_own(host: str, sock: socket.socket) -> bool:
     """Diz se quem se conectou está nesta mesma máquina."""
     with suppress(OSError):  # no macOS, falha se o cliente já se foi
@@ -552,11 +566,12 @@ def exposure(server: EchoServer) -> str:
     who = "Só os programas desta máquina podem" if local else "Qualquer aparelho desta rede pode"
     where = f"à porta {port} desta máquina" if port else "à porta que o sistema escolher"
     idle = server.idle_timeout
+    found = "" if local else " Enquanto aberto, o servidor se anuncia na rede (mDNS, UDP 5353)."
     silence = f"; quem fica {_spoken(idle)} em silêncio é desconectado" if idle else ""
     return (
         f"{who} conectar {where} e receber de volta o que enviar.\n"
         "Abrir esta porta não põe mais nada ao alcance: nem arquivos, nem o JupyterLab. O que se "
-        "envia viaja sem cifra: nada de senhas.\n"
+        f"envia viaja sem cifra: nada de senhas.{found}\n"
         f"Limites: {counted(server.max_clients_per_address)} por máquina, {server.max_clients} "
         f"ao todo{silence}."
     )

@@ -51,7 +51,7 @@ if __name__ == "__main__":  # quando este arquivo é o programa, e não num impo
     except (KeyboardInterrupt, EOFError):
         print()
     except ConnectionRefusedError:
-        sys.exit(f"Ninguém escuta em {HOST}:{PORTA}. Inicie antes o servidor: python servidor.py")
+        sys.exit(f"Ninguém escuta em {HOST}:{PORTA}. O servidor já foi iniciado, e nessa máquina?")
     except TimeoutError:
         sys.exit(f"Nada voltou de {HOST}:{PORTA} em {PRAZO:g} s: servidor ocupado, ou firewall?")
     except (OSError, UnicodeError) as erro:  # UnicodeError: o que se digitou não é texto

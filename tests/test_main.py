@@ -1,13 +1,14 @@
 """python -m echo_lib servidor | cliente, como processos de verdade num pseudoterminal."""
 
 import socket
+import subprocess
 import sys
 
 import pytest
 
 from echo_lib.__main__ import _Report
 from echo_lib.server import Client, Entry
-from tests.conftest import HERE, TIMEOUT, finish, leave, need, receive
+from tests.conftest import HERE, ROOT, TIMEOUT, finish, leave, need, receive
 
 pytestmark = [
     pytest.mark.skipif(sys.platform == "win32", reason="precisa de pseudoterminais"),
@@ -185,4 +186,14 @@ def test_server_without_network_offers_this_machine(terminal):
     server = terminal(*command, program=need("unshare"))
     server.expect_exact(
         "Digite no cliente: 127.0.0.1 61840 (sem rede: só esta máquina alcança)\r\n"
+    )
+
+
+def test_python_without_the_packages_is_told_which_one_to_use():
+    command = [sys.executable, "-S", "-m", "echo_lib", "diagnostico"]
+    done = subprocess.run(command, capture_output=True, encoding="utf-8", timeout=TIMEOUT, cwd=ROOT)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == (
+        "Falta a este Python o pacote psutil: use o do kit, num terminal do JupyterLab "
+        "(menu Arquivo → Novo → Terminal).\n"
     )

@@ -127,7 +127,7 @@ def test_ctrl_c_ends_the_server_in_the_middle_of_a_conversation(desk):
     desk.stop()
     client.sendline("olá")
     assert finish(client, f"A conversa com {desk.name} falhou: ") == 1
-    texts = f"Ninguém escuta em {desk.name}.", "python servidor.py"
+    texts = f"Ninguém escuta em {desk.name}.", "O servidor já foi iniciado, e nessa máquina?"
     assert finish(desk.run("cliente", *desk.address), *texts) == 1
     again = desk.run("servidor", *desk.address)  # a mesma porta, logo em seguida
     again.expect_exact(f"Servidor em {desk.name}.")

@@ -7,7 +7,7 @@ const plural = (count, one, many) => `${number(count)} ${count === 1 ? one : man
 function commands(address) {
   const [host, port] = address.split(":");
   return [
-    ["Terminal", `python cliente.py ${host} ${port}`],
+    ["Terminal do JupyterLab", `python cliente.py ${host} ${port}`],
     ["Lição", `ClientPanel("${host}", ${port})`],
     ["ncat", `ncat ${host} ${port}`],
   ];
@@ -41,7 +41,8 @@ function render({ model, el, host: page, signal }) {
   const others = element("p");
   const how = element("details", { open: true },
     element("summary", { textContent: "O que digitar" }),
-    element("table", {}, typing), others,
+    element("table", {}, typing),
+    element("p", { textContent: "Em outro terminal, na pasta notebooks: python3 (no Windows, py) no lugar de python." }), others,
     element("p", { textContent: "A primeira mensagem de quem chega é o nome com que aparece. Para trocá-lo: “nome: Ana”." }));
 
   const totals = element("p", { className: "echo-totals" });
@@ -82,7 +83,7 @@ function render({ model, el, host: page, signal }) {
     showAgree();
   };
   const showAddress = () => {
-    setText(address, model.get("address"));
+    setText(address, model.get("address").replace(":", " porta "));
     showState();
     typing.replaceChildren(...commands(model.get("address")).map(([where, what]) =>
       element("tr", {}, element("th", { scope: "row", textContent: where }),
@@ -99,16 +100,19 @@ function render({ model, el, host: page, signal }) {
     asked = true;
     model.send({ command: "select", key });
   }));
-  const showCard = (card, row) => {
+  /** O fim do endereço, se há outra máquina com o mesmo nome. */
+  const apart = ([key, name], rows) =>
+    rows.some(([other, same]) => same === name && other !== key) ? ` · ${key.match(/[.:]\d+$/)?.[0] ?? key}` : "";
+  const showCard = (card, row, rows) => {
     const [key, name, connections, messages, , last, refused] = row;
     const node = card.firstChild;
     if (!node.childElementCount) {
       node.append(...["echo-name", "echo-last"].map((className) => element("span", { className })));
     }
     const [who, said] = node.children;
-    setText(who, `${connections ? "●" : "○"} ${name || key}`);
-    const apart = refused ? `, ${plural(refused, "recusa", "recusas")}` : "";
-    setText(said, `${number(messages)}${connections ? "" : ", saiu"}${apart}${last ? ` “${last}”` : ""}`);
+    setText(who, `${connections ? "●" : "○"} ${name ? name + apart(row, rows) : key}`);
+    const refusals = refused ? `, ${plural(refused, "recusa", "recusas")}` : "";
+    setText(said, `${number(messages)}${connections ? "" : ", saiu"}${refusals}${last ? ` “${last}”` : ""}`);
     node.title = describe(row);
     card.dataset.online = String(Boolean(connections));
     node.setAttribute("aria-pressed", String(model.get("selected") === key));
@@ -116,7 +120,7 @@ function render({ model, el, host: page, signal }) {
   const showMachines = () => {
     const rows = model.get("machines");
     keepRows(list, rows, ([key]) => key, machineCard);
-    rows.forEach((row, index) => showCard(list.children[index], row));
+    rows.forEach((row, index) => showCard(list.children[index], row, rows));
     setText(more, `e mais ${plural(model.get("hidden_machines"), "máquina", "máquinas")}.`);
     more.hidden = !model.get("hidden_machines");
     showTitle();

@@ -1,3 +1,6 @@
 def gritar(conn):
-    while dados := conn.recv(1024):
+    while True:
+        dados = conn.recv(1024)
+        if not dados:
+            break
         conn.sendall(dados.upper())

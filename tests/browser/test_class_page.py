@@ -43,12 +43,12 @@ def test_teacher_opens_the_class_after_confirming_by_keyboard(lab, page):
     expect(panel.get_by_text("○ fechado")).to_be_visible()
     assert violations(page, ".echo-class") == []
     share(panel)
-    address = panel.get_by_text(re.compile(r"^127\.0\.0\.1:\d+$")).inner_text()
-    port = address.partition(":")[2]
+    address = panel.get_by_text(re.compile(r"^127\.0\.0\.1 porta \d+$")).inner_text()
+    port = address.split()[-1]
     rows = panel.get_by_role("table").get_by_role("row")
     expect(rows).to_have_text(
         [
-            f"Terminalpython cliente.py 127.0.0.1 {port}",
+            f"Terminal do JupyterLabpython cliente.py 127.0.0.1 {port}",
             f'LiçãoClientPanel("127.0.0.1", {port})',
             f"ncatncat 127.0.0.1 {port}",
         ]
@@ -77,7 +77,8 @@ def test_forty_names_stay_readable_and_one_is_looked_at_closely(lab, page):
     sizes = cards.evaluate_all(
         """nodes => nodes.map(node => {
           const style = getComputedStyle(node.firstChild);
-          const cut = node.firstChild.scrollWidth > node.firstChild.clientWidth;
+          const cut = node.firstChild.scrollWidth > node.firstChild.clientWidth
+            || node.firstChild.scrollHeight > node.firstChild.clientHeight;
           return [parseFloat(style.fontSize), cut && node.textContent.includes("Aluna")];
         })"""
     )
@@ -93,6 +94,9 @@ def test_forty_names_stay_readable_and_one_is_looked_at_closely(lab, page):
         use_theme(page, theme)
         assert violations(page, ".echo-class") == []
 
+    notebook.run_code("turma[5].send('nome: Aluna 4')")
+    for place in (4, 5):  # dois nomes iguais distinguem-se pelo fim do endereço
+        expect(cards.nth(place)).to_contain_text(re.compile(r"● Aluna 4 · :\d+"))
     chosen.get_by_role("button", name="Desconectar esta máquina").press("Enter")
     expect(cards.nth(2)).to_contain_text("○ Aluna 2")
     expect(panel.get_by_text("39 máquinas")).to_be_visible()

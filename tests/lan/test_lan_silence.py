@@ -27,6 +27,29 @@ with socket.create_connection((sys.argv[1], 61840), 5) as s:
 """
 
 
+TEACH = """
+from threading import Event
+from echo_lib import EchoServer, server
+server._KEEPALIVE = {"TCP_KEEPIDLE": 1, "TCP_KEEPINTVL": 1, "TCP_KEEPCNT": 2}
+eco = EchoServer("0.0.0.0").start()
+"""
+TELL = """
+while eco.clients:
+    Event().wait(0.01)
+print(eco.log[-1].what)
+"""
+
+
+def test_echo_server_lets_go_of_a_machine_that_vanished(two_hosts):
+    teacher, student = two_hosts
+    desk, other = teacher.kernel(), student.kernel()
+    assert desk.run(TEACH) == ""
+    other.run(f"from echo_lib import EchoClient; c = EchoClient('{teacher.address}').connect()")
+    assert other.run("print(c.send('olá'))") == "olá\n"
+    with teacher.unplugged():
+        assert desk.run(TELL) == "saiu: a conexão foi cortada\n"
+
+
 @pytest.mark.parametrize(("how", "notices"), [("keepalive", True), ("nada", False)])
 def test_peer_that_vanished_is_noticed_only_by_who_asks(two_hosts, terminal, how, notices):
     teacher, student = two_hosts
