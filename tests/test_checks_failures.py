@@ -334,6 +334,14 @@ def never_gives_up(host, port, attempts, timeout):
     return patient(host, port, -1, timeout)
 
 
+def decimal_comma(host, port, attempts, timeout):
+    for _ in range(attempts):
+        try:
+            return socket.create_connection((host, port), timeout)
+        except ConnectionRefusedError:
+            time.sleep(0, 2)
+
+
 def one_too_many(host, port, attempts, timeout):
     return patient(host, port, attempts + 1, timeout)
 
@@ -380,6 +388,8 @@ def test_patience_is_accepted_in_any_style(answer):
         (connects_to_the_end, "você conectou 3 vezes: falta um return?"),
         (the_same_socket_again, "crie um novo a cada tentativa"),
         (gives_nothing_at_the_end, "No fim, deixe o erro sair"),
+        (lambda h, p, a, t: patient(h, p, a, t, pause=t), "são 0,2 s"),
+        (decimal_comma, "TypeError: time.sleep() takes exactly one argument (2 given)"),
         (never_gives_up, "você continuou tentando"),
         (one_too_many, "pedi 2 tentativas, e vi 3"),
         (another_error, "esperava ConnectionRefusedError"),

@@ -682,6 +682,16 @@ def chat(conn, room, lock):
             room.remove(conn)
 
 
+def says_a_part(conn, room, lock):
+    with lock:
+        room.append(conn)
+    while data := conn.recv(1024):
+        with lock:
+            others = [other for other in room if other is not conn]
+        for other in others:
+            other.send(data)
+
+
 def chat_and_close(conn, room, lock):
     chat(conn, room, lock)
     conn.close()
@@ -897,6 +907,7 @@ def test_chat_room_passes(answer):
         (takes_the_lock_twice, "ou a pega duas vezes?"),
         (speaks_to_oneself, "é outro.sendall, e não conn.sendall"),
         (says_who, "sem nada a mais"),
+        (says_a_part, "send"),
         (speaks_to_the_list, "'list' object has no attribute 'sendall'"),
         (said_twice, "chegou mais de uma vez"),
         (without_the_lock, "Guarde a trava ao mudar a lista e ao percorrê-la"),

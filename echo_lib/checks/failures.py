@@ -36,6 +36,7 @@ _LATE = 0.5  # segundos até o servidor subir
 _QUEUE = 8  # pedidos que enchem a fila de um listen(0), com folga
 _PAUSE = 0.15  # segundos: a espera pedida entre uma tentativa e outra são 0,2
 _SHORT = 0.2  # segundos de um connect que ninguém responde
+_ENDLESS = 4  # tentativas, de 2 pedidas: quem passa disso não vai parar
 _GIVING_UP = 11.0  # segundos para desistir: no Windows, ser recusado leva uns dois
 _SYSTEMS = ("Windows", "macOS", "Linux")
 _HOST = "127.0.0.1"
@@ -273,6 +274,8 @@ def _server_late(learner: Learner) -> Check | None:
             answer, error = learner.result()
     if not error and isinstance(answer, tuple):
         return _paused(learner)
+    if too_long := _paused(learner):
+        return too_long
     what = f"O servidor subiu {in_seconds(_LATE)} depois, e eram 20 tentativas."
     seen, came = _attempts(learner), unexplained(error) or f"Veio {answer}."
     tries = [event.socket for event in learner.own_events() if event.call.startswith("connect")]
@@ -281,7 +284,12 @@ def _server_late(learner: Learner) -> Check | None:
     if seen == 1:
         hint = "Você só tentou uma vez."
         if "parou com ConnectionRefusedError" in error:
-            hint += " A recusa é um ConnectionRefusedError: capture-o, e tente de novo."
+            hint += (
+                " A recusa é um ConnectionRefusedError: capture-o, e tente de novo; raise, só na "
+                "última."
+            )
+        elif error != NEVER_ENDED:
+            came = error or came
     elif seen >= 20:
         hint = "As suas acabaram antes: espere um pouco entre uma e outra."
     elif len({*tries}) < seen:
@@ -305,7 +313,10 @@ def _paused(learner: Learner) -> Check | None:
 def _server_never(learner: Learner) -> Check | None:
     with _refusing(learner) as holder:
         learner.start(*holder.getsockname(), 2, 5.0)
-        answer, error = learner.result(_GIVING_UP)
+        deadline = monotonic() + _GIVING_UP
+        while learner.running() and monotonic() < deadline and _attempts(learner) <= _ENDLESS:
+            learner.look(_PAUSE)
+        answer, error = learner.result(0)
     if error == NEVER_ENDED:
         text = "Ninguém escutava, e eram 2 tentativas: você continuou tentando."
         return failed(text, learner)

@@ -21,7 +21,7 @@ from echo_lib import isolated
 from echo_lib.checks import peers
 from echo_lib.checks.base import LOST_BY_SEND, Check, brief, failed, passed, unexplained
 from echo_lib.errors import Address
-from echo_lib.isolated import NEVER_ENDED, Learner
+from echo_lib.isolated import NEVER_ENDED, SENT_AT_ONCE, Learner
 
 Handler = Callable[..., Any]
 _SCENE = 8  # prazos para uma cena inteira
@@ -29,6 +29,7 @@ _SILENCE = 0.2  # segundos para crer que nada vem
 _LULL = 0.6  # segundos sem ninguém: passa do prazo que a lição põe no accept
 _SAME_LIST = "append e remove mudam a lista que veio; sala = … faz outra."
 _TEXT = "olá, ção 🗣️".encode()
+_LONG = b"a" * (SENT_AT_ONCE + 10)  # mais do que um send aceita, e menos que um recv(1024)
 _MEBIBYTE = bytes(range(256)) * 4096
 _CROWD = 8  # clientes do placar
 _SLOWNESS = 0.05  # segundos que o placar leva para ler, e para escrever
@@ -525,8 +526,8 @@ def _chat(function: Handler) -> str:
         if room:
             hint = "Alguém guarda a trava enquanto conversa, ou a pega duas vezes?"
         return house.because(what, hint)
-    for speaker, others in ((ana, [rui, bia]), (rui, [ana, bia])):
-        if wrong := _heard(speaker, others):
+    for speaker, others, said in ((ana, [rui, bia], _TEXT), (rui, [ana, bia], _LONG)):
+        if wrong := _heard(speaker, others, said):
             return house.because(*wrong)
     peers.reset(bia)
     if not house.until(lambda: len(room) == 2):
@@ -570,14 +571,18 @@ def _chat(function: Handler) -> str:
     return house.error
 
 
-def _heard(speaker: socket.socket, others: list[socket.socket]) -> tuple[str, str] | None:
+def _heard(
+    speaker: socket.socket, others: list[socket.socket], text: bytes = _TEXT
+) -> tuple[str, str] | None:
     """Diz o que houve, e a pista, se o que um diz não chega a todos os outros, uma só vez."""
-    said = f"Um cliente disse {_TEXT.decode()!r}"
-    peers.send(speaker, _TEXT)
+    said = f"Um cliente disse {brief(text.decode())}"
+    peers.send(speaker, text)
     for other in others:
-        if (came := peers.receive(other, len(_TEXT))) != _TEXT:
+        if (came := peers.receive(other, len(text))) != text:
             hint = "O laço passa por todos os que estão na sala, e a cada um faz outro.sendall?"
-            if not _TEXT.startswith(came):
+            if len(came) == SENT_AT_ONCE:
+                hint = LOST_BY_SEND
+            elif not text.startswith(came):
                 hint = "Os outros ouvem o que foi dito, sem nada a mais."
             elif not came and _hears_more(speaker):
                 hint = "Quem o recebeu foi quem falou: é outro.sendall, e não conn.sendall."

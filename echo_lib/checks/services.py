@@ -184,8 +184,9 @@ def whole_server(function: Callable[[str, int], Any]) -> Check:
 def _whole_server(function: Callable[[str, int], Any]) -> Check:
     port = network.spare_port()
 
-    def serve(host: str, port: int) -> None:
-        function(host, port)  # o que ela devolve, como um socket, não importa
+    def serve(host: str, port: int) -> Any:
+        value = function(host, port)
+        return None if isinstance(value, socket.socket | tuple) else value  # socket não viaja
 
     with Learner(serve) as learner:
         learner.start(_HOST, port)
