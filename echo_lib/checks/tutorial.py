@@ -196,6 +196,9 @@ def _client_hint(
         return TOO_MUCH
     if not gone and used(learner, "recv") and "TimeoutError" in error:
         return _FIRST_SEND
+    ended = any(event.receives and not event.size and not event.error for event in own)
+    if "parou com ConnectionError" in error and "em `raise" in error and came and not ended:
+        return "O servidor não fechou: um recv traz o que já chegou, e o fim é só b''."
     if error and error != NEVER_ENDED:
         return ""  # a explicação do erro já diz a causa
     if not went and not gone:
@@ -212,7 +215,11 @@ def _client_hint(
         return "Você enviou mais de uma vez: o sendall está dentro do laço?"
     if came == len(message) < len(sent):
         return "Você parou no número de letras: conte bytes, que são mais quando há acentos."
+    if answer == "" and not came:
+        return "Nenhum recv foi chamado: o laço nem começou? Veja a condição dele."
     if isinstance(answer, str) and answer and message.startswith(answer):
+        if came >= len(sent):
+            return "Os bytes vieram todos; algo os tirou depois: um strip, ou uma fatia?"
         return "Veio só o começo: um recv pode não trazer tudo."
     return ""
 

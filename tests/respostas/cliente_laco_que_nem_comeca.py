@@ -1,0 +1,14 @@
+"""Verificação: client
+Pista: o laço nem começou?
+"""
+
+import socket
+
+
+def resposta(host, porta, mensagem):
+    esperado, dados = mensagem.encode(), b""
+    with socket.create_connection((host, porta), timeout=5) as s:
+        s.sendall(esperado)
+        while len(dados) > len(esperado):
+            dados += s.recv(1024)
+    return dados.decode()
