@@ -79,8 +79,8 @@ class Learner:
                 "função, use return."
                 if {"exit", "quit"} & {*stuck}
                 else f"Seu código usa {which}, de fora da função, e a verificação o roda noutro "
-                "processo, que só tem o que a função recebe: use os argumentos dela; um socket ou "
-                "um servidor já abertos no notebook não servem."
+                "processo, aonde isso não chega: use os argumentos dela; um socket ou um servidor "
+                "já abertos no notebook não servem."
             )
 
     def __enter__(self) -> Self:

@@ -675,8 +675,10 @@ _BY_TYPE = (
     (RuntimeError, "No active exception to reraise", _NOTHING_TO_RAISE),
     (TypeError, r"(argument|Value) after \* must be an iterable, not \w*[sS]ocket", _NOT_A_TUPLE),
 )
+# De quem quer outra coisa, e não escreveu errado o método parecido.
+_NOT_A_SLIP = {"disconnect", "closed", "connected", "listening", "accepted"}
 _NEAR = 0.8  # de 0 a 1: o quanto dois nomes se parecem, para um ser o outro mal escrito
-_DECIMAL_COMMA = re.compile(r"(sleep|settimeout|wait|join)\(\d+,\d+\)|timeout ?= ?\d+,\d")
+_DECIMAL_COMMA = re.compile(r"(sleep|settimeout|wait)\(\d+,\d+\)|timeout ?= ?\d+,\d")
 _MODULES = (socket, struct, threading, time, ipaddress)  # os das lições
 # Quem escreve um destes pensa na variável, como a do except … as error.
 _NOT_OF_A_MODULE = {"error", "timeout", "local", "__file__", "__name__"}
@@ -722,8 +724,10 @@ def explained(exc: BaseException, line: str = "") -> Texts | None:
 def _texts_of_a_method(said: str) -> Texts | None:
     """Os textos de um método de socket escrito de outro jeito, com o nome parecido que existe."""
     found = re.search(r"[sS]ocket' object has no attribute '(\w+)'", said)
+    if not found or found[1] in _NOT_A_SLIP:
+        return None
     methods = [name for name in dir(socket.socket) if not name.startswith("_")]
-    near = get_close_matches(found[1].lower(), methods, 1, _NEAR) if found else []
+    near = get_close_matches(found[1].lower(), methods, 1, _NEAR)
     if not near:
         return None
     return _NOT_IN_THE_SOCKET[0], "o nome está escrito de outro jeito.", f"escreva {near[0]}."

@@ -39,9 +39,10 @@ _BACKLOG = 4096
 # Bytes que o sistema guarda de cada conexão, em cada sentido. Sem limite, chega a megabytes:
 # 32 clientes que enviam e não leem tomavam 220 MB do sistema, e 230 ms ao serem desconectados.
 _KERNEL_BUFFER = 65_536
-# Na rede, o sistema pergunta a quem se cala se ainda existe: uma máquina que sumiu sem se despedir
-# (a tampa fechada, o Wi-Fi que caiu) sai em três minutos, e não no idle_timeout. Segundos e vezes;
-# no macOS, o primeiro se chama TCP_KEEPALIVE (RFC 9293, seção 3.8.4).
+# Na rede, o sistema pergunta a quem se cala se ainda existe: uma máquina que sumiu calada, sem se
+# despedir (a tampa fechada, o Wi-Fi que caiu), sai em três minutos, e não no idle_timeout; se lhe
+# deviam um eco, só quando o sistema desiste de o repetir. Segundos e vezes; no macOS, o primeiro se
+# chama TCP_KEEPALIVE (RFC 9293, seção 3.8.4).
 _KEEPALIVE = {"TCP_KEEPIDLE": 120, "TCP_KEEPALIVE": 120, "TCP_KEEPINTVL": 15, "TCP_KEEPCNT": 4}
 # Clientes atendidos em cada rodada, no Linux; quem sobra vem na seguinte. Com 1000 clientes, uma
 # rodada de todos toma mais do cache do processador do que ele tem, e rende 12 % menos.

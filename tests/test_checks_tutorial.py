@@ -329,7 +329,7 @@ def whole_that_insists(host, port):
 
 def whole_with_a_deadline_and_a_value(host, port):
     s = socket.create_server((host, port))
-    s.settimeout(0.3)
+    s.settimeout(1.5)
     conn, _ = s.accept()
     echo(conn)
     conn.close()
@@ -413,15 +413,35 @@ def deaf_server(host, port):
 
 def takes_a_deadline_for_the_end(host, port):
     with socket.create_server((host, port)) as s, s.accept()[0] as conn:
-        conn.settimeout(1)
+        conn.settimeout(0.5)
         with suppress(TimeoutError):
             echo(conn)
 
 
 def lets_a_deadline_out(host, port):
     with socket.create_server((host, port)) as s, s.accept()[0] as conn:
-        conn.settimeout(1)
+        conn.settimeout(0.5)
         echo(conn)
+
+
+def shouts_with_patience(host, port):
+    with socket.create_server((host, port)) as s, s.accept()[0] as conn:
+        conn.settimeout(0.2)
+        dados = None
+        while dados != b"":
+            with suppress(TimeoutError):
+                dados = conn.recv(1024)
+                conn.sendall(dados.upper())
+
+
+def sends_with_patience(host, port):
+    with socket.create_server((host, port)) as s, s.accept()[0] as conn:
+        conn.settimeout(0.2)
+        dados = None
+        while dados != b"":
+            with suppress(TimeoutError):
+                dados = conn.recv(4096)
+                conn.send(dados)
 
 
 def stops_at_sair(host, port):
@@ -450,6 +470,8 @@ def stops_at_sair(host, port):
         (stops_at_sair, "é um comando do cliente"),
         (takes_a_deadline_for_the_end, "calar-se não é sair"),
         (lets_a_deadline_out, "calar-se não é sair"),
+        (shouts_with_patience, "esperava b'oi' e recebi b'OI'"),
+        (sends_with_patience, "sendall envia todos"),
     ],
 )
 def test_mistake_in_a_whole_server_gets_its_hint(function, hint):

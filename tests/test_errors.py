@@ -346,6 +346,8 @@ def test_wrong_argument_is_explained(scope, call, expected):
         (lambda: called_of_a_socket("setTimeout"), "escreva settimeout."),
         (lambda: called_of_a_socket("set_timeout"), "escreva settimeout."),
         (lambda: called_of_a_socket("sendal"), "escreva sendall."),
+        (lambda: called_of_a_socket("disconnect"), "e a porta, de s.getsockname()[1]"),
+        (lambda: called_of_a_socket("closed"), "e a porta, de s.getsockname()[1]"),
         (lambda: called_of_a_socket("port"), "e a porta, de s.getsockname()[1]"),
         (lambda: eval("time.sleep(0,2)", {"time": time}), "escreva 0.2, e não 0,2"),
         (lambda: two_from_a_server(), "a porta dele é s.getsockname()[1]"),

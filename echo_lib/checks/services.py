@@ -213,8 +213,9 @@ def _not_listening(learner: Learner, port: int) -> str:
         # Pelo rastro, e não pela tabela do sistema: lê-la pode demorar mais que o prazo do accept.
         learner.look(0.05)
         for event in learner.own_events():
-            if event.call == "listen" and event.local and event.local[1] == port:
-                host = event.local[0]
+            place = event.local if event.call == "listen" and not event.error else None
+            if place and place[1] == port:
+                host = place[0]
                 return "" if host == _HOST else f"Pedi o host {_HOST}, e você escuta em {host}."
         if not learner.running():
             break
@@ -441,12 +442,12 @@ def _visit(
     peer = learner.peer(address)
     for i, message in enumerate(messages):
         data = message.encode()
-        if message == messages[-1]:
-            sleep(silence)
+        last = message == messages[-1]
+        sleep(silence if last else 0)
         received = peers.exchange(peer, data)
-        if received != data and silence:
+        if not received and silence and last:
             learner.look()
-            if gave_up(learner):
+            if gave_up(learner) and not learner.running():
                 return took_silence_for_the_end(learner, silence)
         if received != data and wait:
             return wrong_answer(learner, peer, data, data, received, first=not i)

@@ -116,8 +116,8 @@ def talks_to_another(learner: Learner, sent: str | list[str]) -> Check | None:
         return failed(text, learner)
     if _NOT_RAISED.search(error):
         text = (
-            "Um servidor fechou depois de devolver 1 byte dos 4 de 'olá', e o erro que veio não "
-            f"foi o do seu raise. {error}"
+            "Um servidor fechou depois de devolver 1 byte dos 4 de 'olá', e o que veio não foi um "
+            f"erro de conexão. {error}"
         )
         return failed(text, learner)
     if answered(learner, data, "OLÁ".encode(), sent)[0] == sent:
@@ -215,7 +215,7 @@ def _client_hint(
         return "Você enviou mais de uma vez: o sendall está dentro do laço?"
     if came == len(message) < len(sent):
         return "Você parou no número de letras: conte bytes, que são mais quando há acentos."
-    if answer == "" and not came:
+    if answer == "" and not any(event.receives for event in own):
         return "Nenhum recv foi chamado: o laço nem começou? Veja a condição dele."
     if isinstance(answer, str) and answer and message.startswith(answer):
         if came >= len(sent):

@@ -100,9 +100,12 @@ function render({ model, el, host: page, signal }) {
     asked = true;
     model.send({ command: "select", key });
   }));
-  /** O fim do endereço, se há outra máquina com o mesmo nome. */
-  const apart = ([key, name], rows) =>
-    rows.some(([other, same]) => same === name && other !== key) ? ` · ${key.match(/[.:]\d+$/)?.[0] ?? key}` : "";
+  /** O fim do endereço, se há outra máquina com o mesmo nome; ele todo, se também o fim é igual. */
+  const ending = (key) => key.match(/[.:]\d+$/)?.[0];
+  const apart = ([key, name], rows) => {
+    const same = rows.filter((row) => row[1] === name && row[0] !== key).map((row) => ending(row[0]));
+    return same.length ? ` · ${same.includes(ending(key)) ? key : ending(key)}` : "";
+  };
   const showCard = (card, row, rows) => {
     const [key, name, connections, messages, , last, refused] = row;
     const node = card.firstChild;

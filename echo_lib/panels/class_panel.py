@@ -249,7 +249,7 @@ class ClassPanel(PolledPanel):
         if self._lan is None:
             return "Mas esta máquina está sem rede: ligue o Wi-Fi ou o cabo, e o endereço aparece"
         who = "Esta máquina" if is_loopback(self._lan) else "A turma"
-        return f"{who} pode conectar a {self._where()}"
+        return f"{who} pode conectar a {self._lan}, porta {self.server.address[1]}"
 
     def _situation(self) -> object:
         return self.server.running, self.server.paused, self._lan

@@ -177,7 +177,7 @@ NAMES = "print(sorted((host, name, count) for host, name, count, *_ in panel.mac
 def test_class_panel_shows_each_machine_and_disconnects_one(lan, terminal):
     with lan(4) as (teacher, *students):
         desk = teacher.kernel()
-        where = f"Aberto. A turma pode conectar a {teacher.address}:{PORT}."
+        where = f"Aberto. A turma pode conectar a {teacher.address}, porta {PORT}."
         assert desk.run(PANEL) == f"False {where}\n"
         assert "Eco da turma 10.77.0.1 61840\n" in students[0].run("-c", SEARCH)[0]
         client = ["-m", "echo_lib", "cliente", teacher.address]

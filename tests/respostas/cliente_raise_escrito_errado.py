@@ -1,5 +1,5 @@
 """Verificação: client
-Pista: o erro que veio não foi o do seu raise
+Pista: o que veio não foi um erro de conexão
 """
 
 import socket
