@@ -317,14 +317,14 @@ def whole_with(host, port):
             echo(conn)
 
 
-def whole_that_insists(host, port):
+def whole_that_insists(host, port, answer=lambda conn, dados: conn.sendall(dados)):
     with socket.create_server((host, port)) as s, s.accept()[0] as conn:
         conn.settimeout(0.2)
         dados = None
         while dados != b"":
             with suppress(TimeoutError):
-                dados = conn.recv(1024)
-                conn.sendall(dados)
+                dados = conn.recv(4096)
+                answer(conn, dados)
 
 
 def whole_with_a_deadline_and_a_value(host, port):
@@ -425,23 +425,11 @@ def lets_a_deadline_out(host, port):
 
 
 def shouts_with_patience(host, port):
-    with socket.create_server((host, port)) as s, s.accept()[0] as conn:
-        conn.settimeout(0.2)
-        dados = None
-        while dados != b"":
-            with suppress(TimeoutError):
-                dados = conn.recv(1024)
-                conn.sendall(dados.upper())
+    whole_that_insists(host, port, lambda conn, dados: conn.sendall(dados.upper()))
 
 
 def sends_with_patience(host, port):
-    with socket.create_server((host, port)) as s, s.accept()[0] as conn:
-        conn.settimeout(0.2)
-        dados = None
-        while dados != b"":
-            with suppress(TimeoutError):
-                dados = conn.recv(4096)
-                conn.send(dados)
+    whole_that_insists(host, port, lambda conn, dados: conn.send(dados))
 
 
 def stops_at_sair(host, port):
