@@ -159,6 +159,7 @@ class EchoServer:
         self._noting = threading.RLock()  # de quem conta, anota ou retrata
         self._numbers = count(1)
         self._leaving: deque[Address] = deque()
+        self._blocked: set[str] = set()
         close_on_rerun(self.stop)  # outra célula, ou um painel, pode pôr no ar o que esta criou
 
     def __repr__(self) -> str:
@@ -295,6 +296,23 @@ class EchoServer:
         if self.running:
             self._leaving.append(address)
             self._wake()
+
+    def block(self, host: str) -> None:
+        """Encerra as conexões de uma máquina e recusa as próximas, até unblock().
+
+        Argumentos:
+            host: o endereço, como em `clients`.
+
+        Erros:
+            ValueError: não é um endereço.
+        """
+        self._blocked.add(valid_address(host, 0)[0])
+        if self.running:
+            self._wake()
+
+    def unblock(self, host: str) -> None:
+        """Volta a aceitar uma máquina; se ela não estava bloqueada, nada acontece."""
+        self._blocked.discard(host)
 
     def _set_paused(self, paused: bool, what: str) -> bool:
         """Diz se mudou."""
@@ -454,7 +472,9 @@ class EchoServer:
             self._note("entrou", connection.address)
 
     def _refusal(self, host: str, sock: socket.socket) -> str:
-        """Por que não há lugar para mais um cliente desse host; "" se há."""
+        """Por que não se aceita mais um cliente desse host; "" se há lugar."""
+        if host in self._blocked:
+            return "recusado: este endereço está bloqueado"
         if len(self._connections) >= min(self.max_clients, _spare_descriptors()):
             return f"recusado: o servidor está cheio, com {counted(len(self._connections))}"
         if self._per_address[host] < self.max_clients_per_address:
@@ -482,6 +502,8 @@ class EchoServer:
                 connection.active = min(now, connection.active + late)
             if connection.address in asked:
                 self._close(connection, "saiu: desconectado por este servidor")
+            elif connection.address[0] in self._blocked:
+                self._close(connection, "saiu: bloqueado por este servidor")
             elif self.idle_timeout is not None and now - connection.active > self.idle_timeout:
                 self._close(connection, f"saiu: ficou {_spoken(self.idle_timeout)} em silêncio")
         if self._listener not in self._selector.get_map():

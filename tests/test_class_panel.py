@@ -94,9 +94,9 @@ def test_class_is_shown_live_by_the_name_each_one_sends_first(teaching):
         ana.send("olá, ção 🗣️")
         teaching.wait(lambda panel: panel.totals[:4] == [2, 2, 3, 27])
         assert teaching.names() == ["Ana", "João"]
-        key, name, connections, messages, size, last, refused = teaching.panel.machines[0]
+        key, name, connections, messages, size, last, *rest = teaching.panel.machines[0]
         assert (name, connections, messages, size) == ("Ana", 1, 2, 22)
-        assert (last, refused) == ("olá, ção 🗣️", 0)
+        assert (last, rest) == ("olá, ção 🗣️", [0, False])
         assert key.startswith(f"{HERE}:")
     teaching.wait(lambda panel: panel.totals == [0, 0, 3, 27, 0])
     assert teaching.names() == ["Ana", "João"]  # quem saiu continua à vista
@@ -217,10 +217,102 @@ def test_stopping_keeps_what_each_one_did_on_the_cards_and_in_the_record(teachin
         teaching.wait(lambda panel: panel.totals[2:4] == [2, 8])
         teaching.click("stop")
         teaching.wait(lambda panel: panel.state == "fechado")
-    ((_, *card, _),) = teaching.panel.machines
+    ((_, *card, _, _),) = teaching.panel.machines
     assert card == ["Ana", 0, 2, 8, "tchau"] and teaching.panel.totals[2:4] == [2, 8]
     record = teaching.panel.save(tmp_path / "turma.csv").read_text("utf-8-sig")
     assert "Ana;saiu: o servidor parou;2;8;tchau" in record
+
+
+def test_new_class_starts_blank_and_the_record_of_the_last_one_is_saved(
+    teaching, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    with join(teaching, "Ana"):
+        teaching.click("new_class")
+        teaching.wait_notice("esperava o servidor parado")
+        teaching.wait(lambda panel: panel.totals[2] == 1)
+        teaching.click("select", key=teaching.panel.machines[0][0])
+        teaching.click("stop")
+        teaching.wait(lambda panel: panel.state == "fechado")
+    teaching.click("new_class")
+    teaching.wait_notice("Registro salvo em turma_")
+    teaching.wait(lambda panel: panel.machines == [] and panel.totals == [0] * 5)
+    assert teaching.panel.selected == "" and teaching.panel.diagram is None
+    (saved,) = tmp_path.glob("turma_*.csv")
+    assert "Ana;saiu: o servidor parou;1;3;Ana" in saved.read_text("utf-8-sig")
+    teaching.click("open", confirmed=True)
+    teaching.wait(lambda panel: panel.state == "aberto nesta máquina")
+    with join(teaching, "Bia"):
+        teaching.wait(lambda panel: panel.totals[:4] == [1, 1, 1, 3])
+        assert teaching.names() == ["Bia"]
+    record = teaching.panel.save(tmp_path / "bia.csv").read_text("utf-8-sig")
+    assert "Bia" in record and "Ana" not in record
+
+
+def test_new_class_that_cannot_be_saved_forgets_nothing(teaching, tmp_path, monkeypatch):
+    with join(teaching, "Ana"):
+        teaching.wait(lambda panel: panel.totals[2] == 1)
+    teaching.panel.stop()
+    (tmp_path / "sumiu").mkdir()
+    monkeypatch.chdir(tmp_path / "sumiu")
+    (tmp_path / "sumiu").rmdir()
+    teaching.click("new_class")
+    teaching.wait_notice("a pasta não existe")
+    assert teaching.names() == ["Ana"] and teaching.panel.totals[2] == 1
+
+
+def test_blocked_machine_is_hidden_until_it_may_come_back():
+    panel = ClassPanel(0, host=HERE)
+    client = Client(("10.0.0.7", 50_000), monotonic(), 1, 9, b"palavr\xc3\xa3o", b"palavr\xc3\xa3o")
+    panel._roster.update([client], [])
+    assert panel.block("10.0.0.7") == "Bloqueado: 10.0.0.7."
+    assert panel._picture()["machines"] == [["10.0.0.7", "", 0, 0, 0, "", 0, True]]
+    assert panel.unblock("10.0.0.7") == "Desbloqueado: 10.0.0.7 pode conectar de novo."
+    panel._roster.update([replace(client, first=b"Ana", last=b"Ana")], [])
+    assert panel._roster.machines[0].name == "Ana"
+    assert panel.block("10.0.0.9") == "10.0.0.9 já não está aqui."
+    panel.close()
+
+
+def test_who_shares_the_machine_of_the_teacher_is_not_blocked(teaching):
+    with join(teaching, "Ana") as ana:
+        teaching.wait(lambda panel: panel.totals[2] == 1)
+        teaching.click("block", key=teaching.panel.machines[0][0])
+        teaching.wait_notice("só dá para desconectar")
+        assert ana.send("ainda aqui") == "ainda aqui"
+
+
+CLASS = """
+from echo_lib import ClassPanel, EchoClient
+painel = ClassPanel({port}, host="127.0.0.1", name="{name}")
+print(painel.share(confirmed=True).partition(".")[0], painel.server.address[1])
+"""
+
+
+def test_panel_run_again_keeps_the_class_and_its_record(kernel):
+    rerun = CLASS.format(port=0, name="Eco")
+    first = kernel.run(rerun, "rerun")
+    kernel.run("velho, ana = painel, EchoClient(*painel.server.address).connect(); ana.send('Ana')")
+    assert kernel.run(rerun, "rerun") == first
+    look = "print(velho.comm, velho.server is painel.server, ana.send('ainda aqui'))"
+    assert kernel.run(look) == "None True ainda aqui\n"
+    rows = "painel._refresh(); print([row[1] for row in painel.machines], painel.totals[2])"
+    assert kernel.run(rows) == "['Ana'] 2\n"
+    kernel.run("velho.close(); ana.send('e agora')")  # já não é o dele
+    kernel.run(rerun.replace("0, host", "618400, host"), "rerun")
+    assert kernel.run("print(painel.server.running)") == "False\n"
+    kernel.run("ana.close()")
+
+
+def test_closed_panel_run_again_starts_a_new_class(kernel):
+    rerun = CLASS.format(port=0, name="Eco")
+    kernel.run(rerun, "outra")
+    kernel.run("velho = painel; velho.close()")
+    kernel.run(rerun, "outra")
+    assert kernel.run("print(velho.server is painel.server, painel.server.running)") == (
+        "False True\n"
+    )
+    kernel.run("painel.close()")
 
 
 def test_port_taken_is_explained_on_the_page_and_can_be_tried_again():

@@ -8,6 +8,7 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
+from functools import partial
 from itertools import pairwise
 
 import psutil
@@ -578,6 +579,37 @@ def test_disconnect_of_a_stopped_server_does_nothing_even_later(server):
     EchoServer().disconnect(address)
     with server, socket.create_connection(server.address, TIMEOUT) as client:
         settle(client)
+
+
+def test_blocked_machine_leaves_and_is_refused_until_unblocked_and_disturbs_nobody(server, good):
+    other = "127.0.0.9"
+    join = partial(socket.create_connection, server.address, TIMEOUT, (other, 0))
+    with join() as one, join() as two:
+        settle(one)
+        settle(two)
+        server.block(other)
+        assert receive(one) == receive(two) == b""
+    with join() as again:
+        assert receive(again) == b""
+    settle(good)
+    assert [client.address for client in server.clients] == [good.getsockname()]
+    whats = [entry.what for entry in server.log if entry.address[0] == other]
+    assert whats[2:5] == ["saiu: bloqueado por este servidor"] * 2 + [
+        "recusado: este endereço está bloqueado"
+    ]
+    server.unblock(other)
+    server.unblock(other)
+    with join() as back:
+        settle(back)
+
+
+def test_block_wants_an_address_and_lasts_beyond_a_stop(server):
+    with pytest.raises(ValueError, match="esperava"):
+        server.block(5)
+    server.block(HERE)
+    server.stop()
+    with server, socket.create_connection(server.address, TIMEOUT) as client:
+        assert receive(client) == b""
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1", None, 5, ("127.0.0.1",), ("a", 1, 2)])

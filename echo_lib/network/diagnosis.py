@@ -125,7 +125,7 @@ _TEXTS: dict[str, tuple[str, tuple[str, ...], str]] = {
         "{host} aceitou a conexão e a fechou em seguida, sem responder.",
         (
             "o servidor está cheio: chegou ao limite de clientes, em tudo ou desta máquina",
-            "quem cuida dele desconectou esta máquina, ou ele está parando",
+            "quem cuida dele desconectou ou bloqueou esta máquina, ou ele está parando",
             "quem escuta ali não é um servidor de eco",
         ),
         "feche as outras conexões desta máquina, espere um pouco e tente de novo.",

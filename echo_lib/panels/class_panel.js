@@ -13,9 +13,10 @@ function commands(address) {
   ];
 }
 
-function describe([key, name, connections, messages, bytes, , refused]) {
+function describe([key, name, connections, messages, bytes, , refused, blocked]) {
   const parts = [plural(connections, "conexão", "conexões"), plural(messages, "mensagem", "mensagens"), plural(bytes, "byte", "bytes")];
   if (refused) parts.push(plural(refused, "recusa", "recusas"));
+  if (blocked) parts.push("bloqueada");
   return `${name ? `${name} (${key})` : key}: ${parts.join(", ")}`;
 }
 
@@ -26,6 +27,7 @@ function render({ model, el, host: page, signal }) {
   const pause = button("Pausar o servidor", () => model.send({ command: "pause" }));
   const stop = button("Parar", () => model.send({ command: "stop" }));
   const save = button("Salvar registro (CSV)", () => model.send({ command: "save" }));
+  const renew = button("Nova turma", () => model.send({ command: "new_class" }));
   const notice = element("div", { className: "echo-notice", role: "status" });
 
   const exposed = element("div");
@@ -52,16 +54,18 @@ function render({ model, el, host: page, signal }) {
   const title = element("p", { className: "echo-title", id: `${id}-chosen` });
   const leave = button("Desconectar esta máquina", () =>
     model.send({ command: "disconnect", key: model.get("selected") }));
+  const block = button("", () =>
+    model.send({ command: chosenRow()?.[7] ? "unblock" : "block", key: model.get("selected") }));
   const drawing = element("div");
   const chosen = element("div", { className: "echo-chosen", role: "group", "aria-labelledby": title.id },
-    element("div", { className: "echo-row" }, title, leave,
+    element("div", { className: "echo-row" }, title, leave, block,
       button("Fechar o desenho", () => { model.send({ command: "select", key: "" }); list.querySelector("button")?.focus(); })),
     drawing);
 
   const live = element("div", { className: "echo-live" }, how, totals, list, more, chosen);
   const root = element("section", { className: "echo-panel echo-class", "aria-label": "Painel da turma" }, lost(),
     element("div", { className: "echo-row" }, address, state),
-    element("div", { className: "echo-row" }, pause, stop, save),
+    element("div", { className: "echo-row" }, pause, stop, save, renew),
     notice, confirm, live);
   el.append(root);
 
@@ -80,6 +84,7 @@ function render({ model, el, host: page, signal }) {
     address.hidden = how.hidden = closed || !model.get("address"); // sem rede, nada se digita
     live.hidden = closed && !model.get("machines").length;
     save.hidden = live.hidden;
+    renew.hidden = !closed || live.hidden;
     showAgree();
   };
   const showAddress = () => {
@@ -107,7 +112,7 @@ function render({ model, el, host: page, signal }) {
     return same.length ? ` · ${same.includes(ending(key)) ? key : ending(key)}` : "";
   };
   const showCard = (card, row, rows) => {
-    const [key, name, connections, messages, , last, refused] = row;
+    const [key, name, connections, messages, , last, refused, blocked] = row;
     const node = card.firstChild;
     if (!node.childElementCount) {
       node.append(...["echo-name", "echo-last"].map((className) => element("span", { className })));
@@ -115,7 +120,8 @@ function render({ model, el, host: page, signal }) {
     const [who, said] = node.children;
     setText(who, `${connections ? "●" : "○"} ${name ? name + apart(row, rows) : key}`);
     const refusals = refused ? `, ${plural(refused, "recusa", "recusas")}` : "";
-    setText(said, `${number(messages)}${connections ? "" : ", saiu"}${refusals}${last ? ` “${last}”` : ""}`);
+    const left = blocked ? ", bloqueada" : ", saiu";
+    setText(said, `${number(messages)}${connections ? "" : left}${refusals}${last ? ` “${last}”` : ""}`);
     node.title = describe(row);
     card.dataset.online = String(Boolean(connections));
     node.setAttribute("aria-pressed", String(model.get("selected") === key));
@@ -129,10 +135,13 @@ function render({ model, el, host: page, signal }) {
     showTitle();
     showState();
   };
+  const chosenRow = () => model.get("machines").find(([key]) => key === model.get("selected"));
   const showTitle = () => {
-    const row = model.get("machines").find(([key]) => key === model.get("selected"));
+    const row = chosenRow();
     setText(title, row ? describe(row) : model.get("selected"));
     chosen.hidden = !model.get("selected");
+    setText(block, row?.[7] ? "Desbloquear esta máquina" : "Bloquear esta máquina");
+    block.hidden = !row || model.get("selected").includes(":"); // daqui, são todos os desta máquina
   };
   const showTotals = () => {
     const [machines, connections, messages, bytes, rate] = model.get("totals");

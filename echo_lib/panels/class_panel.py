@@ -16,7 +16,7 @@ from typing import Any
 import anywidget
 import traitlets
 
-from echo_lib.cell import close_on_rerun
+from echo_lib.cell import close_on_rerun, left_by_last_run
 from echo_lib.errors import Address
 from echo_lib.network import Announcement, addresses
 from echo_lib.panels import still
@@ -24,7 +24,7 @@ from echo_lib.panels.assets import script, style
 from echo_lib.panels.polled import PolledPanel
 from echo_lib.panels.roster import Machine, Roster
 from echo_lib.panels.sequence import SequenceDiagram
-from echo_lib.server import EchoServer, exposure, is_loopback
+from echo_lib.server import TIMEOUT, EchoServer, exposure, is_loopback
 from echo_lib.trace import Trace
 
 _SHOWN = 200  # máquinas mostradas
@@ -83,9 +83,13 @@ class ClassPanel(PolledPanel):
         ValueError: host ou porta inválida.
 
     Nada se abre sem confirmação: o botão da página, ou share(confirmed=True). Só esta porta fica ao
-    alcance da rede. close(), ou rodar a célula de novo, para o servidor. A primeira mensagem de
-    cada máquina é o nome com que ela aparece; “nome: Ana”, enviado depois, o troca.
+    alcance da rede. close() para o servidor; rodar a célula de novo, com o mesmo host e a mesma
+    porta, não: o painel novo fica com a turma. A primeira mensagem de cada máquina é o nome com que
+    ela aparece; “nome: Ana”, enviado depois, o troca.
     """
+
+    _asked: tuple[str, int] | None = None  # o host e a porta pedidos
+    _left = False  # a turma ficou para outro painel
 
     _esm = script("class_panel")
     _css = style("class_panel")
@@ -107,17 +111,23 @@ class ClassPanel(PolledPanel):
         host: str = "0.0.0.0",
         name: str | None = None,
     ) -> None:
-        close_on_rerun(self.close)  # antes de tudo: mesmo com a porta inválida, o anterior acaba
-        server = EchoServer(host, port)
+        older = _left_by_last_run((host, port))
+        close_on_rerun(self.close)  # mesmo com a porta inválida, o que sobrou do anterior acaba
+        server = older.server if older else EchoServer(host, port)
+        self._asked = host, port
         self.name = name or f"Eco de {gethostname()}"
-        self._roster = Roster()
-        self.trace = ClassTrace(self._roster.key)
-        self._announcement: Announcement | None = None
+        self._roster: Roster = older._roster if older else Roster()
+        self.trace: ClassTrace = older.trace if older else ClassTrace(self._roster.key)
+        self._announcement: Announcement | None = older._announcement if older else None
+        # Os totais do servidor, quando a turma começou.
+        self._before: tuple[int, int] = older._before if older else (0, 0)
         self._lan: str | None = host
         self._others: list[str] = []
         self._next_look = 0.0
         self._counts: deque[tuple[float, int]] = deque()
         super().__init__(server)
+        if older and server.running:
+            self._work.put(lambda: self._go_on(older.name))
 
     def __repr__(self) -> str:
         return f"ClassPanel({self.server!r})"
@@ -151,10 +161,7 @@ class ClassPanel(PolledPanel):
             with self.trace:
                 self.server.start()
             self._look()
-            host, port = self.server.address
-            if not is_loopback(host):
-                only = None if host == "0.0.0.0" else [host]  # só se anuncia onde se escuta
-                self._announce(Announcement(port, self.name, only))
+            self._publish()
         return f"Aberto. {self._who()}."
 
     def stop(self) -> str:
@@ -176,14 +183,68 @@ class ClassPanel(PolledPanel):
             self.server.disconnect(client.address)
         return f"Desconectado: {_title(machine)}."
 
+    def block(self, key: str) -> str:
+        """Encerra uma máquina da rede, recusa as próximas conexões dela e esconde o que disse.
+
+        Argumentos:
+            key: a máquina, como em `machines`.
+        """
+        machine = self._machine(key)
+        if machine is None:
+            return f"{key} já não está aqui."
+        if _is_person(key):
+            return (
+                "Esse endereço é o desta máquina, de todos os que a usam: só dá para desconectar."
+            )
+        machine.blocked = True
+        self.server.block(key)
+        if self.selected == key:
+            self.select(key)  # o desenho também tem o que ela disse
+        return f"Bloqueado: {key}."
+
+    def unblock(self, key: str) -> str:
+        """Volta a aceitar uma máquina; a próxima mensagem dela será o nome.
+
+        Argumentos:
+            key: a máquina, como em `machines`.
+        """
+        self.server.unblock(key)
+        if machine := self._machine(key):
+            machine.blocked = False
+            machine.forget()
+        return f"Desbloqueado: {key} pode conectar de novo."
+
+    def new_class(self) -> str:
+        """Salva o registro e esvazia a lista, os totais e os bloqueios, para a turma seguinte.
+
+        Retorna:
+            str: o aviso do que foi feito.
+
+        Erros:
+            ValueError: o servidor ainda está aberto.
+            OSError: o registro não pôde ser gravado; nada foi esquecido.
+        """
+        if self.server.running:
+            raise ValueError("esperava o servidor parado: clique em Parar, ou chame stop(), antes.")
+        with self._turn:
+            file = self.save()
+            for machine in self._roster.machines:
+                self.server.unblock(machine.key)
+            self._roster.clear()
+            self._before = self.server.totals
+        self.select("")
+        return f"Registro salvo em {file}. A lista está vazia, para a próxima turma."
+
     def select(self, key: str) -> str:
         """Mostra a conversa de uma máquina, desenhada; com "", nenhuma."""
-        if key and self._machine(key) is None:
+        machine = self._machine(key)
+        if key and machine is None:
             return f"{key} já não está aqui."
         older, self.selected = self.diagram, key
         host, _, port = key.partition(":")
         peer = (host, int(port)) if port else host
-        self.diagram = SequenceDiagram(self.trace.of(key), peer) if key else None
+        shown = machine and not machine.blocked
+        self.diagram = SequenceDiagram(self.trace.of(key), peer) if shown else None
         if older is not None:
             older.close()
         return ""
@@ -214,6 +275,14 @@ class ClassPanel(PolledPanel):
             raise
         return file
 
+    def leave(self) -> bool:
+        """Encerra o painel, mas não a turma, que fica para outro; diz se deu certo."""
+        self._left = not self._closed
+        super().close()
+        self._thread.join(TIMEOUT)
+        self._left = self._left and not self._thread.is_alive()
+        return self._left
+
     def close(self) -> None:
         """Para o servidor e encerra o painel. Pode ser chamado mais de uma vez."""
         super().close()
@@ -221,7 +290,8 @@ class ClassPanel(PolledPanel):
             self._end()
 
     def _end(self) -> None:
-        self.stop()
+        if not self._left:
+            self.stop()
         if self.diagram is not None:
             self.diagram.close()
 
@@ -235,6 +305,12 @@ class ClassPanel(PolledPanel):
                 self._work.put(self._pause)
             case {"command": "disconnect", "key": str(key)}:
                 self._work.put(lambda: self.disconnect(key))
+            case {"command": "block", "key": str(key)}:
+                self._work.put(lambda: self.block(key))
+            case {"command": "unblock", "key": str(key)}:
+                self._work.put(lambda: self.unblock(key))
+            case {"command": "new_class"}:
+                self._work.put(self.new_class)
             case {"command": "select", "key": str(key)}:
                 self._work.put(lambda: self.select(key))
             case {"command": "save"}:
@@ -289,6 +365,20 @@ class ClassPanel(PolledPanel):
         reachable = [i.address for i in mine if everywhere and not i.address.startswith("127.")]
         self._others = [address for address in reachable if address != self._lan]
 
+    def _publish(self) -> None:
+        """Anuncia o servidor na rede, se ela o alcança."""
+        host, port = self.server.address
+        if not is_loopback(host):
+            only = None if host == "0.0.0.0" else [host]  # só se anuncia onde se escuta
+            self._announce(Announcement(port, self.name, only))
+
+    def _go_on(self, name: str) -> str:
+        """Fica com a turma do painel que esta célula tinha, anunciado com esse nome."""
+        self._look()
+        if name != self.name:
+            self._publish()
+        return f"A turma continua conectada. {self._who()}."
+
     def _announce(self, new: Announcement | None) -> None:
         older, self._announcement = self._announcement, new
         if older is not None:  # o adeus pode demorar; ninguém precisa esperar por ele
@@ -310,7 +400,13 @@ class ClassPanel(PolledPanel):
             "exposed": exposure(server).splitlines(),
             "machines": [_row(machine) for machine in machines[:_SHOWN]],
             "hidden_machines": max(0, len(machines) - _SHOWN),
-            "totals": [online, len(clients), messages, size, self._rate(messages)],
+            "totals": [
+                online,
+                len(clients),
+                messages - self._before[0],
+                size - self._before[1],
+                self._rate(messages),
+            ],
         }
 
     def _state(self) -> str:
@@ -332,6 +428,23 @@ class ClassPanel(PolledPanel):
         return round((messages - before) / max(_SECOND, now - since))
 
 
+def _left_by_last_run(asked: tuple[str, int]) -> ClassPanel | None:
+    """O painel que esta célula tinha nesse endereço, encerrado sem que a turma dele caia."""
+    closers = left_by_last_run()
+    for close in closers:
+        panel = getattr(close, "__self__", None)
+        if isinstance(panel, ClassPanel) and panel._asked == asked and panel.leave():
+            kept = panel.close, panel.server.stop
+            closers[:] = [closer for closer in closers if closer not in kept]
+            return panel
+    return None
+
+
+def _is_person(key: str) -> bool:
+    """Diz se o cartão é de uma conexão só, de quem está nesta máquina."""
+    return ":" in key
+
+
 def _new_file() -> Path:
     """turma_DATA_HORA.csv, que ainda não existe: com _2, _3…, se há dois no mesmo segundo."""
     stem = f"turma_{datetime.now():%Y-%m-%d_%Hh%Mm%S}"
@@ -340,10 +453,13 @@ def _new_file() -> Path:
 
 
 def _title(machine: Machine) -> str:
-    return f"{machine.name} ({machine.key})" if machine.name else machine.key
+    named = machine.name and not machine.blocked
+    return f"{machine.name} ({machine.key})" if named else machine.key
 
 
 def _row(machine: Machine) -> list[Any]:
-    last = machine.last[:_SHOWN_LAST]
+    name, last = machine.name, machine.last[:_SHOWN_LAST]
+    if machine.blocked:
+        name = last = ""
     counts = [len(machine.live), machine.messages, machine.bytes]
-    return [machine.key, machine.name, *counts, last, machine.refused]
+    return [machine.key, name, *counts, last, machine.refused, machine.blocked]

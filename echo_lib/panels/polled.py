@@ -35,7 +35,8 @@ class PolledPanel(anywidget.AnyWidget):
         self._work: queue.SimpleQueue[Callable[[], str]] = queue.SimpleQueue()
         super().__init__(**self._picture())
         self.on_msg(self._on_command)
-        threading.Thread(target=self._run, name=type(self).__name__, daemon=True).start()
+        self._thread = threading.Thread(target=self._run, name=type(self).__name__, daemon=True)
+        self._thread.start()
 
     def close(self) -> None:
         """Encerra o painel, não o servidor. Pode ser chamado mais de uma vez."""

@@ -43,6 +43,7 @@ class Machine:
     live: list[Client] = field(default_factory=list)
     gone: tuple[int, int] = (0, 0)  # mensagens, bytes
     refused: int = 0  # conexões
+    blocked: bool = False  # o que diz não se mostra a ninguém
 
     @property
     def name(self) -> str:
@@ -62,6 +63,11 @@ class Machine:
     def bytes(self) -> int:
         """Quantos bytes, ao todo."""
         return self.gone[1] + sum(client.bytes for client in self.live)
+
+    def forget(self) -> None:
+        """Esquece o que ela disse: a próxima mensagem será o nome."""
+        self.first = self.last = ""
+        self.names = {}
 
     def settle(self) -> None:
         """Esquece os nomes de quem já se foi, depois de anotar quem estava junto."""
@@ -126,6 +132,12 @@ class Roster:
             machine.refused = self._refused[machine.key]
         self._forget()
 
+    def clear(self) -> None:
+        """Esquece a turma e o registro: o que já foi lido não volta."""
+        self._machines.clear()
+        self._record.clear()
+        self._refused.clear()
+
     def save(self, path: Path) -> None:
         """Grava o registro em CSV, com ponto e vírgula, como as planilhas em português esperam.
 
@@ -180,7 +192,7 @@ class Roster:
 
     def _forget(self) -> None:
         """Das que já saíram, só as mais novas continuam à vista."""
-        gone = [key for key, machine in self._machines.items() if not machine.live]
+        gone = [m.key for m in self.machines if not (m.live or m.blocked)]
         for key in gone[: max(0, len(gone) - _GONE)]:
             del self._machines[key]
 

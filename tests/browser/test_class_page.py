@@ -114,16 +114,55 @@ def test_forty_names_stay_readable_and_one_is_looked_at_closely(lab, page):
     assert errors == []
 
 
-def test_panel_run_again_keeps_one_server_and_the_page_follows(lab, page):
+def test_panel_run_again_keeps_the_class_until_a_new_one_is_asked_for(lab, page):
     notebook, panel = open_panel(lab, page, "denovo")
     share(panel)
+    notebook.run_code("ana = EchoClient(*painel.server.address).connect(); ana.send('Ana')")
+    card = panel.get_by_role("button", name="● Ana")
+    expect(card).to_be_visible()
     notebook.run(0)
-    expect(panel.get_by_text("○ fechado")).to_be_visible()
-    share(panel)
+    expect(panel.get_by_role("status")).to_contain_text("A turma continua conectada.")
+    expect(card).to_be_visible()
     notebook.run_code(
         "import threading\n[t.name for t in threading.enumerate()].count('EchoServer')"
     )
     notebook.expect_output("1")
+    renew = panel.get_by_role("button", name="Nova turma")
+    expect(renew).to_be_hidden()
+    panel.get_by_role("button", name="Parar").press("Enter")
+    expect(panel.get_by_role("button", name="○ Ana")).to_be_visible()
+    renew.press("Enter")
+    expect(panel.get_by_role("status")).to_contain_text("A lista está vazia")
+    expect(panel.get_by_role("button", name="○ Ana")).to_have_count(0)
+    (saved,) = lab.folder.glob("turma_*.csv")
+    assert "Ana;saiu: o servidor parou" in saved.read_text("utf-8-sig")
+    saved.unlink()
+
+
+def test_machine_that_writes_what_is_not_projected_is_blocked_and_comes_back(lab, page):
+    notebook, panel = open_panel(lab, page, "bloqueio")
+    share(panel)
+    # 127.0.0.9 faz de máquina da rede: a desta aula é a outra ponta do mesmo computador.
+    notebook.run_code(
+        "import socket\npainel._roster.key = lambda address: address[0]\n"
+        "def entrar(texto):\n"
+        "    one = socket.create_connection(painel.server.address, 5, ('127.0.0.9', 0))\n"
+        "    one.sendall(texto)\n"
+        "    return one\n"
+        "um = entrar(b'palavra feia')"
+    )
+    cards = panel.get_by_role("list", name="Máquinas da turma").get_by_role("button")
+    cards.filter(has_text="palavra feia").press("Enter")
+    panel.get_by_role("button", name="Bloquear esta máquina").press("Enter")
+    expect(cards).to_have_text("○ 127.0.0.91, bloqueada")
+    expect(panel.get_by_role("status")).to_contain_text("Bloqueado: 127.0.0.9.")
+    expect(panel.get_by_text("palavra")).to_have_count(0)  # nem no desenho
+    assert violations(page, ".echo-class") == []
+    panel.get_by_role("button", name="Desbloquear esta máquina").press("Enter")
+    expect(panel.get_by_role("status")).to_contain_text("pode conectar de novo")
+    notebook.run_code("um = entrar(b'Ana')")
+    expect(cards).to_contain_text("● Ana")
+    expect(panel.get_by_text("palavra feia")).to_have_count(0)
 
 
 def test_panel_whose_kernel_ended_says_so_and_no_longer_claims_to_be_open(lab, page):

@@ -201,6 +201,21 @@ def test_class_panel_shows_each_machine_and_disconnects_one(lan, terminal):
         assert finish(children[0], "O que aconteceu: ", "conecte de novo") == 1
         children[2].sendline("eu continuo")
         children[2].expect_exact("Eco: eu continuo")
+        assert desk.run("print(panel.block('10.77.0.4'))") == "Bloqueado: 10.77.0.4.\n"
+        assert desk.run("print(shown(lambda: panel.totals[:2] == [1, 1]))") == "True\n"
+        assert desk.run(NAMES) == (
+            "[('10.77.0.2', 'Ana', 0), ('10.77.0.3', 'Bia', 1), ('10.77.0.4', '', 0)]\n"
+        )
+        children[3].sendline("e eu?")
+        assert finish(children[3], "O que aconteceu: ") == 1
+        again = students[2].spawn(terminal, *client)
+        again.sendline("de novo")
+        assert finish(again, "O que aconteceu: ") == 1
+        desk.run("panel.unblock('10.77.0.4')")
+        again = students[2].spawn(terminal, *client)
+        again.sendline("Caio, comportado")
+        again.expect_exact("Eco: Caio, comportado")
+        assert desk.run(f"print({HEARD.replace('Ana', 'Caio, comportado')})") == "True\n"
         desk.run("panel.close()")
         children[2].sendline("e agora?")
         assert finish(children[2], "O que aconteceu: ") == 1
