@@ -22,6 +22,7 @@ from typing import Any, NamedTuple, Self
 from echo_lib.errors import positive, printable
 
 KEPT_BYTES = 4096  # de cada chamada o rastro guarda no máximo estes bytes: a memória tem limite
+_GIVEN = 24  # caracteres, ou bytes, mostrados do que não foi enviado
 _HALF_OPEN = 1024  # conexões à espera da outra ponta; a de fora deste kernel nunca chega
 _ACTS = frozenset({"connect", "connect_ex", "send", "sendall", "sendmsg", "shutdown", "close"})
 SENDS = frozenset({"send", "sendall", "sendmsg"})
@@ -316,7 +317,7 @@ class TracedSocket(socket.socket):
         try:
             size = _send(self, data, flags)
         except BaseException as error:
-            self._note(start, "send", data=data, error=error)
+            self._note(start, "send", _given(data), error=error)
             raise
         if type(data) is not bytes or size < len(data) or size > KEPT_BYTES:
             self._note(start, "send", None, size, data)
@@ -381,7 +382,9 @@ class TracedSocket(socket.socket):
         try:
             result = method(*given)
         except BaseException as error:
-            self._note(start, call, argument, data=data if argument is None else b"", error=error)
+            if argument is None:  # quem envia: os bytes que foram não se conhecem
+                argument = _given(data)
+            self._note(start, call, argument, error=error)
             raise
         size = memoryview(data).nbytes if result is None else result
         self._note(start, call, argument, size, data)
@@ -455,6 +458,13 @@ def _plain_address(address: Any) -> Any:
 def _cut(data: Any, size: int) -> bytes:
     """Uma cópia do começo de `data`, limitada a KEPT_BYTES."""
     return bytes(memoryview(data).cast("B")[: min(size, KEPT_BYTES)]) if size else b""
+
+
+def _given(data: Any) -> str:
+    """O que se pediu para enviar, como se escreve em Python; só o começo, se é muito."""
+    if isinstance(data, str | bytes | bytearray) and len(data) > _GIVEN:
+        return f"{data[:_GIVEN]!r}…"
+    return f"<{type(data).__name__}>" if len(text := repr(data)) > 4 * _GIVEN else text
 
 
 def _asked(size: Any, flags: Any) -> Any:

@@ -428,6 +428,22 @@ def test_a_client_in_the_backlog_waits_for_accept():
     assert [line["note"] for line in lines if line["ghost"]] == ["na fila, sem accept"]
 
 
+def test_what_could_not_be_sent_is_written_as_it_was_given(talk):
+    for data in ("olá", "não " * 20, 5):
+        with pytest.raises(TypeError):
+            talk.client.sendall(data)
+    talk.client.close()
+    with pytest.raises(OSError, match=r"Bad file|not a socket"):
+        talk.client.send(b"tarde" * 9)
+    calls = [row["call"] for row in talk.drawn().rows.values() if row["kind"] == "error"]
+    assert calls == [
+        "sendall('olá')",
+        "sendall('não não não não não não '…)",
+        "sendall(5)",
+        "send(b'tardetardetardetardetard'…)",
+    ]
+
+
 def test_events_lost_unread_leave_no_false_arrow():
     talk = Talk(limit=3)
     talk.client.sendall(b"um")

@@ -376,8 +376,8 @@ def _ends(event: Event) -> bool:
 
 def call_text(event: Event) -> str:
     """A chamada como se escreve em Python."""
-    if event.sends:
-        more = "…" if event.size > _LABEL or not event.size else ""
+    if event.sends and event.error is None:
+        more = "…" if event.size > _LABEL else ""
         return f"{event.call}({event.data[:_LABEL]!r}{more})"
     argument = event.argument
     if event.call == "shutdown" and isinstance(argument, int):
