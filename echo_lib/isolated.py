@@ -8,6 +8,7 @@ das duas pontas viram um só, para o diagrama.
 from __future__ import annotations
 
 import builtins
+import dis
 import inspect
 import io
 import linecache
@@ -24,6 +25,7 @@ from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from time import perf_counter
+from types import CodeType
 from typing import TYPE_CHECKING, Any, BinaryIO, Self
 from weakref import WeakKeyDictionary
 
@@ -45,6 +47,7 @@ _SHOWN = 2000  # caracteres do que o código imprimiu
 EVENTS = 4000  # o rastro de uma chamada: cabe 1 MiB aos pedaços de 1000 bytes, ida e volta
 _ENDED = object()  # o processo acabou
 NEVER_ENDED = "Seu código não terminou: espera bytes que não vêm, ou um laço não acaba?"
+_DATA = (str, bytes, bytearray, int, float, tuple, list, dict, set)
 _note = TracedSocket._note
 _NOT_STARTED = "O processo da verificação não começou"
 
@@ -64,6 +67,7 @@ class Learner:
         self._events: list[Event] = []
         self._early: Any = None  # a resposta que chegou enquanto se olhava
         self._failed = ""
+        self.outside = _outside(functions)  # as variáveis do notebook que o código lê
         self.where = ""  # a linha do aluno em que o código estava quando o prazo acabou
         self._before = 0.0  # o processador que as chamadas anteriores usaram
         self.trace = Trace(EVENTS)  # o que fazem as pontas de quem verifica
@@ -391,6 +395,23 @@ def _stuck(functions: tuple[Any, ...]) -> list[str]:
         except Exception:
             stuck.append(name)
     return stuck
+
+
+def _outside(functions: tuple[Any, ...]) -> list[str]:
+    """Os nomes de fora, com dados, que estas funções leem; não as constantes, em maiúsculas."""
+    space: dict[str, Any] = {}
+    names: set[str] = set()
+    for function in filter(inspect.isfunction, map(_innermost, functions)):
+        space |= function.__globals__
+        names |= set(_globals_read(function.__code__))
+    return sorted(n for n in names if isinstance(space.get(n), _DATA) and not n.isupper())
+
+
+def _globals_read(code: CodeType) -> Iterator[str]:
+    yield from (i.argval for i in dis.get_instructions(code) if i.opname == "LOAD_GLOBAL")
+    for inner in code.co_consts:  # as funções e compreensões de dentro
+        if isinstance(inner, CodeType):
+            yield from _globals_read(inner)
 
 
 def _innermost(function: Any) -> Any:

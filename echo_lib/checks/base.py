@@ -72,6 +72,9 @@ def failed(text: str, learner: Learner | None = None) -> Check:
         )
     if learner and learner.where:
         text = f"{text.strip()}\nQuando o tempo acabou, o código estava em `{learner.where}`."
+    if learner and learner.outside:
+        names = " e ".join(learner.outside)
+        text = f"{text.strip()}\nSua função lê {names}, do notebook: use o que ela recebe ou cria."
     return Check(False, text.strip(), learner.events() if learner else ())
 
 
