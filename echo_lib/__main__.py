@@ -36,11 +36,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if sys.stdout is not None:
         sys.stdout.reconfigure(errors="replace", line_buffering=True)  # type: ignore[union-attr]
     options = _parser().parse_args(arguments)
-    code = 0
     try:
-        code = options.run(options) or 0
+        return options.run(options) or 0
     except KeyboardInterrupt:
         print("\nEncerrado.")
+        return 0
     except ModuleNotFoundError as error:  # outro Python, na pasta do kit
         print(
             f"Falta a este Python o pacote {error.name}: use o do kit, num terminal do JupyterLab "
@@ -57,7 +57,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for note in getattr(error, "__notes__", [])[1:]:
             print(note, file=sys.stderr)
         return 1
-    return code
 
 
 def serve(options: argparse.Namespace) -> None:

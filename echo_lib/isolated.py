@@ -124,9 +124,9 @@ class Learner:
         self._ready()
         return peer
 
-    def listen(self, *arguments: Any, function: int = 0, pieces: Sequence[int] = ()) -> Address:
-        """Chama uma função com um socket que escuta e estes argumentos; devolve o endereço."""
-        self._begin("listen", arguments, function, pieces)
+    def listen(self, *arguments: Any, pieces: Sequence[int] = ()) -> Address:
+        """Chama a função com um socket que escuta e estes argumentos; devolve o endereço."""
+        self._begin("listen", arguments, 0, pieces)
         return self._ready()
 
     def peer(self, address: Address) -> socket.socket:
@@ -179,11 +179,14 @@ class Learner:
         """Se a chamada não tinha acabado quando se olhou."""
         return self._early is None and self._process is not None
 
-    def look(self, wait: float = 0.3) -> None:
-        """Atualiza as chamadas de socket de uma chamada que talvez não tenha acabado.
+    def look(self, wait: float = 0.3) -> tuple[Event, ...]:
+        """As chamadas de socket, até agora, de uma chamada que talvez não tenha acabado.
 
         Argumentos:
             wait: segundos que se espera, antes, que ela acabe.
+
+        Retorna:
+            tuple[Event, ...], as de `own_events`.
         """
         with suppress(queue.Empty):
             self._early = self._early or self._next(wait)
@@ -191,6 +194,7 @@ class Learner:
             self._events = self._early[2] if self._early and self._early is not _ENDED else []
         elif (events := self._asked("events")) is not None:
             self._events = events
+        return self.own_events()
 
     def _asked(self, what: str) -> Any:
         """O que o processo diz da chamada em curso; None se não respondeu, ou acabou.
@@ -199,10 +203,8 @@ class Learner:
             what: "events", o rastro; "moved", quando passaram os últimos bytes; ou "where", a
                 linha do aluno que se executa.
         """
-        assert self._process and self._process.stdin
-        with suppress(OSError, queue.Empty):
-            pickle.dump(("report", what), self._process.stdin)
-            self._process.stdin.flush()
+        self._tell(("report", what))
+        with suppress(queue.Empty):
             while (answer := self._answers.get(timeout=ANSWER)) is not _ENDED:
                 if _is_report(answer) and answer[1] == what:
                     return answer[2]
@@ -233,10 +235,15 @@ class Learner:
             self._open()
         if self._failed:
             return
-        assert self._process and self._process.stdin
+        assert self._process
         self._before = worked(self._process.pid)
-        with suppress(OSError):  # o processo acabou: `result` o dirá
-            pickle.dump((what, function, arguments, list(pieces)), self._process.stdin)
+        self._tell((what, function, arguments, list(pieces)))
+
+    def _tell(self, said: object) -> None:
+        """Diz algo ao outro processo; se ele já acabou, `result` o dirá."""
+        assert self._process and self._process.stdin
+        with suppress(OSError):
+            pickle.dump(said, self._process.stdin)
             self._process.stdin.flush()
 
     def _open(self) -> None:
@@ -248,18 +255,12 @@ class Learner:
             creationflags=NO_WINDOW,
             env={**os.environ, "PYTHONPATH": os.pathsep.join(map(os.path.abspath, sys.path))},
         )
-        assert self._process.stdin and self._process.stdout
+        assert self._process.stdout
         given = (self._process.stdout, self._answers)
         self._reader = threading.Thread(target=_read, args=given, daemon=True)
         self._reader.start()
-        with suppress(OSError):
-            pickle.dump(self._code, self._process.stdin)
-            self._process.stdin.flush()
-        try:
-            problem = self._answers.get(timeout=START)
-        except queue.Empty:
-            self._kill()
-            problem = f"{_NOT_STARTED} em {START:g} s: a máquina está ocupada?"
+        self._tell(self._code)
+        problem = self._first_word()
         if problem is _ENDED:
             self._crash()
             problem = f"{_NOT_STARTED}: há na pasta um .py com nome de módulo, como socket.py?"
@@ -267,19 +268,21 @@ class Learner:
 
     def _ready(self) -> Address:
         """O endereço que o outro processo abriu; o de ninguém, se ele não respondeu."""
-        try:
-            answer = None if self._failed else self._next(START)
-        except queue.Empty:
-            self._kill()
-            self._failed = f"{_NOT_STARTED} em {START:g} s: a máquina está ocupada?"
-            answer = None
-        match answer:
+        match self._failed or self._first_word():
             case (str(host), int(port)):
                 return host, port
-            case (_, str(error), _):
+            case str(error) | (_, str(error), _):
                 self._failed = error
         self._failed = self._failed or self._crash()
         return "127.0.0.1", 1
+
+    def _first_word(self) -> Any:
+        """O que o outro processo diz ao começar; se demora demais, acaba, e o texto do porquê."""
+        try:
+            return self._next(START)
+        except queue.Empty:
+            self._kill()
+            return f"{_NOT_STARTED} em {START:g} s: a máquina está ocupada?"
 
     def _next(self, timeout: float) -> Any:
         """O que o outro processo disse, sem os rastros que vieram depois do prazo de quem os pediu.

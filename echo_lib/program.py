@@ -57,9 +57,8 @@ class Program:
             if worked(self._process.pid) > _SPINNING:
                 break
             sleep(0.02)
-        spins = worked(self._process.pid) > WORK
         why = "faltou o listen, ou usar sys.argv?"
-        if spins:
+        if worked(self._process.pid) > WORK:
             why = "faltou o listen, ou um laço gira sem parar antes dele?"
         return f"não escutou na porta {port}, a que recebeu: {why}"
 

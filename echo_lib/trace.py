@@ -106,8 +106,6 @@ class Trace:
         self._lost_rows = self._noticed = 0  # quantas saíram sem ser lidas, e de quantas se soube
         self._kept: deque[Event] = deque(maxlen=limit)
         self._read = 0  # quantos eventos foram montados
-        self._drained = self._delivered = 0
-        self.skipped = 0  # quantos foram descartados antes que drain() os entregasse
         self._sockets = itertools.count(1)
         self._connections = itertools.count(1)
         self._half_open: dict[frozenset[Any], tuple[int, Any]] = {}
@@ -145,16 +143,6 @@ class Trace:
             start = max(0, after + 1 - first)
             new = itertools.islice(self._kept, start, None if most is None else start + most)
             return sorted(new, key=lambda event: event.time)
-
-    def drain(self) -> list[Event]:
-        """Os eventos que ainda não saíram por aqui, em ordem de tempo; continuam guardados."""
-        with self._lock:
-            self._collect()
-            new = [event for event in self._kept if event.number > self._drained]
-            self._drained = self._read
-            self._delivered += len(new)
-            self.skipped = self._read + self._lost_rows - self._delivered
-        return sorted(new, key=lambda event: event.time)
 
     @property
     def dropped(self) -> int:
@@ -303,8 +291,7 @@ class TracedSocket(socket.socket):
             raise
         size = len(data)
         if flags or size > KEPT_BYTES:
-            argument = (buffer_size, flags) if flags else buffer_size
-            self._note(start, "recv", argument, size, data)
+            self._note(start, "recv", _asked(buffer_size, flags), size, data)
             return data
         rows, thread, ends = self._rows, get_ident(), self._ends
         rows.append((start, perf_counter(), "recv", buffer_size, size, data, None, thread, ends))
@@ -339,7 +326,7 @@ class TracedSocket(socket.socket):
 
     def recv_into(self, buffer: Any, nbytes: int = 0, flags: int = 0) -> int:  # e makefile()
         room = nbytes or memoryview(buffer).nbytes
-        argument = (room, flags) if flags else room
+        argument = _asked(room, flags)
         return int(
             self._transfer("recv_into", argument, buffer, _recv_into, self, buffer, room, flags)
         )
@@ -415,7 +402,9 @@ class TracedSocket(socket.socket):
 
     def _find_ends(self, role: str, peer: Any) -> None:
         """Descobre as pontas e o número da conexão."""
-        local = self.getsockname()
+        local = None
+        with suppress(OSError):  # no macOS, falha se o outro lado já se foi
+            local = self.getsockname()
         with suppress(OSError):  # a conexão ainda não se completou, ou já acabou
             peer = self.getpeername()
         self._ends = Ends(self._ends.socket, self._trace._pair(local, peer), role, local, peer)

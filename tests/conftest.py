@@ -12,6 +12,7 @@ import struct
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from functools import cache
@@ -81,12 +82,21 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
 
 def need(tool: str) -> str:
-    """O caminho de um programa; sem ele, o teste é pulado, ou reprovado onde nada pode faltar."""
+    """O caminho de um programa, sem o qual não há teste."""
     path = shutil.which(tool)
     if path is None:
-        missing = pytest.fail if os.environ.get("CI") else pytest.skip
-        missing(f"falta o programa {tool}")
+        give_up(f"falta o programa {tool}")
     return path
+
+
+def need_root() -> None:
+    if sys.platform != "linux" or os.geteuid() != 0:
+        give_up("só o root, no Linux, captura sem instalar nada")
+
+
+def give_up(why: str) -> None:
+    """Pula o teste; onde nada pode faltar, reprova-o."""
+    (pytest.fail if os.environ.get("CI") else pytest.skip)(why)
 
 
 def reset(sock: socket.socket) -> None:
@@ -173,6 +183,29 @@ def leave(child: Any, key: str, goodbye: str) -> int:
         if child.expect_exact([goodbye, pexpect.TIMEOUT], timeout=TIMEOUT / 3) == 0:
             break
     return finish(child)
+
+
+class Watched:
+    """Faz o papel da página de um painel: manda os comandos dos botões e espera o que aparece."""
+
+    def __init__(self, panel: Any) -> None:
+        self.panel = panel
+        self.changed = threading.Condition(panel._turn)  # nunca entre um traço e o seguinte
+        panel.observe(self._wake)
+
+    def _wake(self, change: Any) -> None:
+        with self.changed:
+            self.changed.notify_all()
+
+    def click(self, command: str, **content: Any) -> None:
+        """O que a página manda; volta na hora."""
+        self.panel._handle_custom_msg({"command": command, **content}, [])
+
+    def wait(self, condition: Callable[[Any], Any]) -> None:
+        """Espera que `condition(painel)` valha."""
+        with self.changed:
+            happened = self.changed.wait_for(lambda: condition(self.panel), TIMEOUT)
+            assert happened, self.panel.get_state()
 
 
 class Kernel:

@@ -47,10 +47,6 @@ def outcome(decode, *arguments):
         return str(error)
 
 
-def said(result):
-    return result if isinstance(result, str) else str(result)
-
-
 def shown_rows(view):
     return view.tables[min(view.buffer_size, len(view.tables)) - 1]["rows"]
 
@@ -134,7 +130,7 @@ def test_chunks_are_the_message_and_each_is_what_python_says(data, size):
     chunks = BytesView(data, size).chunks
     assert data.startswith(shown) and b"".join(chunk.data for chunk in chunks) == shown
     assert all(len(chunk.data) == size for chunk in chunks[: len(shown) // size])
-    assert [said(chunk.decoded) for chunk in chunks] == [
+    assert [str(chunk.decoded) for chunk in chunks] == [
         outcome(chunk.data.decode) for chunk in chunks
     ]
 
@@ -152,7 +148,7 @@ def test_incremental_decoder_is_pythons_and_restarts_after_an_error(data, size):
     decoder = codecs.getincrementaldecoder("utf-8")()
     for chunk in BytesView(data, size).chunks:
         expected = outcome(decoder.decode, chunk.data, not chunk.data)
-        assert said(chunk.mended) == expected
+        assert str(chunk.mended) == expected
         if isinstance(chunk.mended, UnicodeDecodeError):
             decoder.reset()
         assert chunk.held == decoder.getstate()[0]

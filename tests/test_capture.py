@@ -1,6 +1,5 @@
 """De uma captura a segmentos: os arquivos da lição, e os que se montam aqui, um caso de cada."""
 
-import os
 import socket
 import subprocess
 import sys
@@ -12,7 +11,7 @@ import pytest
 from echo_lib import SequenceDiagram, Trace, capture
 from echo_lib.panels import still
 from echo_lib.panels.segments import SegmentScene
-from tests.conftest import HERE, ROOT, TIMEOUT, need, own_network
+from tests.conftest import HERE, ROOT, TIMEOUT, need, need_root, own_network
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:scapy")
 SAVED = ROOT / "notebooks" / "capturas"
@@ -301,12 +300,6 @@ def run_live(*before):
     )
     assert (done.returncode, done.stderr) == (0, "")
     return done.stdout
-
-
-def need_root():
-    if sys.platform != "linux" or os.geteuid() != 0:
-        missing = pytest.fail if os.environ.get("CI") else pytest.skip
-        missing("só o root, no Linux, captura sem instalar nada")
 
 
 def test_live_capture_sees_each_segment_once():

@@ -200,12 +200,6 @@ def returns_at_once(listener):
     pass
 
 
-def receives_from_the_listener(listener):
-    while True:
-        _conn, _ = listener.accept()
-        threading.Thread(target=attend, args=(listener,), daemon=True).start()
-
-
 def one_recv_only(listener):
     def attend(conn):
         conn.sendall(conn.recv(1024))
@@ -386,7 +380,6 @@ ONLY_THE_FIRST = "O primeiro, quando fala, recebe"
         (closes_the_listener, "parou com OSError"),
         (closes_the_connection_in_the_loop, "este socket já foi fechado"),
         (target_without_arguments, "TypeError: attend() missing 1 required positional"),
-        (receives_from_the_listener, "nem ele nem o primeiro receberam eco."),
         (forgets_await, "nem ele nem o primeiro receberam eco"),
         (never_accepts, "nem ele nem o primeiro receberam eco"),
         (returns_at_once, "Sua função voltou: ela deve atender para sempre"),
@@ -637,16 +630,14 @@ def test_counting_with_the_lock_passes(answer):
         (counts_messages, "Some 1 uma vez por cliente, antes do laço"),
         (writes_plus_one, "Foi escrito sem ser lido"),
         (adds_to_the_board, 'diga a chave: placar["agora"] += 1'),
-        (without_the_lock, "ou acquire(), com os parênteses"),
-        (never_releases, "cada acquire pede um release"),
-        (lock_only_to_read, "Ler, somar e escrever são três passos"),
+        (lock_only_to_read, "é with que a pega (ou acquire(), com os parênteses)"),
         (lock_to_send, "A trava é do placar: solte-a antes do sendall"),
         (a_lock_for_each, "Só a trava que a função recebe é a mesma para todas"),
         (counts_down_twice, "O mesmo cliente foi descontado duas vezes?"),
         (counts_down_only_who_falls, "também chega ao desconto?"),
         (lock_only_on_the_way_in, "O desconto também é ler, subtrair e escrever"),
         (lock_for_the_whole_conversation, "deixa as outras à porta"),
-        (never_releases, "deixa as outras à porta"),
+        (never_releases, "cada acquire pede um release"),
         (forgets_who_drops, "4 clientes caíram de repente"),
         (never_subtracts, "Metade saiu: esperava 4"),
         (wrong_key, "KeyError: 'agoro'"),
@@ -727,7 +718,7 @@ def chat_by_the_slice(conn, room, lock):
         room[:] = [other for other in room if other is not conn]
 
 
-def without_the_lock(conn, room, lock):
+def chat_without_the_lock(conn, room, lock):
     room.append(conn)
     try:
         while data := conn.recv(1024):
@@ -907,10 +898,10 @@ def test_chat_room_passes(answer):
         (takes_the_lock_twice, "ou a pega duas vezes?"),
         (speaks_to_oneself, "é outro.sendall, e não conn.sendall"),
         (says_who, "sem nada a mais"),
-        (says_a_part, "send"),
+        (says_a_part, "sendall envia todos"),
         (speaks_to_the_list, "'list' object has no attribute 'sendall'"),
         (said_twice, "chegou mais de uma vez"),
-        (without_the_lock, "Guarde a trava ao mudar a lista e ao percorrê-la"),
+        (chat_without_the_lock, "Guarde a trava ao mudar a lista e ao percorrê-la"),
         (stops_at_the_first_who_falls, "o try vai em volta de cada sendall, e não do laço"),
         (chat_without_a_try(), "quem falava saiu também. O sendall a quem caiu"),
         (

@@ -121,11 +121,6 @@ def receive_at_least_one(conn):
     raise ConnectionError("acabou")
 
 
-def receive_in_one(conn):
-    (size,) = struct.unpack("!I", conn.recv(4))
-    return conn.recv(size).decode()
-
-
 def test_framing_is_accepted_in_any_style():
     assert checks.framing(send, receive).ok and checks.framing(send_in_two, receive).ok
 
@@ -141,7 +136,6 @@ def test_framing_is_accepted_in_any_style():
         (send, receive_at_least_one, "recv(0) devolve b'', que aí não é o fim"),
         (send_little_endian, receive, "São 4 bytes, struct.pack('!I'"),
         (lambda conn, text: None, receive, "Recebi b''"),
-        (send, receive_in_one, "unpack requires a buffer of 4 bytes"),
         (send, lambda conn: exactly(conn, struct.unpack("!H", exactly(conn, 4))[0]), "2 bytes"),
         (send, lambda conn: conn.recv(99).decode()[4:], "o resto é da próxima mensagem"),
         (send, lambda conn: "", "Com a mensagem 'oi', esperava 'oi'"),
@@ -285,9 +279,9 @@ def test_program_that_does_not_exist_is_said():
 
 def test_states_reach_and_networks():
     assert checks.states(lambda port: sorted(row.state for row in ports(port))).ok
-    assert "esperava ['LISTEN']" in checks.states(lambda port: []).text
+    none = checks.states(lambda port: []).text
+    assert "esperava ['LISTEN']" in none and "da porta que a função recebe" in none
     assert "só o .state" in checks.states(ports).text
-    assert "da porta que a função recebe" in checks.states(lambda port: []).text
     listening = checks.states(lambda port: [r.state for r in ports(port) if r.state == "LISTEN"])
     assert "e não a PORTA da lição? De todos os estados, sem filtrar?" in listening.text
     letters = checks.states(lambda port: sorted("".join(row.state for row in ports(port))))
@@ -306,16 +300,12 @@ def test_states_reach_and_networks():
     assert checks.reach(
         lambda host: "só esta máquina" if host[:4] in ("127.", "loca") else "a rede"
     ).ok
-    only_one = checks.reach(lambda host: "só esta máquina" if host == "127.0.0.1" else "a rede")
-    assert "Com '127.0.0.2'" in only_one.text
     right = checks.same_network(
         lambda one, other, mask: (
             ipaddress.ip_address(other) in ipaddress.ip_network(f"{one}/{mask}", strict=False)
         )
     )
     assert right.ok
-    by_look = checks.same_network(lambda one, other, mask: one[:9] == other[:9])
-    assert not by_look.ok and "10.9.8.7" in by_look.text
     assert "reticências" in checks.reach(lambda host: ...).text
     assert "Com '127.0.0.1', a função devolveu None. Faltou o return" in checks.reach(print).text
 
@@ -438,8 +428,7 @@ IN_A_FUNCTION = "def main():\n" + "".join(f"    {line}\n" for line in SERVER.spl
         (DROPS_THE_SILENT, "calar-se não é sair"),
         (NEVER_CLOSES, "o programa não fechou a conexão. Quando o recv devolver b''"),
         (PATIENT + "          conn.sendall(b'tchau')\n", "veio ainda b'tchau', que ele não enviou"),
-        (SERVER, "O programa falhou: ConnectionResetError"),
-        (SERVER, "é de um cliente só: o servidor continua"),
+        (SERVER, "Linux 104)\nConnectionResetError é de um cliente só: o servidor continua"),
         (PATIENT.replace("while True", "for _ in range(5)"), "Ele não acaba sozinho"),
         (PATIENT.replace("while True", "for _ in range(100)"), "Ele não acaba sozinho"),
         (SERVER.replace("while dados", "if dados"), "o servidor volta ao recv, até vir b''"),
@@ -455,13 +444,12 @@ IN_A_FUNCTION = "def main():\n" + "".join(f"    {line}\n" for line in SERVER.spl
         (SERVER.replace("sys.argv[1]", "'0.0.0.0'"), "e escuta em 0.0.0.0: use o host"),
         (
             PATIENT.replace(" as s:\n", " as s:\n    s.settimeout(1)\n"),
-            "capture-o, e repita o accept",
+            "s.accept()`.\nUm prazo do accept que acaba só diz que ninguém chegou ainda: capture-o",
         ),
         (PATIENT.replace("with conn", "with s"), "Você fechou a escuta: feche só conn, no laço"),
         (LISTENS_AND_KEEPS, "A escuta se abre uma vez, antes do laço"),
         (A_CLIENT, "Conectar é do cliente"),
         ("if __name__ == 'main':\n    1 / 0", "com dois sublinhados de cada lado de main"),
-        (PATIENT.replace(" as s:\n", " as s:\n    s.settimeout(1)\n"), "falhou: TimeoutError"),
     ],
 )
 def test_mistake_in_a_server_program_gets_its_hint(tmp_path, monkeypatch, program, hint):

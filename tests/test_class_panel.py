@@ -15,31 +15,14 @@ from echo_lib.network.diagnosis import PROBE
 from echo_lib.panels.class_panel import ClassTrace
 from echo_lib.panels.roster import Roster
 from echo_lib.server import Client, Entry
-from tests.conftest import HERE, TIMEOUT, receive
-
-WATCHED = ["state", "address", "machines", "totals", "notice", "selected"]
+from tests.conftest import HERE, TIMEOUT, Watched, receive
 
 
-class Teacher:
-    """Faz o papel da página: manda os comandos dos botões e espera o que deve aparecer."""
+class Teacher(Watched):
+    """Quem ensina, diante da página do painel da turma."""
 
     def __init__(self, **options):
-        self.panel = ClassPanel(0, host=HERE, **options)
-        self.changed = threading.Condition(self.panel._turn)  # nunca entre um traço e o seguinte
-        self.panel.observe(self._wake)
-
-    def _wake(self, change):
-        with self.changed:
-            self.changed.notify_all()
-
-    def click(self, command, **content):
-        self.panel._handle_custom_msg({"command": command, **content}, [])
-
-    def wait(self, condition):
-        with self.changed:
-            assert self.changed.wait_for(lambda: condition(self.panel), TIMEOUT), (
-                self.panel.get_state(WATCHED)
-            )
+        super().__init__(ClassPanel(0, host=HERE, **options))
 
     def wait_notice(self, text):
         self.wait(lambda panel: text in " ".join(panel.notice))

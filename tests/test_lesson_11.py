@@ -1,11 +1,6 @@
 """A lição 11 onde se pode capturar e onde não: as células que mostram a própria máquina."""
 
-import os
-import sys
-
-import pytest
-
-from tests.conftest import need, own_network
+from tests.conftest import need, need_root, own_network
 from tests.lessons import execute, lesson, read
 
 
@@ -24,12 +19,6 @@ def outputs(cells, source):
 
 def shown(cells, source):
     return "".join(output.get("text", "") for output in outputs(cells, source))
-
-
-def need_root():
-    if sys.platform != "linux" or os.geteuid() != 0:
-        missing = pytest.fail if os.environ.get("CI") else pytest.skip
-        missing("só o root, no Linux, captura sem instalar nada")
 
 
 def test_with_permission_the_live_capture_is_drawn_and_netstat_tells_the_states():

@@ -8,7 +8,7 @@ import pytest
 
 from echo_lib.__main__ import _Report
 from echo_lib.server import Client, Entry
-from tests.conftest import HERE, ROOT, TIMEOUT, finish, leave, need, receive
+from tests.conftest import HERE, ROOT, TIMEOUT, finish, leave, need, quiet_port, receive
 
 pytestmark = [
     pytest.mark.skipif(sys.platform == "win32", reason="precisa de pseudoterminais"),
@@ -190,7 +190,9 @@ def test_server_without_network_offers_this_machine(terminal):
 
 
 def test_python_without_the_packages_is_told_which_one_to_use():
-    command = [sys.executable, "-S", "-m", "echo_lib", "diagnostico"]
+    # Numa porta em que ninguém escuta: a 61840 pode ser, agora, de outro programa.
+    place = [HERE, str(quiet_port())]
+    command = [sys.executable, "-S", "-m", "echo_lib", "diagnostico", *place]
     done = subprocess.run(command, capture_output=True, encoding="utf-8", timeout=TIMEOUT, cwd=ROOT)
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == (

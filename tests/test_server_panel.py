@@ -8,34 +8,17 @@ from time import perf_counter
 import pytest
 
 from echo_lib import EchoClient, EchoServer, ServerPanel
-from tests.conftest import HERE, TIMEOUT, receive
+from tests.conftest import HERE, TIMEOUT, Watched, receive
 
 
-class Watched:
-    """Um painel e a espera por aquilo que ele deve mostrar."""
+class Page(Watched):
+    """A página do painel de um servidor."""
 
     def __init__(self, server):
-        self.panel = ServerPanel(server)
-        self.changed = threading.Condition(self.panel._turn)  # nunca entre um traço e o seguinte
-        self.panel.observe(self._wake)
-
-    def _wake(self, change):
-        with self.changed:
-            self.changed.notify_all()
-
-    def wait(self, condition):
-        """Espera que `condition(painel)` valha."""
-        with self.changed:
-            assert self.changed.wait_for(lambda: condition(self.panel), TIMEOUT), (
-                self.panel.get_state(["state", "address", "clients", "entries", "notice"])
-            )
+        super().__init__(ServerPanel(server))
 
     def wait_state(self, state):
         self.wait(lambda panel: panel.state == state)
-
-    def click(self, command, **content):
-        """O que a página manda; volta na hora."""
-        self.panel._handle_custom_msg({"command": command, **content}, [])
 
     def log(self):
         return [what for _, _, _, what in self.panel.entries]
@@ -50,7 +33,7 @@ def server():
 
 @pytest.fixture
 def watched(server):
-    watched = Watched(server)
+    watched = Page(server)
     yield watched
     watched.panel.close()
 
@@ -186,7 +169,7 @@ def test_crowd_and_a_long_log_are_shown_in_part(server):
         newest.send("última")
         for _ in range(200):
             socket.create_connection(server.address, TIMEOUT).close()
-        watched = Watched(server)
+        watched = Page(server)
         watched.wait(lambda panel: panel.entries[-1][0] == 1 + 106 + 400)
         panel = watched.panel
         assert panel.state == "atendendo 106 clientes"
@@ -197,7 +180,7 @@ def test_crowd_and_a_long_log_are_shown_in_part(server):
         newest.close()
 
 
-class Page:
+class Comm:
     """Faz o papel da conexão com a página: guarda o que o painel lhe envia, e quando."""
 
     kernel = comm_id = "teste"
@@ -216,8 +199,8 @@ class Page:
 
 
 def test_only_what_changed_is_sent_at_most_20_times_a_second(server):
-    watched = Watched(server.start())
-    panel, page = watched.panel, Page()
+    watched = Page(server.start())
+    panel, page = watched.panel, Comm()
     with EchoClient(*server.address) as client:
         watched.wait(lambda panel: panel.entries[-1][3] == "entrou" and panel.clients)
         with panel._turn:  # a atualização em que isso apareceu já acabou

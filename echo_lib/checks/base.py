@@ -9,7 +9,7 @@ from typing import Any
 
 from echo_lib import progress
 from echo_lib.capture import Segment
-from echo_lib.isolated import NEVER_ENDED, Learner
+from echo_lib.isolated import NEVER_ENDED, SENT_AT_ONCE, Learner
 from echo_lib.trace import Event
 
 MESSAGES = ("oi", "olá, ção 🗣️", "ação " * 400)  # esta, cortada em 1024, parte um ç
@@ -139,6 +139,16 @@ def unexplained(error: str) -> str:
 def used(learner: Learner, call: str) -> bool:
     """Se o código do aluno fez esta chamada na última tentativa."""
     return any(event.call == call for event in learner.own_events())
+
+
+def sent_a_part(learner: Learner) -> bool:
+    """Se um send do código, na última tentativa, só aceitou uma parte dos bytes."""
+    return any(e.call == "send" and e.size == SENT_AT_ONCE for e in learner.own_events())
+
+
+def tries(learner: Learner) -> list[Event]:
+    """As vezes em que o código tentou conectar, na última tentativa."""
+    return [event for event in learner.own_events() if event.call.startswith("connect")]
 
 
 def not_decoded(answer: Any) -> str:

@@ -8,6 +8,7 @@ import re
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from itertools import pairwise
 from threading import Event
 from time import monotonic, perf_counter
 from typing import Any
@@ -23,7 +24,9 @@ from echo_lib.checks.base import (
     in_seconds,
     not_expected,
     passed,
+    tries,
     unexplained,
+    used,
 )
 from echo_lib.checks.tutorial import answered, served, with_echo
 from echo_lib.errors import CODES, Address
@@ -83,7 +86,7 @@ def _deadline_hint(learner: Learner, address: Address, error: str) -> str:
         return "O prazo vai depois do par: create_connection((host, porta), timeout=1)."
     if not any(event.sends for event in own) and "TimeoutError" in error:
         return "Nada foi enviado, e por isso nada voltou: o sendall continua ali?"
-    if any(e.call.startswith("connect") and e.argument != address for e in own):
+    if any(event.argument != address for event in tries(learner)):
         return "A função recebe host e porta: conecte neles."
     return ""
 
@@ -227,8 +230,8 @@ def _server_ready(learner: Learner) -> Check | None:
     answer, error, _ = with_echo(learner, 3, 5.0)
     if error or not isinstance(answer, tuple):
         came = error or f"Veio {answer}."
-        tries = [e for e in learner.own_events() if e.call.startswith("connect")]
-        if error and not all(e.error for e in tries) and len({e.socket for e in tries}) > 1:
+        seen = tries(learner)
+        if error and not all(e.error for e in seen) and len({e.socket for e in seen}) > 1:
             came = (
                 f"{unexplained(error)} A primeira tentativa conectou, e vieram outras: faltou o "
                 "return?"
@@ -240,8 +243,8 @@ def _server_ready(learner: Learner) -> Check | None:
         )
         text = f"Pedi um prazo de 5 s, e {came}"
         return failed(f"{text}: falta usar prazo, que fica nela.", learner)
-    if (seen := _attempts(learner)) > 1:
-        text = f"O servidor já estava no ar, e você conectou {seen} vezes: falta um return?"
+    if (times := len(tries(learner))) > 1:
+        text = f"O servidor já estava no ar, e você conectou {times} vezes: falta um return?"
         return failed(text, learner)
     if not _waited(learner, answer):
         return None
@@ -253,8 +256,8 @@ def _server_ready(learner: Learner) -> Check | None:
 
 def _waited(learner: Learner, answer: Any) -> bool:
     """Se a primeira tentativa só veio depois de uma espera."""
-    tries = [e.time for e in learner.own_events() if e.call.startswith("connect")]
-    return isinstance(answer, tuple) and bool(tries) and tries[0] - answer[2] > _PAUSE
+    seen = tries(learner)
+    return isinstance(answer, tuple) and bool(seen) and seen[0].time - answer[2] > _PAUSE
 
 
 def _server_late(learner: Learner) -> Check | None:
@@ -277,11 +280,10 @@ def _server_late(learner: Learner) -> Check | None:
     if too_long := _paused(learner):
         return too_long
     what = f"O servidor subiu {in_seconds(_LATE)} depois, e eram 20 tentativas."
-    seen, came = _attempts(learner), unexplained(error) or f"Veio {answer}."
-    tries = [event.socket for event in learner.own_events() if event.call.startswith("connect")]
+    seen, came = tries(learner), unexplained(error) or f"Veio {answer}."
     if error == NEVER_ENDED:
         came = "Você ainda esperava: entre uma e outra, são 0,2 s (time.sleep conta segundos)."
-    if seen == 1:
+    if len(seen) == 1:
         hint = "Você só tentou uma vez."
         if "parou com ConnectionRefusedError" in error:
             hint += (
@@ -290,20 +292,19 @@ def _server_late(learner: Learner) -> Check | None:
             )
         elif error != NEVER_ENDED:
             came = error or came
-    elif seen >= 20:
+    elif len(seen) >= 20:
         hint = "As suas acabaram antes: espere um pouco entre uma e outra."
-    elif len({*tries}) < seen:
+    elif len({event.socket for event in seen}) < len(seen):
         hint = "Um socket cujo connect falhou não serve mais: crie um novo a cada tentativa."
     else:
-        hint = f"{seen} foram feitas: use o parâmetro tentativas, e não um número seu."
+        hint = f"{len(seen)} foram feitas: use o parâmetro tentativas, e não um número seu."
     return failed(f"{what} {hint} {came}", learner)
 
 
 def _paused(learner: Learner) -> Check | None:
     """Confere a pausa entre duas tentativas; a menor, porque a máquina ocupada alonga as outras."""
-    tries = [event for event in learner.own_events() if event.call.startswith("connect")]
-    ends = [event.time + event.duration for event in tries]
-    pause = min((b.time - end for b, end in zip(tries[1:], ends, strict=False)), default=0.0)
+    pauses = [b.time - (a.time + a.duration) for a, b in pairwise(tries(learner))]
+    pause = min(pauses, default=0.0)
     if pause <= _DEADLINE:
         return None
     text = f"Entre uma tentativa e outra você esperou {in_seconds(pause)}: são 0,2 s."
@@ -314,7 +315,7 @@ def _server_never(learner: Learner) -> Check | None:
     with _refusing(learner) as holder:
         learner.start(*holder.getsockname(), 2, 5.0)
         deadline = monotonic() + _GIVING_UP
-        while learner.running() and monotonic() < deadline and _attempts(learner) <= _ENDLESS:
+        while learner.running() and monotonic() < deadline and len(tries(learner)) <= _ENDLESS:
             learner.look(_PAUSE)
         answer, error = learner.result(0)
     if error == NEVER_ENDED:
@@ -325,8 +326,8 @@ def _server_never(learner: Learner) -> Check | None:
         return failed(text, learner)
     if "parou com ConnectionRefusedError" not in error:
         return failed(f"Ninguém escutava: esperava ConnectionRefusedError. {error}", learner)
-    if (seen := _attempts(learner)) != 2:
-        return failed(f"Ninguém escutava: pedi 2 tentativas, e vi {seen}.", learner)
+    if (times := len(tries(learner))) != 2:
+        return failed(f"Ninguém escutava: pedi 2 tentativas, e vi {times}.", learner)
     return None
 
 
@@ -351,8 +352,8 @@ def _full_queue(learner: Learner) -> Check | None:
             return None
         learner.start(*listener.getsockname(), 3, _SHORT)
         answer, error = learner.result()
-    if (seen := _attempts(learner)) > 1:
-        text = f"Ninguém respondeu até o prazo, e você tentou {seen} vezes: só a recusa se repete."
+    if (times := len(tries(learner))) > 1:
+        text = f"Ninguém respondeu até o prazo, e você tentou {times} vezes: só a recusa se repete."
         return failed(text, learner)
     if not error or error == NEVER_ENDED:
         text = "Ninguém respondeu até o prazo: esperava que o erro saísse."
@@ -367,14 +368,10 @@ def _address_of_nobody(learner: Learner) -> Check | None:
     what = f"Com o endereço {_NOWHERE}, que não é de máquina alguma,"
     if not error:
         return failed(f"{what} esperava o erro do sistema, e veio {answer}.", learner)
-    if error == NEVER_ENDED or _attempts(learner) > 1:
+    if error == NEVER_ENDED or len(tries(learner)) > 1:
         text = f"{what} você insistiu: só a recusa passa com o tempo. Este erro, não."
         return failed(text, learner)
     return None
-
-
-def _attempts(learner: Learner) -> int:
-    return sum(event.call.startswith("connect") for event in learner.own_events())
 
 
 def survives(function: Callable[[socket.socket], int]) -> Check:
@@ -414,9 +411,8 @@ def _talks(learner: Learner) -> Check | None:
 
 def _unanswered(learner: Learner, received: bytes) -> str:
     """A pista do que as chamadas mostram: um send, ou uma espera antes de responder."""
-    learner.look()
-    own = learner.own_events()
-    if received and any(event.call == "send" for event in own):
+    own = learner.look()
+    if received and used(learner, "send"):
         return LOST_BY_SEND
     first = next((i for i, event in enumerate(own) if event.receives and event.size), len(own))
     if any(event.call == "recv" for event in own[first + 1 : first + 2]):

@@ -154,20 +154,17 @@ class Guests:
 
     def only_received(self) -> bool:
         """Se algo foi recebido, e nada enviado."""
-        self._learner.look()
-        own = self._learner.own_events()
+        own = self._learner.look()
         return any(e.receives and e.size for e in own) and not any(e.sends for e in own)
 
     def received_from(self, address: Address) -> bool:
         """Se o servidor chamou recv na conexão de quem tem este endereço."""
-        self._learner.look()
-        own = self._learner.own_events()
+        own = self._learner.look()
         return any(event.receives and event.peer == address for event in own)
 
     def why_cut(self) -> str:
         """Por que um eco veio pela metade."""
-        self._learner.look()
-        sends = [event for event in self._learner.own_events() if event.sends]
+        sends = [event for event in self._learner.look() if event.sends]
         if any(isinstance(e.error, (BlockingIOError, TimeoutError)) for e in sends):
             return _CUT_BY_DEADLINE
         return LOST_BY_SEND if any(e.call == "send" for e in sends) else _SLOW

@@ -28,7 +28,7 @@ from echo_lib.checks.base import (
     passed,
     unexplained,
 )
-from echo_lib.checks.tutorial import arrived
+from echo_lib.checks.tutorial import served
 from echo_lib.client import EchoClient
 from echo_lib.isolated import NO_WINDOW, Learner
 from echo_lib.server import EchoServer
@@ -61,41 +61,8 @@ def client_program(path: str) -> Check:
     if missing := _missing(path):
         return missing
     for message in MESSAGES:
-        trace = Trace()
-        with trace:
-            server = EchoServer(port=0).start()
-        with server:
-            shown, error = _run(path, *map(str, server.address), message)
-            _wait_until_alone(server)
-            messages = server.totals[0]
-        text = ""
-        came = arrived(trace)
-        if error:
-            hint = _client_hint(error, message, came)
-            # A explicação do erro, que não sabe do eco, diria outra coisa.
-            said = unexplained(error) if hint else error
-            text = f"Com a mensagem {brief(message)}, {said} {hint}"
-        elif len([event for event in trace.events() if event.call == "accept"]) < 2:
-            hint = _never_called(path) or "Faltou usar o host e a porta?"
-            text = f"O programa terminou sem conectar{_on_screen(shown)}. {hint}"
-        elif not messages:
-            hint = "Faltou o sendall?"
-            if "input(" in _source(path):
-                hint = "Aqui ninguém digita: a mensagem vem em sys.argv[3], e não do input."
-            text = f"O programa conectou e não enviou nada{_on_screen(shown)}. {hint}"
-        elif shown != message.strip():
-            hint = _shown_hint(path, message.strip(), shown)
-            text = f"Esperava {brief(message)} na tela; vi {brief(shown)}. {hint}"
-        elif sys.platform != "win32" and any(  # lá, quem acaba sem close também corta
-            isinstance(event.error, ConnectionError) for event in trace.events()
-        ):
-            text = "O texto está certo, mas o programa fechou sem receber o eco inteiro."
-        elif came.strip(b" ") != message.strip().encode():
-            text = f"Com a mensagem {brief(message)}, ao servidor chegou {brief(came)}."
-        elif _drops_send(path):
-            text = LOST_BY_SEND
-        if text:
-            return Check(False, text.strip(), _without_the_last(trace))
+        if wrong := _tried(path, message):
+            return wrong
     if _shown_of_another(path, "olá", ["OLÁ".encode()])[0] == "olá":
         text = "Um servidor respondeu 'OLÁ' a 'olá', e o programa mostrou 'olá': mostre o que o "
         return failed(f"{text}recv trouxe, e não a mensagem.")
@@ -108,6 +75,45 @@ def client_program(path: str) -> Check:
         text += f"{unexplained(what)} Um recv traz o que já chegou, muito ou pouco. "
         return failed(f"{text}Repita até ter todos os bytes, ou, depois do shutdown, até vir b''.")
     return passed("Seu programa passou: três mensagens, uma comprida, cada uma num processo.")
+
+
+def _tried(path: str, message: str) -> Check | None:
+    """Roda o programa com esta mensagem, diante de um servidor; o que há de errado, ou None."""
+    trace = Trace()
+    with trace:
+        server = EchoServer(port=0).start()
+    with server:
+        shown, error = _run(path, *map(str, server.address), message)
+        _wait_until_alone(server)
+    text = _wrong_client(path, message, shown, error, trace)
+    return Check(False, text.strip(), _without_the_last(trace)) if text else None
+
+
+def _wrong_client(path: str, message: str, shown: str, error: str, trace: Trace) -> str:
+    """O que o programa cliente fez de errado, e a pista; ou ""."""
+    accepted, came = served(trace)
+    if error:
+        hint = _client_hint(error, message, came)
+        # A explicação do erro, que não sabe do eco, diria outra coisa.
+        said = unexplained(error) if hint else error
+        return f"Com a mensagem {brief(message)}, {said} {hint}"
+    if accepted < 2:  # o outro é o de _wait_until_alone
+        hint = _never_called(path) or "Faltou usar o host e a porta?"
+        return f"O programa terminou sem conectar{_on_screen(shown)}. {hint}"
+    if not came:
+        hint = "Faltou o sendall?"
+        if "input(" in _source(path):
+            hint = "Aqui ninguém digita: a mensagem vem em sys.argv[3], e não do input."
+        return f"O programa conectou e não enviou nada{_on_screen(shown)}. {hint}"
+    if shown != message.strip():
+        hint = _shown_hint(path, message.strip(), shown)
+        return f"Esperava {brief(message)} na tela; vi {brief(shown)}. {hint}"
+    cut = any(isinstance(event.error, ConnectionError) for event in trace.events())
+    if cut and sys.platform != "win32":  # lá, quem acaba sem close também corta
+        return "O texto está certo, mas o programa fechou sem receber o eco inteiro."
+    if came.strip(b" ") != message.strip().encode():
+        return f"Com a mensagem {brief(message)}, ao servidor chegou {brief(came)}."
+    return LOST_BY_SEND if _drops_send(path) else ""
 
 
 def _shown_of_another(path: str, message: str, reply: list[bytes]) -> tuple[str, str]:

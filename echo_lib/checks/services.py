@@ -22,6 +22,7 @@ from echo_lib.checks.base import (
     in_seconds,
     not_decoded,
     passed,
+    sent_a_part,
     unexplained,
     used,
 )
@@ -39,7 +40,7 @@ from echo_lib.checks.tutorial import (
     with_echo,
     wrong_answer,
 )
-from echo_lib.isolated import NEVER_ENDED, SENT_AT_ONCE, Learner
+from echo_lib.isolated import NEVER_ENDED, Learner
 
 _HOST = "127.0.0.1"
 _LULL = 0.7  # segundos sem ninguém chegar: passa do prazo que a lição põe no accept
@@ -211,8 +212,7 @@ def _not_listening(learner: Learner, port: int) -> str:
     deadline = monotonic() + isolated.TIMEOUT
     while monotonic() < deadline:
         # Pelo rastro, e não pela tabela do sistema: lê-la pode demorar mais que o prazo do accept.
-        learner.look(0.05)
-        for event in learner.own_events():
+        for event in learner.look(0.05):
             place = event.local if event.call == "listen" and not event.error else None
             if place and place[1] == port:
                 host = place[0]
@@ -453,8 +453,7 @@ def _visit(
             return wrong_answer(learner, peer, data, data, received, first=not i)
         if not data.startswith(received):
             learner.look()
-            part = any(e.call == "send" and e.size == SENT_AT_ONCE for e in learner.own_events())
-            why = LOST_BY_SEND if part else "o eco são os bytes que chegaram."
+            why = LOST_BY_SEND if sent_a_part(learner) else "o eco são os bytes que chegaram."
             return Check(False, f"enviou {brief(data)} e recebeu {brief(received)}: {why}")
         if received != data:
             return Check(False, _NO_ECHO)
@@ -531,7 +530,7 @@ def _list_hint(learner: Learner, messages: list[str], answer: Any, error: str) -
     gone = sum(event.size for event in own if event.sends)
     came = sum(event.size for event in own if event.receives)
     whole = {*accumulate(len(message.encode()) for message in messages)}
-    if used(learner, "send") and gone not in whole and any(e.size == SENT_AT_ONCE for e in own):
+    if gone not in whole and sent_a_part(learner):
         return LOST_BY_SEND
     if error and came >= max(whole, default=0) and not _one_at_a_time(learner, messages):
         return "Os ecos vieram colados: receba um inteiro antes de enviar o texto seguinte."

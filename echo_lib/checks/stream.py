@@ -19,9 +19,10 @@ from echo_lib.checks.base import (
     not_decoded,
     not_expected,
     passed,
+    sent_a_part,
     unexplained,
 )
-from echo_lib.isolated import NEVER_ENDED, SENT_AT_ONCE, Learner
+from echo_lib.isolated import NEVER_ENDED, Learner
 
 _LOST = r"parou com (Connection\w*|BrokenPipe|EOF)Error"
 _TOO_MUCH = (
@@ -80,10 +81,11 @@ def receives_exactly(function: Callable[[socket.socket, int], bytes]) -> Check:
 
 
 def _exactly_hint(learner: Learner, text: bytes, answer: Any, error: str) -> str:
+    came = [event for event in learner.own_events() if event.receives]
+    sizes = [event.size for event in came]
     if re.search(_LOST, error):
-        if sum(event.size for event in learner.own_events() if event.receives) >= len(text):
-            asked = [event.argument for event in learner.own_events() if event.receives]
-            if asked[-1] == len(text) - len(text.decode()):
+        if sum(sizes) >= len(text):
+            if came[-1].argument == len(text) - len(text.decode()):
                 return "Você contou letras, que são quatro: junte bytes, sem decode."
             return "Eles já tinham vindo, e você pediu mais: junte-os com += e pare em n bytes."
         return "A conexão não acabou: os outros bytes ainda vinham. E o laço?"
@@ -93,7 +95,6 @@ def _exactly_hint(learner: Learner, text: bytes, answer: Any, error: str) -> str
         return "Devolva bytes, e não uma lista: junte com +=, ou b''.join(lista)."
     if not isinstance(answer, bytes) or len(answer) >= len(text):
         return ""
-    sizes = [event.size for event in learner.own_events() if event.receives]
     if len(sizes) > 1 and sum(sizes) < len(text):
         return "O laço parou antes: repita (while, e não if) até ter n bytes, sem mudar o n."
     if len(sizes) > 1:
@@ -250,7 +251,7 @@ def framing(
 def _sending_hint(learner: Learner, text: str, data: bytes, received: bytes, error: str) -> str:
     if error == NEVER_ENDED and received == data:
         return "O envio está certo, e depois dele você espera uma resposta: quem envia só envia."
-    if any(e.call == "send" and e.size == SENT_AT_ONCE for e in learner.own_events()):
+    if sent_a_part(learner):
         return LOST_BY_SEND
     if not received and not error:
         empty = "Uma mensagem vazia também viaja: quatro bytes, com o tamanho zero."

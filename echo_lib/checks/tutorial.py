@@ -25,11 +25,13 @@ from echo_lib.checks.base import (
     in_seconds,
     not_decoded,
     passed,
+    sent_a_part,
+    tries,
     unexplained,
     used,
 )
 from echo_lib.errors import Address
-from echo_lib.isolated import NEVER_ENDED, SENT_AT_ONCE, Learner
+from echo_lib.isolated import NEVER_ENDED, Learner
 from echo_lib.server import EchoServer
 from echo_lib.trace import Trace
 
@@ -68,7 +70,7 @@ def client(function: Callable[[str, int, str], str]) -> Check:
     with Learner(function) as learner:
         for message, pieces in cases:
             answer, error, address = with_echo(learner, message, pieces=pieces)
-            reached = arrived(learner.trace)
+            _, reached = served(learner.trace)
             if answer == message and reached == message.encode():
                 if gave_up(learner):
                     return failed(f"O texto está certo. {WAITED}", learner)
@@ -150,10 +152,10 @@ def read_it_all(learner: Learner, address: Any, message: str) -> bool:
 
     No Windows, o asyncio fala com o sistema por outro caminho, e o rastro só vê sockets dele.
     """
-    own = learner.own_events()
-    went = [event.argument for event in own if event.call.startswith("connect")]
+    went = [event.argument for event in tries(learner)]
     whole = any(isinstance(place, tuple) and place[1:2] == address[1:] for place in went)
-    return not whole or sum(e.size for e in own if e.receives) >= len(message.encode())
+    came = sum(event.size for event in learner.own_events() if event.receives)
+    return not whole or came >= len(message.encode())
 
 
 def gave_up(learner: Learner) -> bool:
@@ -167,24 +169,19 @@ def gave_up(learner: Learner) -> bool:
     return False
 
 
-def arrived(trace: Trace) -> bytes:
-    """Os bytes que chegaram ao servidor."""
-    return served(trace)[1]
-
-
 def _client_hint(
     learner: Learner, address: Any, message: str, reached: bytes, answer: Any, error: str
 ) -> str:
     """A pista do engano de um cliente, pelas chamadas que ele fez e pelo que chegou ao servidor."""
     sent, own = message.encode(), learner.own_events()
-    went = [event.argument for event in own if event.call.startswith("connect")]
+    went = [event.argument for event in tries(learner)]
     gone = sum(event.size for event in own if event.sends)
     came = sum(event.size for event in own if event.receives)
     if calls := [event.call for event in own if event.call in ("bind", "listen", "accept")]:
         return f"Quem usa {calls[0]} é o servidor; o cliente usa connect."
     if went and isinstance(went[0], tuple) and address not in went:
         return f"Você conectou em {went[0]}; este servidor está em {address}: use host e porta."
-    if gone < len(sent) and any(e.call == "send" and e.size == SENT_AT_ONCE for e in own):
+    if gone < len(sent) and sent_a_part(learner):
         return LOST_BY_SEND
     part = gone < len(sent) and (not error or waits(error))
     if reached and (part or not _repeats(sent, reached)):
@@ -367,7 +364,7 @@ def _server_hint(
     moved = [event for event in own if event.sends or event.receives]
     last = max((i for i, event in enumerate(moved, 1) if event.sends), default=0)
     lost = sum(event.size * (1 if event.sends else -1) for event in moved[:last]) < 0
-    if received and lost and any(e.call == "send" and e.size == SENT_AT_ONCE for e in moved):
+    if received and lost and sent_a_part(learner):
         return LOST_BY_SEND
     if received and expected.startswith(received):
         if lost:
@@ -455,8 +452,7 @@ def gives_up(function: Callable[[socket.socket], Any], seconds: float) -> Check:
 
 def _hurried(learner: Learner, seconds: float) -> bool:
     """Se desistiu antes do prazo, medido no processo do aluno: talvez o atraso fosse nosso."""
-    learner.look()
-    silences = [e.duration for e in learner.own_events() if isinstance(e.error, TimeoutError)]
+    silences = [e.duration for e in learner.look() if isinstance(e.error, TimeoutError)]
     return max(silences, default=0.0) < 0.9 * seconds
 
 

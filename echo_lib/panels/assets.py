@@ -5,11 +5,11 @@ from pathlib import Path
 _HERE = Path(__file__).parent
 
 
-def script(*names: str) -> str:
-    """Um módulo ES com dom.js e os arquivos pedidos, nesta ordem: nada se baixa em execução."""
-    return "\n".join((_HERE / f"{name}.js").read_text("utf-8") for name in ("dom", *names))
+def script(name: str) -> str:
+    """Um módulo ES com dom.js e o arquivo pedido: nada se baixa em execução."""
+    return "\n".join((_HERE / f"{part}.js").read_text("utf-8") for part in ("dom", name))
 
 
-def style(*names: str) -> str:
-    """O CSS comum e o de cada arquivo pedido."""
-    return "\n".join((_HERE / f"{name}.css").read_text("utf-8") for name in ("panel", *names))
+def style(name: str) -> str:
+    """O CSS comum e o do arquivo pedido."""
+    return "\n".join((_HERE / f"{part}.css").read_text("utf-8") for part in ("panel", name))

@@ -57,7 +57,7 @@ def _row(segment: Segment) -> Record:
     return {
         "id": segment.number,
         "time": segment.time,
-        "duration": (segment.arrival or segment.time) - segment.time,
+        "duration": 0.0 if segment.arrival is None else segment.arrival - segment.time,
         "line": f"{segment.connection}{_ROLES[segment.sender]}",
         "connection": segment.connection,
         "call": str(segment),
@@ -85,7 +85,8 @@ def _link(segment: Segment) -> Record:
 def _facts(segment: Segment) -> list[tuple[str, str]]:
     """Os campos do segmento, pelos nomes que a lição usa."""
     numbered = [("ack", str(segment.ack))] if "ACK" in segment.flags else []
-    arrived = [("Chegou", f"aos {_milliseconds(segment.arrival)}")] if segment.arrival else []
+    when = segment.arrival
+    arrived = [] if when is None else [("Chegou", f"aos {_milliseconds(when)}")]
     return [
         ("De", f"{segment.sender}, {address_text(segment.source)}"),
         ("Para", address_text(segment.target)),

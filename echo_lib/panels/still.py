@@ -146,13 +146,12 @@ class _Still:
         self._path(f"M{x:g} {top:g}V{bottom:g}", "#999", style)
 
     def _row(self, row: Record) -> None:
-        y = self.y[row["id"]]
-        name = next(e["name"] for e in self.lines if e["id"] == row["line"])
+        y, line = self.y[row["id"]], self._line(row["line"])
         style = "bad" if row["kind"] in ("error", "missing", "damaged") else "small"
         mark = _SIGNS.get(row["kind"], "")
-        self._text(8, y - 4, _short(f"{name}: {row['call']}", 40), "code")
+        self._text(8, y - 4, _short(f"{line['name']}: {row['call']}", 40), "code")
         self._text(8, y + 13, _short(f"{mark}{row['result']}", 50), style)
-        x, color = self.x[row["line"]], _COLORS[self._line(row["line"])["kind"]]
+        x, color = self.x[line["id"]], _COLORS[line["kind"]]
         if row["kind"] == "close":
             self._path(f"M{x - 6:g} {y - 6:g}l12 12m0 -12l-12 12", color)
         elif row["kind"] == "error":
@@ -170,10 +169,8 @@ class _Still:
     def _link(self, link: Record) -> None:
         start, end = link["from"] or link["to"], link["to"] or link["from"]
         y1, y2 = self.y[start], self.y[end]
-        source = self.same.get(link["source"], link["source"])
-        color = _COLORS[self._line(source)["kind"]]
-        x1 = self.x[source]
-        x2 = self.x[self.same.get(link["target"], link["target"])]
+        source, target = self._line(link["source"]), self._line(link["target"])
+        x1, x2, color = self.x[source["id"]], self.x[target["id"]], _COLORS[source["kind"]]
         if link["kind"] in _SEGMENTS:
             self._segment(link, x1, x2, y1, color)
         elif link["kind"] == "handshake":
@@ -189,14 +186,13 @@ class _Still:
         elif link["kind"] == "accept":
             self._arrow((x1, y1, x2, y2), color, "system", "conexão pronta")
         else:
-            unseen = [self._line(link[end])["note"] == OUTSIDE for end in ("source", "target")]
-            half = (x1 + x2) / 2
-            start_x, end_x = (x1 if unseen[0] else half), (x2 if unseen[1] else half)
+            half = (x1 + x2) / 2  # solta: vai até o meio, ou até a linha de quem está fora
+            start_x = x1 if link["from"] or source["note"] == OUTSIDE else half
+            end_x = x2 if link["to"] or target["note"] == OUTSIDE else half
             style = "" if link["from"] and link["to"] and link["kind"] == "data" else "system"
             merged = sum(k["to"] == end and k["kind"] == "data" for k in self.links) > 1
             at = y1 if merged else y2
-            x1, x2 = x1 if link["from"] else start_x, x2 if link["to"] else end_x
-            self._arrow((x1, y1, x2, y2), color, style, link["label"], at)
+            self._arrow((start_x, y1, end_x, y2), color, style, link["label"], at)
 
     def _segment(self, link: Record, x1: float, x2: float, y: float, color: str) -> None:
         """A seta de um segmento; a do que se perdeu acaba, com um ✗, no meio do caminho."""

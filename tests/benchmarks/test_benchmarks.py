@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from tests.conftest import ROOT, need
+
 TIMEOUT = 60.0
 TINY = ["--pares", "threads", "C", "--clientes", "10", "--bytes", "64", "--rodadas", "1"]
 TINY += ["--segundos", "0.3", "--ociosas", "20", "--mib", "1"]
@@ -22,8 +21,7 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="o benchmark usa
 @pytest.fixture(scope="module")
 def printed() -> str:
     """O que o benchmark imprime na menor configuração."""
-    if shutil.which("gcc") is None:
-        (pytest.fail if os.environ.get("CI") else pytest.skip)("o benchmark precisa do gcc")
+    need("gcc")
     return run(str(Path(__file__).with_name("run.py")), *TINY)
 
 
