@@ -230,6 +230,11 @@ _NOTHING_CAME = (
     "o outro lado ainda não enviou (recv), ou ninguém se conectou (accept).",
     "envie, ou conecte, do outro lado e execute de novo.",
 )
+_NOT_A_DEADLINE = (
+    "o sistema recusou este recv.",
+    "o segundo argumento do recv são opções (flags), e não um prazo.",
+    "escreva só conn.recv(1024); o prazo vai antes, em conn.settimeout(1).",
+)
 _NO_ECHO = (
     "o tempo acabou, e o eco não chegou{onde}.",
     "o servidor está em pausa, preso a outro cliente, ou travado; ou a rede entre vocês caiu.",
@@ -238,6 +243,7 @@ _NO_ECHO = (
 _NUMBERS = re.compile(r"[0-9.]+")
 _BLANK = "\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0"  # letras que nada desenham
 _JOINER = "\u200d"  # une emojis compostos; é invisível, mas inofensivo
+_FLAGS = re.compile(r"\.recv\([^()]*,")
 _WAITING = re.compile(r"\.(recv|accept)\(")
 _ECHO_CLIENT = re.compile(r"recv\(self\.buffer_size\)|_left\(deadline\)")  # o de client.py
 
@@ -410,6 +416,8 @@ def _texts(exc: BaseException, name: str, line: str) -> Texts | None:
             return _NO_ECHO
         if _WAITING.search(where):
             return _NOTHING_CAME
+    if name == "EINVAL" and _FLAGS.search(line or last_lines(exc)):
+        return _NOT_A_DEADLINE
     return explained(exc, line) or _BY_NAME.get(name)
 
 

@@ -20,6 +20,7 @@ import subprocess
 import sys
 import threading
 import traceback
+import warnings
 from collections.abc import Callable, Iterator, Sequence, Set
 from contextlib import suppress
 from dataclasses import replace
@@ -47,6 +48,7 @@ _SHOWN = 2000  # caracteres do que o código imprimiu
 EVENTS = 4000  # o rastro de uma chamada: cabe 1 MiB aos pedaços de 1000 bytes, ida e volta
 _ENDED = object()  # o processo acabou
 NEVER_ENDED = "Seu código não terminou: espera bytes que não vêm, ou um laço não acaba?"
+_A_SOCKET = {"conn", "s", "escuta", "sock", "cliente"}
 _DATA = (str, bytes, bytearray, int, float, tuple, list, dict, set)
 _note = TracedSocket._note
 _NOT_STARTED = "O processo da verificação não começou"
@@ -73,6 +75,7 @@ class Learner:
         self.trace = Trace(EVENTS)  # o que fazem as pontas de quem verifica
         self._peers: list[socket.socket] = []
         try:
+            self._failed = next(filter(None, map(_not_a_function, functions)), "")
             self._code = _sent((functions, _sources(functions)))
         except Exception:
             self._code = b""
@@ -400,21 +403,33 @@ def _stuck(functions: tuple[Any, ...]) -> list[str]:
     return stuck
 
 
+def _not_a_function(function: Any) -> str:
+    """O que dizer de quem deu um valor onde se pede uma função; ou ""."""
+    given = _innermost(function)
+    what = "e o nome que você deu guarda outra coisa"  # por baixo dela só há uma nossa
+    if not callable(given):
+        what = f"e recebi {given!r}"
+    elif not str(getattr(given, "__module__", "")).startswith("echo_lib.checks"):
+        return ""
+    return f"Esperava uma função, {what}: escreva-a com def, e dê só o nome, sem parênteses."
+
+
 def _outside(functions: tuple[Any, ...]) -> list[str]:
     """Os nomes de fora, com dados, que estas funções leem; não as constantes, em maiúsculas."""
     space: dict[str, Any] = {}
     names: set[str] = set()
     for function in filter(inspect.isfunction, map(_innermost, functions)):
         space |= function.__globals__
-        names |= set(_globals_read(function.__code__))
+        names |= set(globals_read(function))
     return sorted(n for n in names if isinstance(space.get(n), _DATA) and not n.isupper())
 
 
-def _globals_read(code: CodeType) -> Iterator[str]:
-    yield from (i.argval for i in dis.get_instructions(code) if i.opname == "LOAD_GLOBAL")
-    for inner in code.co_consts:  # as funções e compreensões de dentro
-        if isinstance(inner, CodeType):
-            yield from _globals_read(inner)
+def globals_read(function: Any) -> Iterator[str]:
+    """Os nomes de fora que uma função lê, com os das funções e compreensões de dentro dela."""
+    codes = [function.__code__] if inspect.isfunction(function) else []
+    for code in codes:
+        yield from (i.argval for i in dis.get_instructions(code) if i.opname == "LOAD_GLOBAL")
+        codes += [inner for inner in code.co_consts if isinstance(inner, CodeType)]
 
 
 def _innermost(function: Any) -> Any:
@@ -457,6 +472,8 @@ def _main() -> None:
     """Recebe as funções, e depois, uma a uma, as chamadas; acaba quando o pipe fecha."""
     given, answers = _take_streams()
     worker = _Worker(answers)
+    builtins.display = print  # type: ignore[attr-defined]  # no notebook, ele existe
+    warnings.filterwarnings("ignore", "coroutine .* was never awaited")  # o erro já o diz
     try:
         with Trace(1):  # quem fez `from socket import *` também recebe o socket rastreado
             worker.functions, sources = pickle.loads(pickle.load(given))
@@ -542,7 +559,7 @@ class _Worker:
                 given = () if opened is None else (opened,)
                 value = self.functions[function](*given, *arguments)
         except BaseException as problem:  # é o código do aluno: até um sys.exit() é resposta
-            error = told(problem, self.sources)
+            error = told(problem, self.sources) + _swapped(self.functions[function], given)
         if isinstance(opened, socket.socket):  # a outra ponta não espera à toa
             with suppress(OSError):  # sem rastro: não foi o aluno
                 socket.SocketType.shutdown(opened, socket.SHUT_RDWR)
@@ -579,6 +596,15 @@ class _Worker:
         conn.setblocking(True)  # o prazo é de quem verifica, não do código do aluno
         self.say(address)
         return conn.detach()
+
+
+def _swapped(function: Any, given: tuple[Any, ...]) -> str:
+    """Se o socket que a função recebe primeiro não é, no def dela, o primeiro parâmetro."""
+    with suppress(TypeError, ValueError):
+        first, *others = inspect.signature(_innermost(function)).parameters
+        if given and first not in _A_SOCKET and _A_SOCKET & {*others}:
+            return f"\nA função recebe o socket primeiro, e nela o primeiro parâmetro é {first}."
+    return ""
 
 
 def _limit(pieces: list[int], asking: threading.Lock) -> None:
@@ -625,8 +651,17 @@ def _limit(pieces: list[int], asking: threading.Lock) -> None:
         memoryview(buffer).cast("B")[: len(data)] = data
         return len(data)
 
+    def recvfrom(sock: socket.socket, size: int, flags: int = 0) -> tuple[bytes, None]:
+        return recv(sock, size, flags), None
+
+    def recvmsg(sock: TracedSocket, size: int, *rest: Any) -> tuple[bytes, list[Any], int, None]:
+        return sock.recv(size), [], 0, None
+
     tracing._recv, tracing._send = recv, send  # type: ignore[assignment]
     tracing._recv_into = recv_into  # type: ignore[assignment]
+    tracing._recvfrom = recvfrom  # type: ignore[assignment]
+    if hasattr(plain, "recvmsg"):  # não há no Windows
+        TracedSocket.recvmsg = recvmsg  # type: ignore[assignment,method-assign]
     TracedSocket._note = note  # type: ignore[assignment,method-assign]
 
 

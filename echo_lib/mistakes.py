@@ -56,6 +56,11 @@ _DECODE = (
     "bytes não são texto em UTF-8.",
     "junte todos os bytes antes do decode, ou use codecs.getincrementaldecoder('utf-8').",
 )
+_NOT_UTF_8 = (
+    "estes bytes não são um texto na codificação que se pediu.",
+    "os bytes estão em UTF-8, e o decode, o open ou o makefile usou outra.",
+    "use decode() sem nada, que é UTF-8; num arquivo, encoding='utf-8'.",
+)
 _UNKNOWN_NAME = (
     "esse nome ainda não existe neste kernel.",
     "ele está escrito de outro jeito, é um texto a que faltam as aspas, ou a célula que o cria não "
@@ -253,6 +258,16 @@ _BYTE_IS_A_NUMBER = (
     "um item de bytes, como dados[0], é um número de 0 a 255.",
     "bytes([número]) faz dele um byte; uma fatia, como dados[0:1], já são bytes.",
 )
+_NUMBERS_JOINED = (
+    "b''.join junta pedaços de bytes, e recebeu números.",
+    "um item de bytes, como dados[0], é um número de 0 a 255.",
+    "bytes(lista) faz bytes de uma lista de números.",
+)
+_NOT_A_LIST = (
+    "bytes e textos não têm append: eles não mudam.",
+    "append é das listas; de bytes e textos fazem-se outros, maiores.",
+    "some o pedaço, dados += parte, a começar por dados = b''; o append pede dados = [].",
+)
 _NO_ORDER = (
     "não se sabe qual destes segmentos vem antes.",
     "faltou dizer por qual campo ordená-los.",
@@ -417,6 +432,11 @@ _NOT_A_NUMBER = (
     "nome do programa, e os argumentos começam no [1].",
     "confira o que está entre os parênteses do int, e se %%writefile é a primeira linha da célula.",
 )
+_A_NAME = (
+    "int() lê um número escrito em algarismos, e recebeu um nome.",
+    "um host pode vir em números, como 127.0.0.1, ou ser um nome, como localhost.",
+    'trate o nome à parte, antes do int: if host == "localhost".',
+)
 _NOT_AN_IP = (
     "o ipaddress só lê endereços escritos em números, e recebeu outro texto.",
     "é um nome, como localhost; ou o par inteiro; ou faltou o f antes das aspas; ou a ordem está "
@@ -571,7 +591,8 @@ _ENCODE = (
 _TAKES = r"(bind|connect|connect_ex|create_server)\(\) takes"
 # Do tipo, o que a mensagem diz, e os textos; vale o primeiro.
 _BY_TYPE = (
-    (UnicodeDecodeError, "", _DECODE),
+    (UnicodeDecodeError, "^'utf-?8'", _DECODE),
+    (UnicodeDecodeError, "", _NOT_UTF_8),
     (UnicodeError, "", _ENCODE),
     (OverflowError, "port", BAD_PORT),
     ((AttributeError, ImportError), "partially initialized|consider renaming", _SHADOWED),
@@ -645,15 +666,17 @@ _BY_TYPE = (
         _VALUE_CALLED,
     ),
     (AttributeError, "'tuple' object has no attribute", _A_TUPLE),
+    (AttributeError, "'(bytes|str)' object has no attribute '(append|extend)'", _NOT_A_LIST),
     (
         AttributeError,
         "'(Segment|PortUse|Interface|EchoServer|EchoClient|str|bytes|dict)' object has no attr",
         _NOT_IN_THE_OBJECT,
     ),
     (TypeError, "can't concat int to bytes", _BYTE_IS_A_NUMBER),
+    (TypeError, "expected a bytes-like object, int found", _NUMBERS_JOINED),
     (TypeError, "'[<>]=?' not supported between instances of 'Segment'", _NO_ORDER),
     (TypeError, r"isinstance\(\) arg 2 must|catching classes that do not inherit", _NOT_A_TYPE),
-    (ValueError, r"int\(\) with base 10: '(localhost|.*\..*)'", _NOT_A_NUMBER),
+    (ValueError, r"int\(\) with base 10: '.*\..*'", _NOT_A_NUMBER),
     (ValueError, "does not appear to be an IPv4 or IPv6", _NOT_AN_IP),
     (TypeError, "for &: 'str'", _TEXT_WITHOUT_BITS),
     (EOFError, "EOF when reading a line", _NOBODY_TYPES),
@@ -784,6 +807,8 @@ def _texts_of_an_argument(said: str, lines: str) -> Texts | None:
         return _NOT_A_COUNT
     if "slice indices must be integers" in said and "startswith(" in lines:
         return _MANY_STARTS
+    if "base 10: 'localhost'" in said:
+        return _A_NAME if "split(" in lines else _NOT_A_NUMBER
     if "values to unpack" in said and "sys.argv" in lines:
         return _ARGUMENTS
     if "values to unpack" in said and not _SOCKET_CALL.search(lines):

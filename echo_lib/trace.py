@@ -335,7 +335,7 @@ class TracedSocket(socket.socket):
         start = perf_counter()
         argument = _asked(buffer_size, flags)
         try:
-            data, address = super().recvfrom(buffer_size, flags)
+            data, address = _recvfrom(self, buffer_size, flags)
         except BaseException as error:
             self._note(start, "recvfrom", argument, error=error)
             raise
@@ -475,6 +475,7 @@ _plain_socket = socket.socket
 _plain_pair = socket.socketpair
 _recv = _plain_socket.recv
 _recv_into = _plain_socket.recv_into
+_recvfrom = _plain_socket.recvfrom
 _send = _plain_socket.send
 _patch_lock = threading.Lock()
 _active: list[Trace] = []

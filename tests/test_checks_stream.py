@@ -43,10 +43,38 @@ def always_n(conn, n):
     return data
 
 
-def test_asking_for_n_every_time_takes_bytes_of_the_next_message():
+def less_the_last_piece(conn, n):
+    data = piece = b""
+    while len(data) < n:
+        piece = conn.recv(n - len(piece))
+        if not piece:
+            raise ConnectionError("acabou")
+        data += piece
+    return data
+
+
+def less_the_first_piece(conn, n):
+    data = conn.recv(n)
+    left = n - len(data)
+    while data and len(data) < n:
+        data += conn.recv(left) or exactly(conn, left)
+    return data if data or not n else exactly(conn, n)
+
+
+@pytest.mark.parametrize("receiver", [always_n, less_the_last_piece, less_the_first_piece])
+def test_asking_for_more_than_what_is_missing_takes_bytes_of_the_next_message(receiver):
     assert checks.receives_exactly(exactly).ok
-    check = checks.receives_exactly(always_n)
+    check = checks.receives_exactly(receiver)
     assert not check.ok and "Não peça ao recv mais do que falta" in str(check)
+    check = checks.framing(
+        send, lambda conn: receiver(conn, struct.unpack("!I", receiver(conn, 4))[0]).decode()
+    )
+    assert not check.ok
+
+
+def test_other_ways_of_receiving_also_bring_pieces():
+    check = checks.lines(lambda conn: conn.recvfrom(1024)[0].decode(errors="ignore").splitlines())
+    assert "Você parou no primeiro recv" in check.text
 
 
 def exactly_six_and_then_nothing(conn, n):

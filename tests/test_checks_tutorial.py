@@ -641,6 +641,35 @@ def impatient(conn):
         echo(conn)
 
 
+def repeats_the_first(conn):
+    conn.settimeout(0.3)
+    data = conn.recv(1024)
+    with suppress(TimeoutError):
+        while data:
+            conn.sendall(data)
+
+
+def answers_at_the_deadline(conn):
+    conn.settimeout(0.3)
+    data = b""
+    with suppress(TimeoutError):
+        while piece := conn.recv(1024):
+            data += piece
+    conn.sendall(data)
+
+
+def answers_only_the_first(conn):
+    conn.settimeout(0.3)
+    conn.sendall(conn.recv(1024))
+    with suppress(TimeoutError):
+        while conn.recv(1024):
+            pass
+
+
+async def gives_up_later(conn):
+    patient(conn)
+
+
 def too_patient(conn):
     conn.settimeout(0.6)
     with suppress(TimeoutError):
@@ -655,6 +684,11 @@ def too_patient(conn):
         (patient_with_error, "O prazo acabou, como devia: falta capturar o TimeoutError"),
         (patient_in_all, "o prazo recomeça a cada recv"),
         (impatient, "desistiu cedo demais: o cliente pode calar-se por 0,3 s"),
+        (repeats_the_first, "A mesma mensagem voltou mais de uma vez"),
+        (answers_at_the_deadline, "Você só respondeu quando o prazo acabou"),
+        (answers_only_the_first, "voltou a esperar sem responder"),
+        (lambda conn: conn.recv(1024, 1), "opções (flags), e não um prazo"),
+        (1, "guarda outra coisa: escreva-a com def"),
         (patient_after_the_first, "Um cliente que nunca falou: você continuou esperando"),
     ],
 )

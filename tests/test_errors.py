@@ -244,10 +244,18 @@ def test_wrong_argument_is_explained(scope, call, expected):
         assert expected in explained(call, s)
 
 
+def first_number(host):
+    return int(host.split(".")[0])
+
+
 @pytest.mark.parametrize(
     ("make", "expected"),
     [
         (lambda: "ção".encode()[:1].decode(), "junte todos os bytes antes do decode"),
+        (lambda: "olá".encode().decode("ascii"), "use decode() sem nada, que é UTF-8"),
+        (lambda: b"".join([111, 105]), "bytes(lista) faz bytes de uma lista de números"),
+        (lambda: b"".append(b"oi"), "some o pedaço, dados += parte"),
+        (lambda: first_number("localhost"), 'antes do int: if host == "localhost"'),
         (lambda: "\udcff".encode(), "este texto não pode virar bytes"),
         (lambda: "olá".encode("ascii"), "use mensagem.encode(), que é UTF-8"),
         (lambda: conn.recv(1024), "confira a escrita; depois, execute as células na ordem"),  # noqa: F821

@@ -116,6 +116,11 @@ _STREAMS = (
         b"abcdefghijk",
     ),
     _Case(
+        "uma retransmissão que traz só o começo do que já tinha chegado",
+        _capture(*_OPEN, "c A 1 1 abcdef", "c A 1 1 abc", "c A 7 1 g\0i"),
+        b"abcdefg\0i",
+    ),
+    _Case(
         "uma retransmissão que junta dois segmentos perdidos",
         _capture(
             *_OPEN, "c A 1 1 abc perdido", "c A 4 1 def perdido", "c A 7 1 ghi", "c A 1 1 abcdef"
@@ -263,6 +268,10 @@ def _handshake_hint(case: _Case, answer: Any) -> str:
         return "São os índices, e não os segmentos: veja enumerate."
     if None in found:
         return f"Há um None no lugar de um índice. {_NAMES}"
+    if not found:
+        return f'{_NAMES} O .sender é "cliente" ou "servidor"; o .lost, True ou False, sem aspas.'
+    if found == case.expected[:1]:
+        return "Veio só o primeiro: o return, ou um break, está dentro do laço?"
     if len(found) < 3:
         return f"São três segmentos: o SYN, a resposta e o ACK. {_NAMES}"
     if found == [item + 1 for item in case.expected]:
@@ -287,11 +296,14 @@ def _stream_hint(case: _Case, answer: Any) -> str:
     if isinstance(answer, str):
         return "Veio texto, e eram bytes: tire o decode."
     if not isinstance(answer, bytes | bytearray):
+        if isinstance(answer, list) and answer and all(type(item) is int for item in answer):
+            return "Devolva bytes: bytes(lista) faz bytes de uma lista de números."
         return "Faltou o return?" if answer is None else "Devolva bytes: b''.join junta uma lista."
     if not answer:
         return (
             'Nada foi entregue. O .sender é "cliente"; o .lost, True ou False, sem aspas; o byte '
-            "inicial, o de .seq 1; e um ACK vazio não avança a conta. O return está dentro do laço?"
+            "inicial, o de .seq 1; e nem o SYN (.seq 0) nem um ACK vazio avançam a conta. O return "
+            "está dentro do laço?"
         )
     answer = bytes(answer)
     client = [s for s in case.segments if s.sender == "cliente"]
@@ -301,6 +313,8 @@ def _stream_hint(case: _Case, answer: Any) -> str:
     if len(answer) > len(case.expected):
         if any(s.damaged for s in client) and not any(s.again for s in client):
             return "Um segmento chegou estragado (.damaged): o TCP o joga fora."
+        if any(s.lost and s.data and s.data in answer for s in client if not _repeated(s, client)):
+            return "Entraram bytes de um segmento que não chegou: olhe o .lost."
         if any(s.lost for s in client) and not any(s.again for s in client):
             return "Falta um pedaço no meio: o TCP não entrega o que vem depois dele."
         return "Há bytes repetidos: um byte retransmitido, no todo ou em parte, conta uma vez."
@@ -311,11 +325,19 @@ def _stream_hint(case: _Case, answer: Any) -> str:
     return "Confira o lugar de cada byte: o primeiro é o de .seq 1."
 
 
+def _repeated(segment: Segment, client: list[Segment]) -> bool:
+    """Se outro segmento, que chegou, trouxe o mesmo byte inicial."""
+    return any(s.seq <= segment.seq < s.end and not s.lost for s in client)
+
+
 def _missing_hint(client: list[Segment]) -> str:
     """Por que faltam bytes, pelo que há nesta captura."""
     places = [s.seq for s in client if s.data and not s.lost]
     if places != sorted(places):
         return "Faltam bytes: o que chegou cedo demais foi jogado fora? O TCP guarda."
+    ends = [s.end for s in client if s.data and not s.lost]
+    if ends != sorted(ends):
+        return "Faltam bytes: uma retransmissão mais curta não desfaz o que já tinha chegado."
     if any(s.again for s in client):
         return "Faltam bytes: uma retransmissão pode trazer também bytes novos."
     return "Faltam bytes: um ACK vazio tem o seq do dado que vem depois; ele não traz bytes."

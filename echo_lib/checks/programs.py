@@ -505,6 +505,7 @@ def reach(function: Callable[[str], str]) -> Check:
     cases = {(host,): _HERE_ONLY for host in ("127.0.0.1", "127.0.0.2", "localhost")}
     cases |= {
         (network.lan_address() or "192.168.0.5",): _THE_NETWORK,
+        ("192.168.1.7",): _THE_NETWORK,
         ("0.0.0.0",): _THE_NETWORK,
         ("192.168.127.3",): _THE_NETWORK,
         ("127.255.0.1",): _HERE_ONLY,

@@ -59,6 +59,8 @@ _INSISTS = (
     "Depois do ConnectionError, você voltou a usar a mesma conexão. Ela acabou, e o erro pode vir "
     "sempre de novo: ponha o laço inteiro dentro do try."
 )
+_FALLS = {"ConnectionResetError", "ConnectionAbortedError", "BrokenPipeError"}
+_FAMILIES = {"ConnectionError", "OSError", "Exception", "BaseException"}
 _UNSEEN = "Ninguém escuta nela, e mesmo assim ela tem dono: só o bind decide."
 
 
@@ -73,7 +75,8 @@ def port_is_free(function: Callable[[int], bool]) -> Check:
         socket.create_server((_HOST, 0)) as listener,
         socket.socket(socket.AF_INET, socket.SOCK_STREAM) as bound,
     ):
-        bound.bind((_HOST, 0))
+        # A presa fica acima da livre: quem olha só o número não acerta as duas.
+        bound.bind((_HOST, network.next_free_port(_HOST, 65_001)))
         free = network.spare_port()
         for port, expected, what, hint in (
             (listener.getsockname()[1], False, "uma porta em que outro escuta", _TRY),
@@ -86,7 +89,8 @@ def port_is_free(function: Callable[[int], bool]) -> Check:
                     error = unexplained(error) + f" {_ANSWER}"
                 return failed(f"Com {what}. {error}", learner)
             if answer is ... or answer is None:
-                return failed(STUB if answer is ... else f"Com {what}, faltou o return.", learner)
+                nothing = f"Com {what}, recebi None: faltou o return? (bind também devolve None.)"
+                return failed(STUB if answer is ... else nothing, learner)
             if answer is not expected:
                 if not isinstance(answer, bool):
                     hint = "A resposta é True ou False, sem aspas: nem texto, nem número."
@@ -315,6 +319,8 @@ def _conversation_hint(learner: Learner, expected: list[str], answer: Any, error
             return "Falta um eco: o return está dentro do laço?"
         case list():
             return "O que a lista deve ter é o que o send de cada mensagem devolveu."
+    if answer is None:
+        return "Faltou o return? print só mostra; a resposta é a lista dos dois ecos."
     return "Devolva uma lista com os dois ecos."
 
 
@@ -327,11 +333,20 @@ def one_after_another(function: Callable[[socket.socket, int], Any]) -> Check:
     for visits in (4, 2):
         if wrong := _visits(function, visits):
             return wrong
+    names = set(isolated.globals_read(function))
+    if len(caught := names & _FALLS) == 1 and not names & _FAMILIES:
+        return failed(
+            f"Você captura só {caught.pop()}. Noutra hora, ou noutro sistema, a mesma queda tem "
+            "outro nome: capture a família, ConnectionError."
+        )
     return passed("Certo: um depois do outro, quantos se pedirem; um calado, e um que caiu.")
 
 
 def _visits(function: Callable[[socket.socket, int], Any], visits: int) -> Check | None:
-    with Learner(function) as learner:
+    def serve(listener: socket.socket, n: int) -> None:
+        function(listener, n)  # o que ela devolve não importa
+
+    with Learner(serve) as learner:
         address = learner.listen(visits)
         for number in range(1, visits + 1):
             falls = number == 2
@@ -412,8 +427,13 @@ def _missed(learner: Learner, number: int, visits: int) -> str:
     if error == NEVER_ENDED and _insists(learner):
         return _INSISTS
     if error == NEVER_ENDED:
-        if number == 1 and not any(e.receives and e.size for e in learner.own_events()):
+        own = learner.own_events()
+        if number == 1 and not any(event.receives and event.size for event in own):
+            if sum(event.call == "listen" for event in own) > 1:
+                return "Você abriu outra escuta: ele chamou a que a função recebe."
             return "Você nada recebeu dele: atenda cada um antes de voltar ao accept."
+        if number == 1 and not any(event.sends for event in own):
+            return "Você recebeu, e nada enviou: a cada recv, um sendall."
         if number == 1:
             return "Depois da primeira mensagem, algo volta ao recv? Os dados mudam a cada volta?"
         return "O anterior já saiu: o laço dele acabou? Quem volta ao accept?"
@@ -451,12 +471,15 @@ def _visit(
                 return took_silence_for_the_end(learner, silence)
         if received != data and wait:
             return wrong_answer(learner, peer, data, data, received, first=not i)
-        if not data.startswith(received):
-            learner.look()
-            why = LOST_BY_SEND if sent_a_part(learner) else "o eco são os bytes que chegaram."
-            return Check(False, f"enviou {brief(data)} e recebeu {brief(received)}: {why}")
         if received != data:
-            return Check(False, _NO_ECHO)
+            learner.look()
+            if received and sent_a_part(learner):
+                why = LOST_BY_SEND
+            elif data.startswith(received):
+                return Check(False, _NO_ECHO)
+            else:
+                why = "o eco são os bytes que chegaram."
+            return Check(False, f"enviou {brief(data)} e recebeu {brief(received)}: {why}")
     if falls:
         peers.send(peer, b"x" * 100)
         peers.reset(peer)

@@ -29,6 +29,11 @@ _TOO_MUCH = (
     "Não peça ao recv mais do que falta: o resto é da próxima mensagem (makefile também o pede)."
 )
 _CLOSED = "A função fechou conn, e quem a chamou ainda ia receber dele. Tire o with, ou o close."
+_NO_MORE = "Quando a conexão acaba, recv devolve b'', e readline, '': é aí que o laço para."
+_ONLY_RECEIVES = (
+    "Sua função também enviou {size} bytes: quem recebe só recebe. O outro lado os tomaria por uma "
+    "mensagem."
+)
 _TOO_LITTLE = (
     "Um recv devolve de 1 a n bytes: leia o tamanho e o texto com exato. Ele já passa no "
     "exercício 1?"
@@ -43,26 +48,31 @@ def receives_exactly(function: Callable[[socket.socket, int], bytes]) -> Check:
             ConnectionError.
     """
     text = "ação".encode()
-    with Learner(function, lambda conn, n: (function(conn, n), conn.recv(7))) as learner:
+
+    def and_the_rest(conn: socket.socket, n: int) -> tuple[Any, bytes]:
+        # O nosso recv é o do sistema, inteiro: os pedaços são do recv do aluno.
+        return function(conn, n), socket.SocketType.recv(conn, 7)
+
+    with Learner(function, and_the_rest) as learner:
         for pieces, what in ([6], "de uma vez"), ([1] * 6, "um a um"):
             answer, error = _fed(learner, text, 6, pieces=pieces)
             if error or answer != text:
                 what = f"seis bytes que chegaram {what}"
                 hint = _exactly_hint(learner, text, answer, error)
                 return not_expected(learner, what, text, answer, error, hint)
-        # Três, e depois até dez: um laço que pede sempre n tira bytes da mensagem seguinte.
-        longer = text + b"!!"
-        answer, error = _fed(learner, longer + b"o resto", 8, function=1, pieces=[3, 12])
+        # Dois, três, e depois até dez: quem não conta o que falta tira bytes da mensagem seguinte.
+        longer = b"\noi  oi "
+        answer, error = _fed(learner, longer + b"o resto", 8, function=1, pieces=[2, 3, 10])
         if error or answer != (longer, b"o resto"):
             hint = _TOO_MUCH
             if "EBADF" in error:  # no recv que é nosso, depois da função
                 error, hint = _CLOSED, ""
             elif not error:
-                if isinstance(answer[0], bytes) and len(answer[0]) < len(longer):
-                    hint = "Eram oito: o número é o n que a função recebe."
+                hint = _rest_hint(longer, answer[0])
                 mine, next_one = map(brief, answer)
                 error = f"Você devolveu {mine}, e para o recv seguinte ficou {next_one}."
-            return failed(f"Com oito bytes, e mais sete depois. {error} {hint}", learner)
+            what = f"Com {longer!r}, oito bytes, e mais sete depois."
+            return failed(f"{what} {error} {hint}", learner)
         answer, error = _fed(learner, text[:3], 6)
         if not re.search(_LOST, error):
             came = error or f"Sua função devolveu {brief(answer)}, como se fosse tudo."
@@ -80,6 +90,15 @@ def receives_exactly(function: Callable[[socket.socket, int], bytes]) -> Check:
     return passed("Certo: nem mais, nem menos, e o fim no meio é um erro.")
 
 
+def _rest_hint(sent: bytes, mine: Any) -> str:
+    """A pista de quem não devolveu estes oito bytes, ou tirou da mensagem seguinte."""
+    if isinstance(mine, bytes) and mine[:1] != sent[:1]:
+        return "Espaços e fins de linha também são bytes da mensagem: tire o strip."
+    if isinstance(mine, bytes) and len(mine) < len(sent):
+        return "Eram oito: o número é o n que a função recebe."
+    return _TOO_MUCH
+
+
 def _exactly_hint(learner: Learner, text: bytes, answer: Any, error: str) -> str:
     came = [event for event in learner.own_events() if event.receives]
     sizes = [event.size for event in came]
@@ -92,6 +111,8 @@ def _exactly_hint(learner: Learner, text: bytes, answer: Any, error: str) -> str
     if isinstance(answer, str):
         return "É um texto: devolva os bytes, sem decode."
     if isinstance(answer, list):
+        if answer and all(type(item) is int for item in answer):
+            return "Devolva bytes: bytes(lista) faz bytes de uma lista de números."
         return "Devolva bytes, e não uma lista: junte com +=, ou b''.join(lista)."
     if not isinstance(answer, bytes) or len(answer) >= len(text):
         return ""
@@ -123,7 +144,8 @@ def lines(function: Callable[[socket.socket], list[str]]) -> Check:
         for what, (sent, pieces, right) in cases.items():
             answer, error = _fed(learner, sent, pieces=pieces)
             if error or answer != right:
-                hint = "" if error else _lines_hint(learner, sent, right, answer)
+                hint = _lines_hint(learner, sent, right, answer) if not error else ""
+                hint = _NO_MORE if error == NEVER_ENDED else hint
                 return not_expected(learner, what, right, answer, error, hint)
     return passed("Certo: coladas, cortadas, com acentos, a linha vazia e a última.")
 
@@ -135,13 +157,21 @@ def _lines_hint(learner: Learner, sent: bytes, expected: list[str], answer: Any)
     if answer is not None and not isinstance(answer, list):
         return "Devolva uma lista (list), com uma linha em cada item."
     if answer == [sent.decode()]:
-        return "Nada foi cortado: faltou split('\\n'), com o fim de linha?"
+        return (
+            "Nada foi cortado: faltou split('\\n'), com o fim de linha? (Bytes se comparam com "
+            "b'\\n', com o b.)"
+        )
     if b"\r" in sent and answer and len(answer) > 1:
         return "Só o \\n encerra: splitlines, e makefile em texto sem newline='\\n', cortam no \\r."
     if expected[0] == "" and isinstance(answer, list) and len(answer) == 4:
         return (
             "Nem sempre são quatro: leia até a conexão acabar, quando readline dá ''. E o último "
             "fim de linha não começa outra."
+        )
+    if expected[0] == "" and answer == expected[:-1]:
+        return (
+            "No fim vieram dois \\n: um encerra a linha, o outro é uma linha vazia. "
+            "rstrip('\\n') tira os dois."
         )
     if expected[0] == "":
         return "Os espaços e as linhas vazias são de quem as enviou: tire só os fins de linha."
@@ -152,7 +182,7 @@ def _lines_hint(learner: Learner, sent: bytes, expected: list[str], answer: Any)
     if answer == [*expected, ""]:
         return "Cada fim de linha encerra uma linha; depois do último, não começa outra."
     if len(came) == 1 and sum(came) < len(sent):
-        return "Você chamou recv uma vez só, e o resto veio depois."
+        return "Você parou no primeiro recv, e o resto veio depois: o fim é quando vem b''."
     if answer == expected[:1]:
         return "Só a primeira: o return está dentro do laço, ou você parou no primeiro \\n?"
     if answer == expected[-1:]:
@@ -182,6 +212,12 @@ def _wrong_lines_hint(expected: list[str], answer: Any) -> str:
         return ""
     if any(isinstance(line, list) for line in answer):
         return "Há uma lista dentro da outra: append a põe inteira; extend acrescenta cada item."
+    if any("\ufffd" in str(line) for line in answer):
+        return "Cada � é um caractere cortado: junte a linha inteira, em bytes, e só então decode."
+    if any("Ã" in str(line) for line in answer):
+        return "Cada acento virou duas letras: os bytes são UTF-8, que é o do decode() sem nada."
+    if any("\n" in str(line)[:-1] for line in answer):
+        return "Um recv não é uma linha: junte os pedaços, e corte em cada \\n."
     if sorted(map(str, answer)) == sorted(expected):
         return "remove tira a primeira que acha, que é a do meio: a do fim se tira com pop()."
     if answer[1:2] == [expected[0] + expected[1]]:
@@ -232,7 +268,8 @@ def framing(
             hint = "Quem envia não fecha: a conversa continua."
             return not_expected(learner, "dois envios", 2 * data, received, error, hint)
         one, two = (struct.pack("!I", n) + b"x" * n for n in (2, 3))
-        answer, error = _fed(learner, one + two, function=2)
+        # Um, dois, e depois todos: quem não conta o que falta tira bytes do que vem depois.
+        answer, error = _fed(learner, one + two, function=2, pieces=[1, 2, len(one + two)])
         if error or answer != ["xx", "xxx"]:
             what, hint = "duas mensagens coladas", _TOO_MUCH
             if "EBADF" in error:  # na segunda chamada
@@ -273,7 +310,17 @@ def _sending_hint(learner: Learner, text: str, data: bytes, received: bytes, err
 def _framing_hint(learner: Learner, data: bytes, answer: Any, error: str) -> str:
     text, came = data[4:].decode(), sum(e.size for e in learner.own_events() if e.receives)
     if isinstance(answer, str) and answer.startswith(text) and answer != text:
-        return _TOO_MUCH
+        return _beyond_hint(data, answer)
+    if isinstance(answer, str) and answer[:4].encode() == data[:4] and answer[4:]:
+        return "Os 4 primeiros bytes são o tamanho: leia-os antes, com exato(conn, 4) e unpack."
+    if isinstance(answer, str) and answer == text.strip():
+        return "Os espaços são da mensagem: tire o strip."
+    if type(answer) is int:
+        return f"{answer} é o tamanho: com ele, receba o texto, e devolva-o."
+    if isinstance(answer, tuple):
+        return "Devolva só o texto, sem o tamanho."
+    if "bytes-like object is required" in error and "socket" in error.lower():
+        return "unpack lê bytes, e não conn: receba-os antes, com exato(conn, 4)."
     if hint := not_decoded(answer):
         return hint
     if re.search(_LOST, error) and not text:
@@ -290,6 +337,16 @@ def _framing_hint(learner: Learner, data: bytes, answer: Any, error: str) -> str
     return _TOO_LITTLE if short or ("unpack requires" in error and came < 4) else ""
 
 
+def _beyond_hint(data: bytes, answer: str) -> str:
+    """A pista de quem leu além da mensagem."""
+    size = len(data) - 4
+    if len(answer) == size != len(data[4:].decode()):
+        return "O tamanho conta bytes, e você contou letras: junte os bytes, e só então decode."
+    if len(answer.encode()) == size + 4:
+        return "Veio a mais o começo da seguinte: o tamanho não conta os 4 bytes dele."
+    return _TOO_MUCH
+
+
 def _fed(
     learner: Learner, data: bytes, *arguments: Any, function: int = 0, pieces: Any = ()
 ) -> tuple[Any, str]:
@@ -297,7 +354,8 @@ def _fed(
     peer = learner.connect(*arguments, function=function, pieces=pieces)
     feeder = threading.Thread(target=peers.send_and_end, args=(peer, data), daemon=True)
     feeder.start()
-    outcome = learner.result()
+    answer, error = learner.result()
     peers.cut(peer)
     feeder.join(isolated.TIMEOUT)
-    return outcome
+    gone = sum(event.size for event in learner.own_events() if event.sends)
+    return answer, error or (_ONLY_RECEIVES.format(size=gone) if gone else "")

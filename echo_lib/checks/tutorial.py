@@ -33,7 +33,7 @@ from echo_lib.checks.base import (
 from echo_lib.errors import Address
 from echo_lib.isolated import NEVER_ENDED, Learner
 from echo_lib.server import EchoServer
-from echo_lib.trace import Trace
+from echo_lib.trace import Event, Trace
 
 _MEBIBYTE = b"abcd" * 2**18
 _MANY_CALLS = 2**14  # recv: os que cabem folgados no prazo de uma verificação
@@ -55,6 +55,8 @@ _NOT_RAISED = re.compile(
 )
 _SILENCE = 2.0  # segundos, no máximo, de um cliente calado
 _OF_THE_LESSON = range(61840, 61850)  # a do tutorial, e as que next_free_port dá depois dela
+_AGAIN = "A mesma mensagem voltou mais de uma vez: a cada sendall, um recv novo."
+_UNANSWERED = "Você recebeu, e voltou a esperar sem responder: a cada recv, um sendall."
 _AFTER_SILENCE = b"e agora?"
 _FIRST_SEND = "Nada chegou ao servidor. Você espera a resposta antes de enviar?"
 
@@ -372,8 +374,8 @@ def _server_hint(
         if not learner.running():
             return "O seu código acabou antes do cliente: o laço vai até o recv devolver b''."
         return "Veio só uma parte: o seu código ainda devolvia o resto quando o tempo acabou."
-    if received and any(a.sends and b.sends and a.data == b.data for a, b in pairwise(moved)):
-        return "A mesma mensagem voltou mais de uma vez: a cada sendall, um recv novo."
+    if received and _again(moved):
+        return _AGAIN
     replies = [event.data for event in moved if event.sends]
     if received and any(a and b.startswith(a) and a != b for a, b in pairwise(replies)):
         return "O que já tinha voltado voltou de novo: dados = conn.recv(1024), sem +=."
@@ -398,8 +400,14 @@ def _server_hint(
             return "Nada voltou: chame accept uma vez só; depois, recv e sendall em conn."
         return "Nada voltou: você chamou recv e depois sendall?"
     if learner.running():
-        return "Você recebeu, e voltou a esperar sem responder: a cada recv, um sendall."
+        return _UNANSWERED
     return "Você recebeu, e nada voltou: faltou o sendall? Ou o código não chega a ele?"
+
+
+def _again(own: Sequence[Event]) -> bool:
+    """Se os mesmos bytes foram enviados duas vezes, sem nada receber entre uma e outra."""
+    moved = [event for event in own if event.sends or event.receives]
+    return any(a.sends and b.sends and a.data == b.data for a, b in pairwise(moved))
 
 
 def gives_up(function: Callable[[socket.socket], Any], seconds: float) -> Check:
@@ -418,6 +426,8 @@ def gives_up(function: Callable[[socket.socket], Any], seconds: float) -> Check:
         peer = learner.connect()
         if peers.exchange(peer, b"oi") != b"oi":  # quem já falou também se cala
             return _without_silence(function)
+        if _again(learner.look(wait=0.001)):
+            return failed(_AGAIN, learner)
         for _ in range(2):
             sleep(0.6 * seconds)
             if peers.exchange(peer, b"oi") != b"oi" and _hurried(learner, seconds):
@@ -458,7 +468,13 @@ def _hurried(learner: Learner, seconds: float) -> bool:
 
 def _early(learner: Learner, seconds: float) -> str:
     """Por que o servidor do aluno voltou antes do silêncio que devia esperar."""
-    sizes = [event.size for event in learner.own_events() if event.receives]
+    own = learner.own_events()
+    sizes = [event.size for event in own if event.receives]
+    late = [i for i, event in enumerate(own) if isinstance(event.error, TimeoutError)]
+    if late and any(event.sends for event in own[late[0] :]):
+        return "Você só respondeu quando o prazo acabou: a cada recv, um sendall."
+    if sum(sizes) > sum(event.size for event in own if event.sends) > 0:
+        return _UNANSWERED
     if sum(map(bool, sizes)) > 1:
         return "Você desistiu de quem ainda falava: o prazo recomeça a cada recv."
     if len(sizes) == 1:
@@ -507,17 +523,20 @@ def address(host: object) -> Check:
         return failed(
             "Veio None, a resposta de quem está sem rede, e o que print devolve: há um endereço."
         )
-    if isinstance(host, tuple):
+    if isinstance(host, tuple) and type(host[-1]) is int:
         return failed(f"Veio o par {host}: o colega já sabe a porta; dê só o endereço.")
     places = re.findall(r"[\d.]+", host) if isinstance(host, str) else host
-    if right and isinstance(places, list) and right in places:
+    if right and isinstance(places, list | tuple) and right in places:
         return failed(f"O endereço está aí, mas não sozinho. Recebi {host!r}: dê só {right!r}.")
     if isinstance(host, str) and "(" in host:
         return failed(f"Entre aspas, {host!r} é só um texto: tire as aspas, para chamar a função.")
     if callable(host):
         return failed("Essa é a função. Faltaram os parênteses, para chamá-la.")
     if isinstance(host, network.Interface):
-        return failed("Quase: esse é o adaptador inteiro; pegue só o .address.")
+        which = (
+            "Quase: esse" if host.address == right else f"{host.address} é de outro adaptador, e"
+        )
+        return failed(f"{which} é o adaptador inteiro; pegue só o .address.")
     if str(host) == right:
         return failed(f"É esse, mas dê o texto, {right!r}, e não um {type(host).__name__}.")
     hints = {
@@ -546,7 +565,7 @@ def listening(port: object, sock: object) -> Check:
     if isinstance(port, str) and "." in port:
         return failed(f"{port!r} é o host, o [0] do par: a porta é o segundo, [1].")
     if port == 0:
-        return failed("O 0 só pede uma porta; getsockname() conta a que veio.")
+        return failed("O 0 só pede uma porta; getsockname(), depois do bind, conta a que veio.")
     if not isinstance(port, int) or isinstance(port, bool):
         return failed(f"Esperava uma porta, um número inteiro e sem aspas; recebi {port!r}.")
     if port in _OF_THE_LESSON:

@@ -1,5 +1,5 @@
 """Verificação: lines
-Pista: Você chamou recv uma vez só
+Pista: Você parou no primeiro recv
 """
 
 

@@ -1,0 +1,13 @@
+"""Verificação: receives_exactly
+Certa.
+"""
+
+
+def resposta(conn, n):
+    dados = b""
+    while len(dados) < n:
+        parte, *_ = conn.recvmsg(n - len(dados))
+        if not parte:
+            raise ConnectionError("acabou")
+        dados += parte
+    return dados

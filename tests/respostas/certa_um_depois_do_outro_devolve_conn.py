@@ -1,0 +1,15 @@
+"""Verificação: one_after_another
+Certa.
+"""
+
+
+def resposta(s, n):
+    for _ in range(n):
+        conn, _ = s.accept()
+        with conn:
+            try:
+                while dados := conn.recv(1024):
+                    conn.sendall(dados)
+            except (ConnectionResetError, ConnectionAbortedError, BrokenPipeError):
+                pass
+    return conn

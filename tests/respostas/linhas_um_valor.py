@@ -1,0 +1,5 @@
+"""Verificação: lines
+Pista: Esperava uma função, e recebi ['olá']
+"""
+
+resposta = ["olá"]
