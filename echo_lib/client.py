@@ -167,8 +167,9 @@ class EchoClient:
                 raise EchoError(
                     f"o servidor fechou a conexão depois de devolver {received} "
                     f"de {len(sent)} bytes.",
-                    "ele parou, desconectou você (pelo painel ou por silêncio), ou já está cheio.",
-                    "veja se o servidor está de pé e conecte de novo.",
+                    "ele parou, desconectou ou bloqueou você, ou já está cheio.",
+                    "veja se o servidor está de pé e conecte de novo; se ele fecha sempre, fale "
+                    "com quem cuida dele.",
                 )
             if echo != sent[received : received + len(echo)]:
                 raise EchoError(

@@ -508,11 +508,15 @@ class EchoServer:
                 self._close(connection, f"saiu: ficou {_spoken(self.idle_timeout)} em silêncio")
         if self._listener not in self._selector.get_map():
             self._selector.register(self._listener, _READ)
+        self._note_refusals()
+        self._next_sweep = now + self._sweep_period
+
+    def _note_refusals(self) -> None:
+        """Anota as recusas repetidas desde a última vez."""
         for host, times in self._refused.items():
             if times > 1:
                 self._note(f"recusado mais {times - 1} vez{'es' * (times > 2)}", (host, 0))
         self._refused.clear()
-        self._next_sweep = now + self._sweep_period
 
     def _note(self, what: str, address: Address, client: Client | None = None) -> None:
         with self._noting:
@@ -543,6 +547,7 @@ class EchoServer:
         left = list(self._connections.values())
         farewell = f" e desconectou {counted(len(left))}" if left else ""
         with self._noting:
+            self._note_refusals()
             for connection in left:
                 self._close(connection, "saiu: o servidor parou")
             self._note(f"parou de escutar{farewell}", self.address)

@@ -2,6 +2,7 @@
 
 import csv
 import socket
+import sys
 import threading
 from dataclasses import replace
 from functools import partial
@@ -15,7 +16,7 @@ from echo_lib.network.diagnosis import PROBE
 from echo_lib.panels.class_panel import ClassTrace
 from echo_lib.panels.roster import Roster
 from echo_lib.server import Client, Entry
-from tests.conftest import HERE, TIMEOUT, Watched, receive
+from tests.conftest import HERE, ROOT, TIMEOUT, Watched, receive
 
 
 class Teacher(Watched):
@@ -232,6 +233,56 @@ def test_new_class_starts_blank_and_the_record_of_the_last_one_is_saved(
     assert "Bia" in record and "Ana" not in record
 
 
+def test_stop_and_new_class_at_once_tell_who_left(teaching, tmp_path):
+    with join(teaching, "Ana"):
+        teaching.wait(lambda panel: panel.totals[2] == 1)
+        with teaching.panel._turn:  # nada é olhado entre uma coisa e outra
+            teaching.panel.stop()
+            assert "A lista está vazia" in teaching.panel.new_class(tmp_path / "a.csv")
+    assert "Ana;saiu: o servidor parou;1" in (tmp_path / "a.csv").read_text("utf-8-sig")
+    teaching.panel._refresh()
+    assert teaching.panel.machines == []
+    assert teaching.panel.new_class(tmp_path / "b.csv") == "A lista já está vazia."
+    assert not (tmp_path / "b.csv").exists()
+
+
+def test_drawing_of_the_chosen_machine_goes_on_after_a_stop(teaching):
+    with join(teaching, "Ana"):
+        teaching.wait(lambda panel: panel.totals[2] == 1)
+        key = teaching.panel.machines[0][0]
+        teaching.click("select", key=key)
+        teaching.click("stop")
+        teaching.wait(lambda panel: panel.state == "fechado")
+    teaching.click("open", confirmed=True)
+    teaching.wait(lambda panel: panel.state == "aberto nesta máquina")
+    assert teaching.panel.diagram.trace is teaching.panel.trace.of(key)
+
+
+def test_panel_that_lost_its_port_to_another_says_so(teaching):
+    with EchoServer(*teaching.panel.server.address):
+        teaching.wait_notice("outro servidor deste notebook ficou com a porta")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="o limite é do Unix")
+def test_record_that_does_not_fit_leaves_nothing_half_made(teaching, tmp_path):
+    import resource
+
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, limits[1]))
+    try:
+        with pytest.raises(OSError, match="too large"):
+            teaching.panel.save(tmp_path / "turma.csv")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", [7, b"Eco"])
+def test_name_is_a_text(name):
+    with pytest.raises(ValueError, match="esperava um nome, em texto; recebi"):
+        ClassPanel(0, name=name)
+
+
 def test_new_class_that_cannot_be_saved_forgets_nothing(teaching, tmp_path, monkeypatch):
     with join(teaching, "Ana"):
         teaching.wait(lambda panel: panel.totals[2] == 1)
@@ -244,15 +295,21 @@ def test_new_class_that_cannot_be_saved_forgets_nothing(teaching, tmp_path, monk
     assert teaching.names() == ["Ana"] and teaching.panel.totals[2] == 1
 
 
-def test_blocked_machine_is_hidden_until_it_may_come_back():
+def test_blocked_machine_is_hidden_until_it_may_come_back(tmp_path):
     panel = ClassPanel(0, host=HERE)
     client = Client(("10.0.0.7", 50_000), monotonic(), 1, 9, b"palavr\xc3\xa3o", b"palavr\xc3\xa3o")
     panel._roster.update([client], [])
     assert panel.block("10.0.0.7") == "Bloqueado: 10.0.0.7."
     assert panel._picture()["machines"] == [["10.0.0.7", "", 0, 0, 0, "", 0, True]]
     assert panel.unblock("10.0.0.7") == "Desbloqueado: 10.0.0.7 pode conectar de novo."
-    panel._roster.update([replace(client, first=b"Ana", last=b"Ana")], [])
+    panel._roster.update([client], [])  # ainda não acabou de sair
+    assert panel._roster.machines[0].name == ""
+    panel._roster.update([replace(client, since=monotonic(), first=b"Ana", last=b"Ana")], [])
     assert panel._roster.machines[0].name == "Ana"
+    left = Entry(1, 1.0, client.address, "saiu: bloqueado por este servidor", client)
+    panel._roster.update([], [left])
+    record = panel.save(tmp_path / "turma.csv").read_text("utf-8-sig")
+    assert "palavrão;saiu: bloqueado" in record and "Ana;saiu" not in record
     assert panel.block("10.0.0.9") == "10.0.0.9 já não está aqui."
     panel.close()
 
@@ -272,7 +329,8 @@ print(painel.share(confirmed=True).partition(".")[0], painel.server.address[1])
 """
 
 
-def test_panel_run_again_keeps_the_class_and_its_record(kernel):
+def test_panel_run_again_keeps_the_class_and_its_record(kernel, tmp_path):
+    kernel.run(f"import os; os.chdir({str(tmp_path)!r})")
     rerun = CLASS.format(port=0, name="Eco")
     first = kernel.run(rerun, "rerun")
     kernel.run("velho, ana = painel, EchoClient(*painel.server.address).connect(); ana.send('Ana')")
@@ -282,9 +340,33 @@ def test_panel_run_again_keeps_the_class_and_its_record(kernel):
     rows = "painel._refresh(); print([row[1] for row in painel.machines], painel.totals[2])"
     assert kernel.run(rows) == "['Ana'] 2\n"
     kernel.run("velho.close(); ana.send('e agora')")  # já não é o dele
-    kernel.run(rerun.replace("0, host", "618400, host"), "rerun")
+    assert "este foi encerrado" in kernel.run("velho.share(confirmed=True)")
+    other = kernel.run("from echo_lib import ClientPanel; ClientPanel();" + rerun, "rerun")
+    assert other == first
+    assert kernel.run("print(ana.send('e outra célula'))") == "e outra célula\n"
+    wrong = kernel.run(rerun.replace("0, host", "618400, host"), "rerun")
+    (saved,) = tmp_path.iterdir()
+    assert (
+        "ValueError" in wrong and f"registro da turma anterior foi salvo em {saved.name}" in wrong
+    )
+    assert "Ana;saiu" not in saved.read_text("utf-8-sig")  # salvo antes de o servidor parar
+    assert "Ana;conectado agora;4" in saved.read_text("utf-8-sig")
     assert kernel.run("print(painel.server.running)") == "False\n"
-    kernel.run("ana.close()")
+    kernel.run(f"ana.close(); os.chdir({str(ROOT)!r})")
+
+
+def test_each_panel_of_a_cell_keeps_its_class_and_what_was_clicked_is_done(kernel):
+    kernel.run("from echo_lib import ClassPanel; here = '127.0.0.1'")
+    two = "a, b, c = (ClassPanel(port, host=here) for port in (61_871, 61_872, 61_872))"
+    kernel.run(two, "dois")
+    opened = "print([panel.server.running for panel in (a, b, c)])"
+    kernel.run("a.share(confirmed=True); c.share(confirmed=True);", "abrir")
+    kernel.run("from echo_lib import ClientPanel; ClientPanel();", "abrir")  # outra coisa, ali
+    kernel.run(two, "dois")
+    assert kernel.run(opened) == "[True, True, False]\n"  # dos dois da mesma porta, o que abriu
+    kernel.run("a._handle_custom_msg({'command': 'stop'}, []);" + two, "dois")
+    assert kernel.run(opened) == "[False, True, False]\n"
+    kernel.run("for panel in (a, b, c): panel.close()")
 
 
 def test_closed_panel_run_again_starts_a_new_class(kernel):

@@ -603,6 +603,16 @@ def test_blocked_machine_leaves_and_is_refused_until_unblocked_and_disturbs_nobo
         settle(back)
 
 
+def test_refusals_are_told_before_the_server_stops(server):
+    server.block(HERE)
+    for _ in range(3):
+        with socket.create_connection(server.address, TIMEOUT) as client:
+            assert receive(client) == b""
+    server.stop()
+    whats = [entry.what for entry in server.log]
+    assert whats[-2:] == ["recusado mais 2 vezes", "parou de escutar"]
+
+
 def test_block_wants_an_address_and_lasts_beyond_a_stop(server):
     with pytest.raises(ValueError, match="esperava"):
         server.block(5)

@@ -128,7 +128,8 @@ _TEXTS: dict[str, tuple[str, tuple[str, ...], str]] = {
             "quem cuida dele desconectou ou bloqueou esta máquina, ou ele está parando",
             "quem escuta ali não é um servidor de eco",
         ),
-        "feche as outras conexões desta máquina, espere um pouco e tente de novo.",
+        "feche as outras conexões desta máquina e tente de novo; se ele continua a fechar, fale "
+        "com quem cuida dele.",
     ),
     "silent": (
         "a conexão foi feita, mas nada voltou de {host} em {seconds} s.",

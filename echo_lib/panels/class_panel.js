@@ -52,15 +52,19 @@ function render({ model, el, host: page, signal }) {
   const more = element("p");
 
   const title = element("p", { className: "echo-title", id: `${id}-chosen` });
-  const leave = button("Desconectar esta máquina", () =>
-    model.send({ command: "disconnect", key: model.get("selected") }));
-  const block = button("", () =>
-    model.send({ command: chosenRow()?.[7] ? "unblock" : "block", key: model.get("selected") }));
+  const chosenRow = () => model.get("machines").find(([key]) => key === model.get("selected"));
+  const act = (command) => model.send({ command, key: model.get("selected") });
+  const leave = button("Desconectar esta máquina", () => chosenRow()?.[2] && act("disconnect"));
+  // São dois botões, em dois lugares: quem clica duas vezes em bloquear não desbloqueia.
+  const block = button("Bloquear esta máquina", () => chosenRow()?.[7] || act("block"));
+  const unblock = button("Desbloquear esta máquina", () => act("unblock"));
+  const blocked = element("p", { textContent:
+    "Bloqueada: as conexões dela são recusadas, e o que escreveu só continua no registro." });
   const drawing = element("div");
   const chosen = element("div", { className: "echo-chosen", role: "group", "aria-labelledby": title.id },
     element("div", { className: "echo-row" }, title, leave, block,
-      button("Fechar o desenho", () => { model.send({ command: "select", key: "" }); list.querySelector("button")?.focus(); })),
-    drawing);
+      button("Fechar esta conversa", () => { list.querySelector('[aria-pressed="true"]')?.focus(); model.send({ command: "select", key: "" }); }), unblock),
+    blocked, drawing);
 
   const live = element("div", { className: "echo-live" }, how, totals, list, more, chosen);
   const root = element("section", { className: "echo-panel echo-class", "aria-label": "Painel da turma" }, lost(),
@@ -76,6 +80,7 @@ function render({ model, el, host: page, signal }) {
   const showState = () => {
     const now = model.get("state");
     const closed = now === "fechado";
+    const focused = root.querySelector(":focus");
     setText(state, `${sign(now)} ${now}`);
     setText(pause, now === "em pausa" ? "Continuar" : "Pausar o servidor");
     if (!closed) agree.checked = false; // abrir de novo pede de novo
@@ -85,6 +90,7 @@ function render({ model, el, host: page, signal }) {
     live.hidden = closed && !model.get("machines").length;
     save.hidden = live.hidden;
     renew.hidden = !closed || live.hidden;
+    if (focused?.closest("[hidden]")) (closed ? agree : pause).focus({ preventScroll: true });
     showAgree();
   };
   const showAddress = () => {
@@ -135,13 +141,14 @@ function render({ model, el, host: page, signal }) {
     showTitle();
     showState();
   };
-  const chosenRow = () => model.get("machines").find(([key]) => key === model.get("selected"));
   const showTitle = () => {
     const row = chosenRow();
     setText(title, row ? describe(row) : model.get("selected"));
     chosen.hidden = !model.get("selected");
-    setText(block, row?.[7] ? "Desbloquear esta máquina" : "Bloquear esta máquina");
-    block.hidden = !row || model.get("selected").includes(":"); // daqui, são todos os desta máquina
+    block.hidden = model.get("selected").includes(":"); // daqui, são todos os desta máquina
+    unblock.hidden = blocked.hidden = !row?.[7];
+    leave.setAttribute("aria-disabled", String(!row?.[2]));
+    block.setAttribute("aria-disabled", String(Boolean(row?.[7])));
   };
   const showTotals = () => {
     const [machines, connections, messages, bytes, rate] = model.get("totals");

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import itertools
 import threading
 from collections import deque
@@ -16,15 +17,15 @@ from typing import Any
 import anywidget
 import traitlets
 
-from echo_lib.cell import close_on_rerun, left_by_last_run
-from echo_lib.errors import Address
+from echo_lib import cell
+from echo_lib.errors import Address, valid_address
 from echo_lib.network import Announcement, addresses
 from echo_lib.panels import still
 from echo_lib.panels.assets import script, style
 from echo_lib.panels.polled import PolledPanel
 from echo_lib.panels.roster import Machine, Roster
 from echo_lib.panels.sequence import SequenceDiagram
-from echo_lib.server import TIMEOUT, EchoServer, exposure, is_loopback
+from echo_lib.server import TIMEOUT, Client, EchoServer, exposure, is_loopback
 from echo_lib.trace import Trace
 
 _SHOWN = 200  # máquinas mostradas
@@ -32,6 +33,13 @@ _SHOWN_LAST = 60  # caracteres mostrados da última mensagem
 _LOOK = 5.0  # segundos entre duas olhadas no endereço desta máquina: o Wi-Fi pode trocá-lo
 _TRACES = 200  # máquinas com rastro guardado
 _CALLS = 200  # chamadas guardadas de cada uma
+_NOT_SAVED = {  # por que não se gravou
+    errno.EEXIST: "já existe",
+    errno.ENOENT: "a pasta não existe",
+    errno.EROFS: "esta pasta só se lê",
+    errno.EACCES: "falta permissão para gravar ali",
+    errno.ENOSPC: "o disco está cheio",
+}
 _SECOND = 1.0  # segundos sobre os quais se contam as mensagens por segundo
 
 
@@ -48,6 +56,11 @@ class ClassTrace(Trace):
         self.live: Collection[str] = ()  # as máquinas que estão conectadas
         self._branches: dict[str, Trace] = {}  # a última que conectou vem no fim
         self._choosing = threading.Lock()
+
+    def forget(self, key: str) -> None:
+        """Esquece o que uma máquina fez."""
+        with self._choosing:
+            self._branches.pop(key, None)
 
     def of(self, key: str) -> Trace:
         """O rastro de uma máquina; vazio, se ela saiu e muitas vieram depois."""
@@ -80,7 +93,7 @@ class ClassPanel(PolledPanel):
         name: o nome com que o servidor se anuncia na rede.
 
     Erros:
-        ValueError: host ou porta inválida.
+        ValueError: host, porta ou nome inválido.
 
     Nada se abre sem confirmação: o botão da página, ou share(confirmed=True). Só esta porta fica ao
     alcance da rede. close() para o servidor; rodar a célula de novo, com o mesmo host e a mesma
@@ -111,18 +124,23 @@ class ClassPanel(PolledPanel):
         host: str = "0.0.0.0",
         name: str | None = None,
     ) -> None:
-        older = _left_by_last_run((host, port))
-        close_on_rerun(self.close)  # mesmo com a porta inválida, o que sobrou do anterior acaba
+        cell.close_on_rerun(self._close_replaced, at_end=True)
+        asked = valid_address(host, port)
+        if not isinstance(name, str | None):
+            raise ValueError(f"esperava um nome, em texto; recebi {name!r}.")
+        older = _left_by_last_run(asked)
         server = older.server if older else EchoServer(host, port)
-        self._asked = host, port
+        cell.keep_on_rerun(server.stop)  # quem o para é este painel
+        self._asked = asked
         self.name = name or f"Eco de {gethostname()}"
         self._roster: Roster = older._roster if older else Roster()
         self.trace: ClassTrace = older.trace if older else ClassTrace(self._roster.key)
         self._announcement: Announcement | None = older._announcement if older else None
         # Os totais do servidor, quando a turma começou.
         self._before: tuple[int, int] = older._before if older else (0, 0)
-        self._lan: str | None = host
-        self._others: list[str] = []
+        self._lan: str | None = older._lan if older else host
+        self._others: list[str] = older._others if older else []
+        self._opened = server.running  # se quem o abriu ainda não o parou
         self._next_look = 0.0
         self._counts: deque[tuple[float, int]] = deque()
         super().__init__(server)
@@ -147,7 +165,7 @@ class ClassPanel(PolledPanel):
             str: o aviso do que foi feito.
 
         Erros:
-            ValueError: sem confirmação.
+            ValueError: sem confirmação, ou o painel já foi encerrado.
             OSError: a porta está ocupada, ou o endereço não é desta máquina; com a explicação.
         """
         if confirmed is not True:
@@ -156,16 +174,25 @@ class ClassPanel(PolledPanel):
                 f"{exposure(self.server)}\n"
                 "Se está de acordo, use o botão do painel, ou share(confirmed=True)."
             )
+        if self._closed and threading.current_thread() is not self._thread:
+            raise ValueError(
+                "esperava um painel aberto, e este foi encerrado: execute a célula dele."
+            )
         if not self.server.running:
             self.trace = ClassTrace(self._roster.key)  # outra escuta, outros desenhos
             with self.trace:
                 self.server.start()
+            cell.keep_on_rerun(self.server.stop)
+            self._opened = True
             self._look()
             self._publish()
+            if self.selected:
+                self.select(self.selected)
         return f"Aberto. {self._who()}."
 
     def stop(self) -> str:
         """Para o servidor e retira o anúncio; todos são desconectados."""
+        self._opened = False
         self.server.stop()
         self._announce(None)
         return "Parado: ninguém mais alcança este servidor."
@@ -209,13 +236,19 @@ class ClassPanel(PolledPanel):
             key: a máquina, como em `machines`.
         """
         self.server.unblock(key)
+        self.trace.forget(key)
         if machine := self._machine(key):
             machine.blocked = False
             machine.forget()
+        if self.selected == key:
+            self.select(key)
         return f"Desbloqueado: {key} pode conectar de novo."
 
-    def new_class(self) -> str:
+    def new_class(self, path: str | Path | None = None) -> str:
         """Salva o registro e esvazia a lista, os totais e os bloqueios, para a turma seguinte.
+
+        Argumentos:
+            path: o arquivo, como em save().
 
         Retorna:
             str: o aviso do que foi feito.
@@ -227,13 +260,18 @@ class ClassPanel(PolledPanel):
         if self.server.running:
             raise ValueError("esperava o servidor parado: clique em Parar, ou chame stop(), antes.")
         with self._turn:
-            file = self.save()
-            for machine in self._roster.machines:
-                self.server.unblock(machine.key)
+            self._update()
+            if not self._roster.machines:
+                return "A lista já está vazia."
+            file = self.save(path)
+            blocked = [machine.key for machine in self._roster.machines if machine.blocked]
+            for key in blocked:
+                self.server.unblock(key)
             self._roster.clear()
             self._before = self.server.totals
         self.select("")
-        return f"Registro salvo em {file}. A lista está vazia, para a próxima turma."
+        freed = " Ninguém continua bloqueado." if blocked else ""
+        return f"Registro salvo em {file}. A lista está vazia, para a próxima turma.{freed}"
 
     def select(self, key: str) -> str:
         """Mostra a conversa de uma máquina, desenhada; com "", nenhuma."""
@@ -264,24 +302,37 @@ class ClassPanel(PolledPanel):
         file = Path(path or _new_file())
         try:
             with self._turn:  # a turma não muda enquanto se grava
+                self._update()
                 self._roster.save(file)
         except OSError as error:
-            why = f"o sistema não deixou: {error.strerror}"
-            if isinstance(error, FileExistsError | FileNotFoundError):
-                why = "já existe" if isinstance(error, FileExistsError) else "a pasta não existe"
+            why = _NOT_SAVED.get(error.errno or 0, f"o sistema não deixou: {error.strerror}")
             error.add_note(
-                f"Não foi possível gravar {file}: {why}. Escolha outro lugar com save()."
+                f"Não foi possível gravar {file}: {why}. Escolha outro lugar, como em "
+                "painel.save('turma.csv') ou painel.new_class('turma.csv')."
             )
             raise
         return file
 
     def leave(self) -> bool:
         """Encerra o painel, mas não a turma, que fica para outro; diz se deu certo."""
-        self._left = not self._closed
-        super().close()
-        self._thread.join(TIMEOUT)
-        self._left = self._left and not self._thread.is_alive()
+        if self._closed:
+            return False
+        self._left = True
+        try:
+            super().close()
+            self._thread.join(TIMEOUT)
+        finally:  # a demora, ou um Ctrl+C, e ela ainda é deste
+            self._left = not self._thread.is_alive()
         return self._left
+
+    def _close_replaced(self) -> None:
+        """Encerra o painel cuja célula rodou de novo, sem que outro ficasse com a turma."""
+        if not self._closed and hasattr(self, "server") and self._roster.machines:
+            try:
+                print(f"O registro da turma anterior foi salvo em {self.save()}.")
+            except OSError as error:
+                print(*error.__notes__, sep="\n")
+        self.close()
 
     def close(self) -> None:
         """Para o servidor e encerra o painel. Pode ser chamado mais de uma vez."""
@@ -345,11 +396,17 @@ class ClassPanel(PolledPanel):
 
     def _run(self) -> None:
         super()._run()
+        while self._left and not self._work.empty():  # o que se clicou com o kernel ocupado
+            self._do(self._work.get())
         self._end()  # o que ainda se abriu enquanto close() esperava
 
     def _refresh(self) -> None:
-        if not self.server.running:  # outro servidor pode ter tomado o lugar deste
+        if not self.server.running:
             self._announce(None)
+            if self._opened:
+                self._opened = False
+                lines = ["Parado: outro servidor deste notebook ficou com a porta."]
+                self._said = lines, self._situation()
         elif monotonic() > self._next_look:
             self._look()
         super()._refresh()
@@ -377,7 +434,8 @@ class ClassPanel(PolledPanel):
         self._look()
         if name != self.name:
             self._publish()
-        return f"A turma continua conectada. {self._who()}."
+        here = "A turma continua conectada" if self.server.clients else "O servidor continua aberto"
+        return f"{here}. {self._who()}."
 
     def _announce(self, new: Announcement | None) -> None:
         older, self._announcement = self._announcement, new
@@ -386,8 +444,7 @@ class ClassPanel(PolledPanel):
 
     def _picture(self) -> dict[str, Any]:
         server = self.server
-        clients, log = server.snapshot()
-        self._roster.update(clients, [entry for entry in log if entry.address != server.address])
+        clients = self._update()
         machines = self._roster.machines
         self.trace.live = {machine.key for machine in machines if machine.live}
         messages, size = server.totals
@@ -409,6 +466,13 @@ class ClassPanel(PolledPanel):
             ],
         }
 
+    def _update(self) -> list[Client]:
+        """Põe a turma em dia; devolve quem está conectado agora."""
+        clients, log = self.server.snapshot()
+        own = self.server.address
+        self._roster.update(clients, [entry for entry in log if entry.address != own])
+        return clients
+
     def _state(self) -> str:
         if not self.server.running:
             return "fechado"
@@ -428,16 +492,20 @@ class ClassPanel(PolledPanel):
         return round((messages - before) / max(_SECOND, now - since))
 
 
-def _left_by_last_run(asked: tuple[str, int]) -> ClassPanel | None:
+def _left_by_last_run(asked: Address) -> ClassPanel | None:
     """O painel que esta célula tinha nesse endereço, encerrado sem que a turma dele caia."""
-    closers = left_by_last_run()
-    for close in closers:
-        panel = getattr(close, "__self__", None)
-        if isinstance(panel, ClassPanel) and panel._asked == asked and panel.leave():
-            kept = panel.close, panel.server.stop
-            closers[:] = [closer for closer in closers if closer not in kept]
+    found = [close for close in cell.waiting if isinstance(_panel(close), ClassPanel)]
+    for close in sorted(found, key=lambda close: not _panel(close).server.running):
+        panel: ClassPanel = _panel(close)
+        if panel._asked == asked and panel.leave():
+            cell.waiting.remove(close)
             return panel
     return None
+
+
+def _panel(close: Callable[[], None]) -> Any:
+    """O objeto de que é este método."""
+    return getattr(close, "__self__", None)
 
 
 def _is_person(key: str) -> bool:

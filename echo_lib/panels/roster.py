@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
+from math import inf
 from pathlib import Path
 from time import monotonic, time
 
@@ -44,6 +45,7 @@ class Machine:
     gone: tuple[int, int] = (0, 0)  # mensagens, bytes
     refused: int = 0  # conexões
     blocked: bool = False  # o que diz não se mostra a ninguém
+    forgotten: float = -inf  # o que disse quem entrou até este instante, monotonic(), não se mostra
 
     @property
     def name(self) -> str:
@@ -65,9 +67,11 @@ class Machine:
         return self.gone[1] + sum(client.bytes for client in self.live)
 
     def forget(self) -> None:
-        """Esquece o que ela disse: a próxima mensagem será o nome."""
+        """Esquece o que ela disse: a próxima mensagem será o nome; no registro, nada muda."""
+        self.people |= {self.first, *self.names.values()}
         self.first = self.last = ""
         self.names = {}
+        self.forgotten = monotonic()
 
     def settle(self) -> None:
         """Esquece os nomes de quem já se foi, depois de anotar quem estava junto."""
@@ -79,7 +83,7 @@ class Machine:
 
     def hear(self, client: Client) -> None:
         """Guarda o que ela disse, já seguro para mostrar."""
-        if not client.messages:
+        if not client.messages or client.since <= self.forgotten:
             return
         before, asked = self.names.get(client.address), _asked_name(client)
         name = asked or before or _name(client)
@@ -150,10 +154,15 @@ class Roster:
         entries = [entry for record in self._record.values() for entry in record]
         live = [client for machine in self.machines for client in machine.live]
         entries += [Entry(0, time(), c.address, "conectado agora", c) for c in live]
-        with path.open("x", encoding="utf-8-sig", newline="") as file:
-            writer = csv.writer(file, delimiter=";")
-            writer.writerow(_COLUMNS)
-            writer.writerows(self._rows(sorted(entries, key=lambda entry: entry.time)))
+        file = path.open("x", encoding="utf-8-sig", newline="")
+        try:
+            with file:
+                writer = csv.writer(file, delimiter=";")
+                writer.writerow(_COLUMNS)
+                writer.writerows(self._rows(sorted(entries, key=lambda entry: entry.time)))
+        except OSError:  # o disco encheu: nada pela metade
+            path.unlink(missing_ok=True)
+            raise
 
     def _rows(self, entries: Iterable[Entry]) -> Iterable[list[object]]:
         for entry in entries:
@@ -161,7 +170,7 @@ class Roster:
             name = _name(client) if client else ""
             if machine := self._machines.get(self.key(entry.address)):
                 own = machine.names.get(entry.address, name)
-                name = own if own in machine.people else machine.name
+                name = own if own in machine.people else machine.name or own
             counts: list[object] = [client.messages, client.bytes] if client else ["", ""]
             last = _label(client.last) if client else ""
             moment = datetime.fromtimestamp(entry.time).isoformat(" ", "seconds")

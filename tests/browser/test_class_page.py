@@ -130,6 +130,7 @@ def test_panel_run_again_keeps_the_class_until_a_new_one_is_asked_for(lab, page)
     renew = panel.get_by_role("button", name="Nova turma")
     expect(renew).to_be_hidden()
     panel.get_by_role("button", name="Parar").press("Enter")
+    expect(panel.get_by_role("checkbox")).to_be_focused()
     expect(panel.get_by_role("button", name="○ Ana")).to_be_visible()
     renew.press("Enter")
     expect(panel.get_by_role("status")).to_contain_text("A lista está vazia")
@@ -144,7 +145,7 @@ def test_machine_that_writes_what_is_not_projected_is_blocked_and_comes_back(lab
     share(panel)
     # 127.0.0.9 faz de máquina da rede: a desta aula é a outra ponta do mesmo computador.
     notebook.run_code(
-        "import socket\npainel._roster.key = lambda address: address[0]\n"
+        "import socket\npainel._roster.key = painel.trace._key = lambda address: address[0]\n"
         "def entrar(texto):\n"
         "    one = socket.create_connection(painel.server.address, 5, ('127.0.0.9', 0))\n"
         "    one.sendall(texto)\n"
@@ -153,15 +154,19 @@ def test_machine_that_writes_what_is_not_projected_is_blocked_and_comes_back(lab
     )
     cards = panel.get_by_role("list", name="Máquinas da turma").get_by_role("button")
     cards.filter(has_text="palavra feia").press("Enter")
-    panel.get_by_role("button", name="Bloquear esta máquina").press("Enter")
+    panel.get_by_role("button", name="Bloquear esta máquina").dblclick()  # com pressa
     expect(cards).to_have_text("○ 127.0.0.91, bloqueada")
     expect(panel.get_by_role("status")).to_contain_text("Bloqueado: 127.0.0.9.")
     expect(panel.get_by_text("palavra")).to_have_count(0)  # nem no desenho
+    expect(panel.get_by_text("o que escreveu só continua no registro")).to_be_visible()
     assert violations(page, ".echo-class") == []
     panel.get_by_role("button", name="Desbloquear esta máquina").press("Enter")
-    expect(panel.get_by_role("status")).to_contain_text("pode conectar de novo")
+    expect(panel.get_by_role("status").first).to_contain_text("pode conectar de novo")
     notebook.run_code("um = entrar(b'Ana')")
     expect(cards).to_contain_text("● Ana")
+    chosen = panel.get_by_role("group", name=re.compile("^Ana"))
+    expect(chosen.get_by_role("option").filter(has_text="3 bytes")).to_have_count(2)
+    panel.get_by_role("button", name="Início").press("Enter")
     expect(panel.get_by_text("palavra feia")).to_have_count(0)
 
 
