@@ -15,6 +15,7 @@ import linecache
 import os
 import pickle
 import queue
+import reprlib
 import socket
 import subprocess
 import sys
@@ -69,13 +70,14 @@ class Learner:
         self._events: list[Event] = []
         self._early: Any = None  # a resposta que chegou enquanto se olhava
         self._failed = ""
+        self.not_a_function = next(filter(None, map(_not_a_function, functions)), "")
         self.outside = _outside(functions)  # as variáveis do notebook que o código lê
         self.where = ""  # a linha do aluno em que o código estava quando o prazo acabou
         self._before = 0.0  # o processador que as chamadas anteriores usaram
         self.trace = Trace(EVENTS)  # o que fazem as pontas de quem verifica
         self._peers: list[socket.socket] = []
         try:
-            self._failed = next(filter(None, map(_not_a_function, functions)), "")
+            self._failed = self.not_a_function
             self._code = _sent((functions, _sources(functions)))
         except Exception:
             self._code = b""
@@ -408,7 +410,7 @@ def _not_a_function(function: Any) -> str:
     given = _innermost(function)
     what = "e o nome que você deu guarda outra coisa"  # por baixo dela só há uma nossa
     if not callable(given):
-        what = f"e recebi {given!r}"
+        what = f"e recebi {reprlib.repr(given)}"
     elif not str(getattr(given, "__module__", "")).startswith("echo_lib.checks"):
         return ""
     return f"Esperava uma função, {what}: escreva-a com def, e dê só o nome, sem parênteses."
@@ -420,11 +422,11 @@ def _outside(functions: tuple[Any, ...]) -> list[str]:
     names: set[str] = set()
     for function in filter(inspect.isfunction, map(_innermost, functions)):
         space |= function.__globals__
-        names |= set(globals_read(function))
+        names |= set(_globals_read(function))
     return sorted(n for n in names if isinstance(space.get(n), _DATA) and not n.isupper())
 
 
-def globals_read(function: Any) -> Iterator[str]:
+def _globals_read(function: Any) -> Iterator[str]:
     """Os nomes de fora que uma função lê, com os das funções e compreensões de dentro dela."""
     codes = [function.__code__] if inspect.isfunction(function) else []
     for code in codes:
@@ -655,7 +657,7 @@ def _limit(pieces: list[int], asking: threading.Lock) -> None:
         return recv(sock, size, flags), None
 
     def recvmsg(sock: TracedSocket, size: int, *rest: Any) -> tuple[bytes, list[Any], int, None]:
-        return sock.recv(size), [], 0, None
+        return sock.recv(size, *rest[1:]), [], 0, None  # o do meio é para dados auxiliares
 
     tracing._recv, tracing._send = recv, send  # type: ignore[assignment]
     tracing._recv_into = recv_into  # type: ignore[assignment]

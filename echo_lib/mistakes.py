@@ -264,8 +264,8 @@ _NUMBERS_JOINED = (
     "bytes(lista) faz bytes de uma lista de números.",
 )
 _NOT_A_LIST = (
-    "bytes e textos não têm append: eles não mudam.",
-    "append é das listas; de bytes e textos fazem-se outros, maiores.",
+    "bytes e textos não têm append nem extend: eles não mudam.",
+    "os dois são das listas; de bytes e textos fazem-se outros, maiores.",
     "some o pedaço, dados += parte, a começar por dados = b''; o append pede dados = [].",
 )
 _NO_ORDER = (
@@ -808,7 +808,7 @@ def _texts_of_an_argument(said: str, lines: str) -> Texts | None:
     if "slice indices must be integers" in said and "startswith(" in lines:
         return _MANY_STARTS
     if "base 10: 'localhost'" in said:
-        return _A_NAME if "split(" in lines else _NOT_A_NUMBER
+        return _A_NAME if re.search(r"split\(['\"]\.", lines) else _NOT_A_NUMBER
     if "values to unpack" in said and "sys.argv" in lines:
         return _ARGUMENTS
     if "values to unpack" in said and not _SOCKET_CALL.search(lines):

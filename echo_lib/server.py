@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import builtins
 import errno
+import ipaddress
 import math
 import os
 import select
@@ -201,6 +202,11 @@ class EchoServer:
         return self._paused and self.running
 
     @property
+    def blocked(self) -> set[str]:
+        """Os endereços das máquinas bloqueadas."""
+        return self._blocked.copy()
+
+    @property
     def log(self) -> list[Entry]:
         """Até 1000 acontecimentos, do mais antigo ao mais novo.
 
@@ -301,17 +307,27 @@ class EchoServer:
         """Encerra as conexões de uma máquina e recusa as próximas, até unblock().
 
         Argumentos:
-            host: o endereço, como em `clients`.
+            host: o endereço em números, como em `clients`.
 
         Erros:
-            ValueError: não é um endereço.
+            ValueError: não é um endereço IPv4.
         """
-        self._blocked.add(valid_address(host, 0)[0])
-        if self.running:
-            self._wake()
+        try:
+            self._blocked.add(str(ipaddress.IPv4Address(str(host))))
+        except ValueError:
+            raise ValueError(
+                f"esperava o endereço de uma máquina, em números, como em clients; recebi {host!r}."
+            ) from None
+        for client in self.clients:
+            if client.address[0] == host:
+                self.disconnect(client.address)  # mesmo que unblock() venha logo depois
 
     def unblock(self, host: str) -> None:
-        """Volta a aceitar uma máquina; se ela não estava bloqueada, nada acontece."""
+        """Volta a aceitar uma máquina; se ela não estava bloqueada, nada acontece.
+
+        Argumentos:
+            host: o endereço, como em `blocked`.
+        """
         self._blocked.discard(host)
 
     def _set_paused(self, paused: bool, what: str) -> bool:
@@ -500,10 +516,10 @@ class EchoServer:
         for connection in list(self._connections.values()):
             if late > self._sweep_period:  # parado estava este processo, ou a máquina inteira
                 connection.active = min(now, connection.active + late)
-            if connection.address in asked:
-                self._close(connection, "saiu: desconectado por este servidor")
-            elif connection.address[0] in self._blocked:
+            if connection.address[0] in self._blocked:
                 self._close(connection, "saiu: bloqueado por este servidor")
+            elif connection.address in asked:
+                self._close(connection, "saiu: desconectado por este servidor")
             elif self.idle_timeout is not None and now - connection.active > self.idle_timeout:
                 self._close(connection, f"saiu: ficou {_spoken(self.idle_timeout)} em silêncio")
         if self._listener not in self._selector.get_map():

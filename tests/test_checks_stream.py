@@ -1,6 +1,7 @@
 """As verificações das lições 06 a 08: cada engano tem a sua pista; o certo passa, como for."""
 
 import ipaddress
+import re
 import struct
 import subprocess
 import sys
@@ -54,6 +55,7 @@ def less_the_last_piece(conn, n):
 
 
 def less_the_first_piece(conn, n):
+    """Conta o que falta uma vez só, depois do primeiro recv."""
     data = conn.recv(n)
     left = n - len(data)
     while data and len(data) < n:
@@ -69,7 +71,18 @@ def test_asking_for_more_than_what_is_missing_takes_bytes_of_the_next_message(re
     check = checks.framing(
         send, lambda conn: receiver(conn, struct.unpack("!I", receiver(conn, 4))[0]).decode()
     )
-    assert not check.ok
+    assert not check.ok and re.search("o que falta|coladas", check.text), check
+
+
+def never_shortens(conn):
+    lines, data = [], conn.recv(1024)
+    while b"\n" in data:
+        lines.append(data.split(b"\n", 1)[0])
+
+
+def test_loop_that_does_not_wait_is_not_told_of_the_end_of_the_connection():
+    check = checks.lines(never_shortens)
+    assert "o código estava em" in check.text and "é aí que o laço para" not in check.text
 
 
 def test_other_ways_of_receiving_also_bring_pieces():

@@ -283,35 +283,33 @@ def test_name_is_a_text(name):
         ClassPanel(0, name=name)
 
 
-def test_new_class_that_cannot_be_saved_forgets_nothing(teaching, tmp_path, monkeypatch):
+def test_new_class_that_cannot_be_saved_forgets_nothing(teaching, tmp_path):
     with join(teaching, "Ana"):
         teaching.wait(lambda panel: panel.totals[2] == 1)
     teaching.panel.stop()
-    (tmp_path / "sumiu").mkdir()
-    monkeypatch.chdir(tmp_path / "sumiu")
-    (tmp_path / "sumiu").rmdir()
-    teaching.click("new_class")
-    teaching.wait_notice("a pasta não existe")
+    with pytest.raises(FileNotFoundError) as caught:
+        teaching.panel.new_class(tmp_path / "não existe" / "turma.csv")
+    assert "a pasta não existe. Escolha outro lugar" in caught.value.__notes__[0]
     assert teaching.names() == ["Ana"] and teaching.panel.totals[2] == 1
 
 
-def test_blocked_machine_is_hidden_until_it_may_come_back(tmp_path):
-    panel = ClassPanel(0, host=HERE)
-    client = Client(("10.0.0.7", 50_000), monotonic(), 1, 9, b"palavr\xc3\xa3o", b"palavr\xc3\xa3o")
-    panel._roster.update([client], [])
-    assert panel.block("10.0.0.7") == "Bloqueado: 10.0.0.7."
-    assert panel._picture()["machines"] == [["10.0.0.7", "", 0, 0, 0, "", 0, True]]
-    assert panel.unblock("10.0.0.7") == "Desbloqueado: 10.0.0.7 pode conectar de novo."
-    panel._roster.update([client], [])  # ainda não acabou de sair
-    assert panel._roster.machines[0].name == ""
-    panel._roster.update([replace(client, since=monotonic(), first=b"Ana", last=b"Ana")], [])
-    assert panel._roster.machines[0].name == "Ana"
-    left = Entry(1, 1.0, client.address, "saiu: bloqueado por este servidor", client)
-    panel._roster.update([], [left])
-    record = panel.save(tmp_path / "turma.csv").read_text("utf-8-sig")
+def test_blocked_machine_is_hidden_until_it_may_come_back(teacher, tmp_path):
+    word = "palavrão".encode()
+    client = Client(("10.0.0.7", 50_000), monotonic(), 1, len(word), word, word)
+    panel, hear = teacher.panel, teacher.panel._roster.update
+    with panel._turn:  # a thread do painel também põe a turma em dia
+        hear([client], [])
+        assert panel.block("10.0.0.7") == "Bloqueado: 10.0.0.7."
+        assert panel._picture()["machines"] == [["10.0.0.7", "", 0, 0, 0, "", 0, True]]
+        assert panel.unblock("10.0.0.7") == "Desbloqueado: 10.0.0.7 pode conectar de novo."
+        hear([client], [])  # ainda não acabou de sair
+        assert panel._roster.machines[0].name == ""
+        hear([replace(client, since=monotonic(), first=b"Ana", last=b"Ana")], [])
+        assert panel._roster.machines[0].name == "Ana"
+        hear([], [Entry(1, 1.0, client.address, "saiu: bloqueado por este servidor", client)])
+        record = panel.save(tmp_path / "turma.csv").read_text("utf-8-sig")
     assert "palavrão;saiu: bloqueado" in record and "Ana;saiu" not in record
     assert panel.block("10.0.0.9") == "10.0.0.9 já não está aqui."
-    panel.close()
 
 
 def test_who_shares_the_machine_of_the_teacher_is_not_blocked(teaching):
@@ -357,7 +355,9 @@ def test_panel_run_again_keeps_the_class_and_its_record(kernel, tmp_path):
 
 def test_each_panel_of_a_cell_keeps_its_class_and_what_was_clicked_is_done(kernel):
     kernel.run("from echo_lib import ClassPanel; here = '127.0.0.1'")
-    two = "a, b, c = (ClassPanel(port, host=here) for port in (61_871, 61_872, 61_872))"
+    kernel.run("from echo_lib.network import next_free_port, spare_port; p = spare_port()")
+    kernel.run("q = next_free_port(here, p + 1)")
+    two = "a, b, c = (ClassPanel(port, host=here) for port in (p, q, q))"
     kernel.run(two, "dois")
     opened = "print([panel.server.running for panel in (a, b, c)])"
     kernel.run("a.share(confirmed=True); c.share(confirmed=True);", "abrir")

@@ -66,6 +66,8 @@ def passed(text: str) -> Check:
 
 def failed(text: str, learner: Learner | None = None) -> Check:
     """A resposta de quem não passou, com o que os sockets da tentativa fizeram."""
+    if learner and learner.not_a_function:
+        return Check(False, learner.not_a_function)
     if learner and not learner.own_events():
         text = text.replace(
             NEVER_ENDED, "Seu código não terminou: um laço não acaba, ou espera algo que não vem?"
@@ -73,8 +75,11 @@ def failed(text: str, learner: Learner | None = None) -> Check:
     if learner and learner.where:
         text = f"{text.strip()}\nQuando o tempo acabou, o código estava em `{learner.where}`."
     if learner and learner.outside:
-        names = " e ".join(learner.outside)
-        text = f"{text.strip()}\nSua função lê {names}, do notebook: use o que ela recebe ou cria."
+        verb = "é" if len(learner.outside) == 1 else "são"
+        text = (
+            f"{text.strip()}\nSua função lê {' e '.join(learner.outside)}, que {verb} do notebook, "
+            "e não dela: era isso que você queria?"
+        )
     return Check(False, text.strip(), learner.events() if learner else ())
 
 
@@ -149,6 +154,13 @@ def sent_a_part(learner: Learner) -> bool:
 def tries(learner: Learner) -> list[Event]:
     """As vezes em que o código tentou conectar, na última tentativa."""
     return [event for event in learner.own_events() if event.call.startswith("connect")]
+
+
+def numbers_listed(answer: Any) -> str:
+    """A pista de quem devolve uma lista de números no lugar de bytes; "" se não é o caso."""
+    if isinstance(answer, list) and answer and all(type(item) is int for item in answer):
+        return "Devolva bytes: bytes(lista) faz bytes de uma lista de números."
+    return ""
 
 
 def not_decoded(answer: Any) -> str:

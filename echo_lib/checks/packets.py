@@ -7,7 +7,15 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 
 from echo_lib.capture import FLAGS, Capture, Segment
-from echo_lib.checks.base import STUB, Check, brief, failed, not_expected, passed
+from echo_lib.checks.base import (
+    STUB,
+    Check,
+    brief,
+    failed,
+    not_expected,
+    numbers_listed,
+    passed,
+)
 from echo_lib.isolated import Learner
 
 _CLIENT, _SERVER = ("192.168.1.30", 50000), ("192.168.1.20", 61840)
@@ -296,8 +304,8 @@ def _stream_hint(case: _Case, answer: Any) -> str:
     if isinstance(answer, str):
         return "Veio texto, e eram bytes: tire o decode."
     if not isinstance(answer, bytes | bytearray):
-        if isinstance(answer, list) and answer and all(type(item) is int for item in answer):
-            return "Devolva bytes: bytes(lista) faz bytes de uma lista de números."
+        if hint := numbers_listed(answer):
+            return hint
         return "Faltou o return?" if answer is None else "Devolva bytes: b''.join junta uma lista."
     if not answer:
         return (
@@ -320,6 +328,9 @@ def _stream_hint(case: _Case, answer: Any) -> str:
         return "Há bytes repetidos: um byte retransmitido, no todo ou em parte, conta uma vez."
     if sorted(answer) == sorted(case.expected):
         return "Os bytes são esses, fora de ordem: quem diz o lugar é o .seq."
+    zero = case.expected.find(b"\0")
+    if zero >= 0 and answer in (case.expected[:zero], case.expected.replace(b"\0", b"")):
+        return "O byte 0 também é um byte: pergunte se ele está ali (in), e não se é verdadeiro."
     if len(answer) < len(case.expected):
         return _missing_hint(client)
     return "Confira o lugar de cada byte: o primeiro é o de .seq 1."

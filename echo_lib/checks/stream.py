@@ -18,6 +18,7 @@ from echo_lib.checks.base import (
     failed,
     not_decoded,
     not_expected,
+    numbers_listed,
     passed,
     sent_a_part,
     unexplained,
@@ -29,10 +30,11 @@ _TOO_MUCH = (
     "Não peça ao recv mais do que falta: o resto é da próxima mensagem (makefile também o pede)."
 )
 _CLOSED = "A função fechou conn, e quem a chamou ainda ia receber dele. Tire o with, ou o close."
+_REST = b"o resto"  # o que vem depois dos oito bytes
 _NO_MORE = "Quando a conexão acaba, recv devolve b'', e readline, '': é aí que o laço para."
 _ONLY_RECEIVES = (
-    "Sua função também enviou {size} bytes: quem recebe só recebe. O outro lado os tomaria por uma "
-    "mensagem."
+    "Sua função também enviou {size} byte{s}: quem recebe só recebe. O outro lado os tomaria por "
+    "uma mensagem."
 )
 _TOO_LITTLE = (
     "Um recv devolve de 1 a n bytes: leia o tamanho e o texto com exato. Ele já passa no "
@@ -62,8 +64,8 @@ def receives_exactly(function: Callable[[socket.socket, int], bytes]) -> Check:
                 return not_expected(learner, what, text, answer, error, hint)
         # Dois, três, e depois até dez: quem não conta o que falta tira bytes da mensagem seguinte.
         longer = b"\noi  oi "
-        answer, error = _fed(learner, longer + b"o resto", 8, function=1, pieces=[2, 3, 10])
-        if error or answer != (longer, b"o resto"):
+        answer, error = _fed(learner, longer + _REST, 8, function=1, pieces=[2, 3, 10])
+        if error or answer != (longer, _REST):
             hint = _TOO_MUCH
             if "EBADF" in error:  # no recv que é nosso, depois da função
                 error, hint = _CLOSED, ""
@@ -92,7 +94,12 @@ def receives_exactly(function: Callable[[socket.socket, int], bytes]) -> Check:
 
 def _rest_hint(sent: bytes, mine: Any) -> str:
     """A pista de quem não devolveu estes oito bytes, ou tirou da mensagem seguinte."""
-    if isinstance(mine, bytes) and mine[:1] != sent[:1]:
+    if (
+        isinstance(mine, bytes)
+        and mine
+        and not {*sent} <= {*mine}
+        and not (sent + _REST).endswith(mine)
+    ):
         return "Espaços e fins de linha também são bytes da mensagem: tire o strip."
     if isinstance(mine, bytes) and len(mine) < len(sent):
         return "Eram oito: o número é o n que a função recebe."
@@ -111,8 +118,8 @@ def _exactly_hint(learner: Learner, text: bytes, answer: Any, error: str) -> str
     if isinstance(answer, str):
         return "É um texto: devolva os bytes, sem decode."
     if isinstance(answer, list):
-        if answer and all(type(item) is int for item in answer):
-            return "Devolva bytes: bytes(lista) faz bytes de uma lista de números."
+        if hint := numbers_listed(answer):
+            return hint
         return "Devolva bytes, e não uma lista: junte com +=, ou b''.join(lista)."
     if not isinstance(answer, bytes) or len(answer) >= len(text):
         return ""
@@ -145,7 +152,8 @@ def lines(function: Callable[[socket.socket], list[str]]) -> Check:
             answer, error = _fed(learner, sent, pieces=pieces)
             if error or answer != right:
                 hint = _lines_hint(learner, sent, right, answer) if not error else ""
-                hint = _NO_MORE if error == NEVER_ENDED else hint
+                ends = [event.size for event in learner.own_events() if event.receives][-2:]
+                hint = _NO_MORE if error == NEVER_ENDED and ends == [0, 0] else hint
                 return not_expected(learner, what, right, answer, error, hint)
     return passed("Certo: coladas, cortadas, com acentos, a linha vazia e a última.")
 
@@ -203,15 +211,17 @@ def _lines_hint(learner: Learner, sent: bytes, expected: list[str], answer: Any)
         return "A última pode não ter fim de linha: tire-o só de quem o tem."
     if answer == expected[:-1]:
         return "O que sobra depois do último fim de linha também é uma linha."
-    return _wrong_lines_hint(expected, answer)
+    return _wrong_lines_hint(came, expected, answer)
 
 
-def _wrong_lines_hint(expected: list[str], answer: Any) -> str:
+def _wrong_lines_hint(came: list[int], expected: list[str], answer: Any) -> str:
     """A pista de quem trouxe linhas que não são as que vieram."""
     if not answer:
         return ""
     if any(isinstance(line, list) for line in answer):
         return "Há uma lista dentro da outra: append a põe inteira; extend acrescenta cada item."
+    if any("\ufffd" in str(line) for line in answer) and len(came) <= 2:  # inteiro, e o fim
+        return "Cada � é um byte que não se soube ler: eles são UTF-8, o do decode() sem nada."
     if any("\ufffd" in str(line) for line in answer):
         return "Cada � é um caractere cortado: junte a linha inteira, em bytes, e só então decode."
     if any("Ã" in str(line) for line in answer):
@@ -238,9 +248,13 @@ def framing(
     """
     twice = (
         lambda conn: [receive(conn), receive(conn)],
-        lambda conn, text: (send(conn, text), send(conn, text)),
+        lambda conn, text: (send(conn, text), send(conn, text))[:0],
     )
-    with Learner(send, receive, *twice) as learner:
+
+    def sends(conn: socket.socket, text: str) -> None:
+        send(conn, text)  # o que ela devolve não importa
+
+    with Learner(sends, receive, *twice) as learner:
         for text in ("oi", "", "olá, ção 🗣️", "ação " * 10_000, "x" * 100_000):
             data = struct.pack("!I", len(text.encode())) + text.encode()
             peer = learner.connect(text)
@@ -308,17 +322,21 @@ def _sending_hint(learner: Learner, text: str, data: bytes, received: bytes, err
 
 
 def _framing_hint(learner: Learner, data: bytes, answer: Any, error: str) -> str:
+    if "quem recebe só recebe" in error:
+        return ""
     text, came = data[4:].decode(), sum(e.size for e in learner.own_events() if e.receives)
     if isinstance(answer, str) and answer.startswith(text) and answer != text:
         return _beyond_hint(data, answer)
     if isinstance(answer, str) and answer[:4].encode() == data[:4] and answer[4:]:
         return "Os 4 primeiros bytes são o tamanho: leia-os antes, com exato(conn, 4) e unpack."
-    if isinstance(answer, str) and answer == text.strip():
+    if isinstance(answer, str) and answer == text.strip() != text:
         return "Os espaços são da mensagem: tire o strip."
     if type(answer) is int:
         return f"{answer} é o tamanho: com ele, receba o texto, e devolva-o."
     if isinstance(answer, tuple):
-        return "Devolva só o texto, sem o tamanho."
+        size = any(type(item) is int for item in answer)
+        comma = "A vírgula no fim do return faz uma tupla de um item só: tire-a."
+        return "Devolva só o texto, sem o tamanho." if size else comma
     if "bytes-like object is required" in error and "socket" in error.lower():
         return "unpack lê bytes, e não conn: receba-os antes, com exato(conn, 4)."
     if hint := not_decoded(answer):
@@ -358,4 +376,4 @@ def _fed(
     peers.cut(peer)
     feeder.join(isolated.TIMEOUT)
     gone = sum(event.size for event in learner.own_events() if event.sends)
-    return answer, error or (_ONLY_RECEIVES.format(size=gone) if gone else "")
+    return answer, error or (_ONLY_RECEIVES.format(size=gone, s="s" * (gone > 1)) if gone else "")

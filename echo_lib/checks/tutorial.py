@@ -471,7 +471,8 @@ def _early(learner: Learner, seconds: float) -> str:
     own = learner.own_events()
     sizes = [event.size for event in own if event.receives]
     late = [i for i, event in enumerate(own) if isinstance(event.error, TimeoutError)]
-    if late and any(event.sends for event in own[late[0] :]):
+    sent = [i for i, event in enumerate(own) if event.sends]
+    if late and sent and late[0] < sent[0]:
         return "Você só respondeu quando o prazo acabou: a cada recv, um sendall."
     if sum(sizes) > sum(event.size for event in own if event.sends) > 0:
         return _UNANSWERED
@@ -523,7 +524,7 @@ def address(host: object) -> Check:
         return failed(
             "Veio None, a resposta de quem está sem rede, e o que print devolve: há um endereço."
         )
-    if isinstance(host, tuple) and type(host[-1]) is int:
+    if isinstance(host, tuple) and any(type(item) is int for item in host):
         return failed(f"Veio o par {host}: o colega já sabe a porta; dê só o endereço.")
     places = re.findall(r"[\d.]+", host) if isinstance(host, str) else host
     if right and isinstance(places, list | tuple) and right in places:
@@ -533,10 +534,12 @@ def address(host: object) -> Check:
     if callable(host):
         return failed("Essa é a função. Faltaram os parênteses, para chamá-la.")
     if isinstance(host, network.Interface):
-        which = (
-            "Quase: esse" if host.address == right else f"{host.address} é de outro adaptador, e"
+        if host.address == right:
+            return failed("Quase: esse é o adaptador inteiro; pegue só o .address.")
+        return failed(
+            f"Esse é o adaptador inteiro, e de outro endereço, {host.address}: que função diz o "
+            "que a rede local vê?"
         )
-        return failed(f"{which} é o adaptador inteiro; pegue só o .address.")
     if str(host) == right:
         return failed(f"É esse, mas dê o texto, {right!r}, e não um {type(host).__name__}.")
     hints = {

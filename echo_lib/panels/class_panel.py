@@ -174,7 +174,7 @@ class ClassPanel(PolledPanel):
                 f"{exposure(self.server)}\n"
                 "Se está de acordo, use o botão do painel, ou share(confirmed=True)."
             )
-        if self._closed and threading.current_thread() is not self._thread:
+        if self._closed and not self._here():
             raise ValueError(
                 "esperava um painel aberto, e este foi encerrado: execute a célula dele."
             )
@@ -192,6 +192,8 @@ class ClassPanel(PolledPanel):
 
     def stop(self) -> str:
         """Para o servidor e retira o anúncio; todos são desconectados."""
+        if self._left and not self._here():
+            return "Este painel foi encerrado: outro ficou com a turma."
         self._opened = False
         self.server.stop()
         self._announce(None)
@@ -215,6 +217,9 @@ class ClassPanel(PolledPanel):
 
         Argumentos:
             key: a máquina, como em `machines`.
+
+        Retorna:
+            str: o aviso do que foi feito.
         """
         machine = self._machine(key)
         if machine is None:
@@ -234,6 +239,9 @@ class ClassPanel(PolledPanel):
 
         Argumentos:
             key: a máquina, como em `machines`.
+
+        Retorna:
+            str: o aviso do que foi feito.
         """
         self.server.unblock(key)
         self.trace.forget(key)
@@ -264,9 +272,9 @@ class ClassPanel(PolledPanel):
             if not self._roster.machines:
                 return "A lista já está vazia."
             file = self.save(path)
-            blocked = [machine.key for machine in self._roster.machines if machine.blocked]
-            for key in blocked:
-                self.server.unblock(key)
+            blocked = self.server.blocked
+            for host in blocked:
+                self.server.unblock(host)
             self._roster.clear()
             self._before = self.server.totals
         self.select("")
@@ -314,7 +322,11 @@ class ClassPanel(PolledPanel):
         return file
 
     def leave(self) -> bool:
-        """Encerra o painel, mas não a turma, que fica para outro; diz se deu certo."""
+        """Encerra o painel, mas não a turma, que fica para outro.
+
+        Retorna:
+            bool: se deu certo; não, se ele já estava encerrado ou não acabou em 5 segundos.
+        """
         if self._closed:
             return False
         self._left = True
@@ -324,6 +336,10 @@ class ClassPanel(PolledPanel):
         finally:  # a demora, ou um Ctrl+C, e ela ainda é deste
             self._left = not self._thread.is_alive()
         return self._left
+
+    def _here(self) -> bool:
+        """Se quem pergunta é a thread do painel, que acaba o que se pediu antes de ela acabar."""
+        return threading.current_thread() is self._thread
 
     def _close_replaced(self) -> None:
         """Encerra o painel cuja célula rodou de novo, sem que outro ficasse com a turma."""

@@ -169,6 +169,13 @@ def shown(condition):
         return changed.wait_for(condition, 20)
 print(panel.server.running, panel.share(confirmed=True))
 """
+# A célula do painel, executada de novo com outro nome.
+RENAMED = """
+panel = ClassPanel(name="Outro nome")
+panel.observe(wake)
+print(shown(lambda: panel.notice and "A turma continua conectada" in panel.notice[0]))
+"""
+ONLY_THE_NEW = SEARCH.replace("not found", "[s.name for s in found] != ['Outro nome']")
 HEARD = "shown(lambda: any('Ana' in machine for machine in panel.machines))"
 FOUR = "shown(lambda: panel.totals[:3] == [3, 4, 4])"
 NAMES = "print(sorted((host, name, count) for host, name, count, *_ in panel.machines))"
@@ -178,7 +185,7 @@ def test_class_panel_shows_each_machine_and_disconnects_one(lan, terminal):
     with lan(4) as (teacher, *students):
         desk = teacher.kernel()
         where = f"Aberto. A turma pode conectar a {teacher.address}, porta {PORT}."
-        assert desk.run(PANEL) == f"False {where}\n"
+        assert desk.run(PANEL, "painel") == f"False {where}\n"
         assert "Eco da turma 10.77.0.1 61840\n" in students[0].run("-c", SEARCH)[0]
         client = ["-m", "echo_lib", "cliente", teacher.address]
         machines = [students[0], *students]  # o primeiro abre dois terminais
@@ -216,6 +223,8 @@ def test_class_panel_shows_each_machine_and_disconnects_one(lan, terminal):
         again.sendline("Caio, comportado")
         again.expect_exact("Eco: Caio, comportado")
         assert desk.run(f"print({HEARD.replace('Ana', 'Caio, comportado')})") == "True\n"
+        assert desk.run(RENAMED, "painel") == "True\n"
+        assert students[0].run("-c", ONLY_THE_NEW)[0] == f"Outro nome {teacher.address} {PORT}\n"
         desk.run("panel.close()")
         children[2].sendline("e agora?")
         assert finish(children[2], "O que aconteceu: ") == 1

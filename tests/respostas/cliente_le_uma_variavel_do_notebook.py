@@ -1,5 +1,5 @@
 """Verificação: client
-Pista: Sua função lê dados, do notebook
+Pista: Sua função lê dados, que é do notebook
 """
 
 import socket
