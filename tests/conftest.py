@@ -228,6 +228,9 @@ class Kernel:
             if message["content"].get("execution_state") == "idle":
                 return re.sub(r"\x1b\[[\d;]*m", "", shown)
             shown += message["content"].get("text", "")
+            data = message["content"].get("data", {})
+            if message["msg_type"] == "display_data" and data.keys() == {"text/plain"}:
+                shown += data["text/plain"]
             shown += "\n".join(message["content"].get("traceback", []))
 
 

@@ -16,6 +16,7 @@ from typing import Any
 
 import anywidget
 import traitlets
+from IPython.display import display
 
 from echo_lib import cell
 from echo_lib.errors import Address, valid_address
@@ -343,11 +344,13 @@ class ClassPanel(PolledPanel):
 
     def _close_replaced(self) -> None:
         """Encerra o painel cuja célula rodou de novo, sem que outro ficasse com a turma."""
-        if not self._closed and hasattr(self, "server") and self._roster.machines:
+        ours = hasattr(self, "server") and (not self._closed or self.server.running)
+        if ours and not self._left and self._roster.machines:
             try:
-                print(f"O registro da turma anterior foi salvo em {self.save()}.")
+                said = f"O registro da turma anterior foi salvo em {self.save()}."
             except OSError as error:
-                print(*error.__notes__, sep="\n")
+                said = "\n".join(error.__notes__)
+            display({"text/plain": said}, raw=True)  # type: ignore[no-untyped-call]
         self.close()
 
     def close(self) -> None:
