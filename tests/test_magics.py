@@ -6,19 +6,18 @@ import sys
 
 import nbformat
 import pytest
-from nbclient import NotebookClient
 
 from echo_lib import EchoClient, EchoServer, Trace
 from echo_lib.magics import _settle
 from tests.conftest import (
     NO_EXTENSIONS,
     ROOT,
-    TIMEOUT,
     Kernel,
     connect,
     kernel_manager,
     stop_kernel,
 )
+from tests.lessons import execute
 
 OTHERS = {
     "arquivo": "open('não existe.txt')",
@@ -233,7 +232,7 @@ checks.server(certo)"""
 def test_check_in_a_cell_tells_the_mistake_and_draws_the_attempt():
     """As duas pontas, a de quem verifica e a do aluno, num só diagrama; quem passa não o recebe."""
     notebook = nbformat.v4.new_notebook(cells=[*map(nbformat.v4.new_code_cell, (SILENT, RIGHT))])
-    NotebookClient(notebook, timeout=TIMEOUT).execute()
+    execute(notebook)
     wrong, right = (cell.outputs for cell in notebook.cells)
     assert "✘ Enviei b'oi'" in wrong[0].text and "faltou o\nsendall?" in wrong[0].text
     drawn = " ".join(re.findall(r"<text[^>]*>([^<]*)", "".join(wrong[1].data["image/svg+xml"])))
@@ -247,7 +246,7 @@ def test_long_answer_breaks_between_words():
     text = "A função voltou depois de atender 1: falta repetir o accept? " * 3
     cell = f"%load_ext echo_lib\nfrom echo_lib.checks.base import failed\nfailed({text!r})"
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell)])
-    NotebookClient(notebook, timeout=TIMEOUT).execute()
+    execute(notebook)
     lines = notebook.cells[0].outputs[0].text.splitlines()
     assert " ".join(lines) == f"✘ {text.strip()}"
     assert max(map(len, lines)) <= 90 and len(lines) == 3
