@@ -49,7 +49,7 @@ _SHOWN = 2000  # caracteres do que o código imprimiu
 EVENTS = 4000  # o rastro de uma chamada: cabe 1 MiB aos pedaços de 1000 bytes, ida e volta
 _ENDED = object()  # o processo acabou
 NEVER_ENDED = "Seu código não terminou: espera bytes que não vêm, ou um laço não acaba?"
-_A_SOCKET = {"conn", "s", "escuta", "sock", "cliente"}
+_AFTER_THE_SOCKET = {"n", "texto", "placar", "sala", "trava"}  # como as lições os chamam
 _DATA = (str, bytes, bytearray, int, float, tuple, list, dict, set)
 _note = TracedSocket._note
 _NOT_STARTED = "O processo da verificação não começou"
@@ -603,8 +603,8 @@ class _Worker:
 def _swapped(function: Any, given: tuple[Any, ...]) -> str:
     """Se o socket que a função recebe primeiro não é, no def dela, o primeiro parâmetro."""
     with suppress(TypeError, ValueError):
-        first, *others = inspect.signature(_innermost(function)).parameters
-        if given and first not in _A_SOCKET and _A_SOCKET & {*others}:
+        first, *_ = inspect.signature(_innermost(function)).parameters
+        if given and first in _AFTER_THE_SOCKET:
             return f"\nA função recebe o socket primeiro, e nela o primeiro parâmetro é {first}."
     return ""
 
