@@ -17,6 +17,7 @@ import pickle
 import queue
 import reprlib
 import socket
+import struct
 import subprocess
 import sys
 import threading
@@ -25,7 +26,7 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence, Set
 from contextlib import suppress
 from dataclasses import replace
-from functools import partial
+from functools import cache, partial
 from time import perf_counter
 from types import CodeType
 from typing import TYPE_CHECKING, Any, BinaryIO, Self
@@ -50,6 +51,8 @@ EVENTS = 4000  # o rastro de uma chamada: cabe 1 MiB aos pedaços de 1000 bytes,
 _ENDED = object()  # o processo acabou
 NEVER_ENDED = "Seu código não terminou: espera bytes que não vêm, ou um laço não acaba?"
 _AFTER_THE_SOCKET = {"n", "texto", "placar", "sala", "trava"}  # como as lições os chamam
+# Como as lições chamam o que uma célula guarda, e que uma função costuma ter de seu.
+_OF_THE_LESSONS = {"dados", "mensagem", "parte", "eco", "texto", "resposta", "host", "porta", "n"}
 _DATA = (str, bytes, bytearray, int, float, tuple, list, dict, set)
 _note = TracedSocket._note
 _NOT_STARTED = "O processo da verificação não começou"
@@ -363,11 +366,19 @@ def _pickled(value: Any) -> bytes:
 
 
 def _sent(value: Any) -> bytes:
-    """O mesmo, para ir ao outro processo, aonde uma trava chega como uma nova, e solta."""
+    """O mesmo, para ir ao outro processo, aonde uma trava chega como uma nova, e solta.
+
+    Um Struct, uma função com cache e um memoryview, que pickle não leva, chegam como eram.
+    """
     import cloudpickle
 
-    locks = {type(new()): partial(_again, new) for new in (threading.Lock, threading.RLock)}
-    table = cloudpickle.Pickler.dispatch_table.new_child(locks)
+    known: dict[type, Callable[[Any], Any]] = {
+        type(new()): partial(_again, new) for new in (threading.Lock, threading.RLock)
+    }
+    known[struct.Struct] = lambda form: (struct.Struct, (form.format,))
+    known[type(cache(len))] = lambda cached: (cache, (cached.__wrapped__,))
+    known[memoryview] = lambda view: (memoryview, (bytearray(view),))
+    table = cloudpickle.Pickler.dispatch_table.new_child(known)
     pickler = type("Pickler", (cloudpickle.Pickler,), {"dispatch_table": table})
     pickler(data := io.BytesIO()).dump(value)
     return data.getvalue()
@@ -417,13 +428,13 @@ def _not_a_function(function: Any) -> str:
 
 
 def _outside(functions: tuple[Any, ...]) -> list[str]:
-    """Os nomes de fora, com dados, que estas funções leem; não as constantes, em maiúsculas."""
+    """Os nomes de fora, com dados, que estas funções leem, e que talvez devessem ser delas."""
     space: dict[str, Any] = {}
     names: set[str] = set()
     for function in filter(inspect.isfunction, map(_innermost, functions)):
         space |= function.__globals__
         names |= set(_globals_read(function))
-    return sorted(n for n in names if isinstance(space.get(n), _DATA) and not n.isupper())
+    return sorted(n for n in names & _OF_THE_LESSONS if isinstance(space.get(n), _DATA))
 
 
 def _globals_read(function: Any) -> Iterator[str]:
@@ -474,7 +485,8 @@ def _main() -> None:
     """Recebe as funções, e depois, uma a uma, as chamadas; acaba quando o pipe fecha."""
     given, answers = _take_streams()
     worker = _Worker(answers)
-    builtins.display = print  # type: ignore[attr-defined]  # no notebook, ele existe
+    # No notebook, ele existe.
+    builtins.display = lambda *values, **_: print(*values)  # type: ignore[attr-defined]
     warnings.filterwarnings("ignore", "coroutine .* was never awaited")  # o erro já o diz
     try:
         with Trace(1):  # quem fez `from socket import *` também recebe o socket rastreado
@@ -659,11 +671,19 @@ def _limit(pieces: list[int], asking: threading.Lock) -> None:
     def recvmsg(sock: TracedSocket, size: int, *rest: Any) -> tuple[bytes, list[Any], int, None]:
         return sock.recv(size, *rest[1:]), [], 0, None  # o do meio é para dados auxiliares
 
+    def recvfrom_into(sock: TracedSocket, *given: Any) -> tuple[int, None]:
+        return sock.recv_into(*given), None
+
+    def recvmsg_into(sock: TracedSocket, buffers: Any, *rest: Any) -> tuple[Any, ...]:
+        return sock.recv_into(next(iter(buffers)), 0, *rest[1:]), [], 0, None
+
     tracing._recv, tracing._send = recv, send  # type: ignore[assignment]
     tracing._recv_into = recv_into  # type: ignore[assignment]
     tracing._recvfrom = recvfrom  # type: ignore[assignment]
+    TracedSocket.recvfrom_into = recvfrom_into  # type: ignore[assignment,method-assign]
     if hasattr(plain, "recvmsg"):  # não há no Windows
         TracedSocket.recvmsg = recvmsg  # type: ignore[assignment,method-assign]
+        TracedSocket.recvmsg_into = recvmsg_into  # type: ignore[assignment,method-assign]
     TracedSocket._note = note  # type: ignore[assignment,method-assign]
 
 

@@ -120,6 +120,8 @@ def not_expected(
     came = error or f"Recebi {brief(answer)}."
     if answer is None and not error:
         hint = hint or "Faltou o return?"
+    if "de fora da função" in error:  # o código nem começou
+        hint = ""
     return failed(f"Com {what}, esperava {brief(expected)}. {came} {hint}", learner)
 
 
@@ -156,9 +158,9 @@ def tries(learner: Learner) -> list[Event]:
     return [event for event in learner.own_events() if event.call.startswith("connect")]
 
 
-def numbers_listed(answer: Any) -> str:
-    """A pista de quem devolve uma lista de números no lugar de bytes; "" se não é o caso."""
-    if isinstance(answer, list) and answer and all(type(item) is int for item in answer):
+def numbers_listed(answer: Any, expected: bytes) -> str:
+    """A pista de quem devolve os números destes bytes no lugar deles; "" se não é o caso."""
+    if isinstance(answer, list) and answer and all(item in [*expected] for item in answer):
         return "Devolva bytes: bytes(lista) faz bytes de uma lista de números."
     return ""
 

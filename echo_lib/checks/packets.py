@@ -279,7 +279,7 @@ def _handshake_hint(case: _Case, answer: Any) -> str:
     if not found:
         return f'{_NAMES} O .sender é "cliente" ou "servidor"; o .lost, True ou False, sem aspas.'
     if found == case.expected[:1]:
-        return "Veio só o primeiro: o return, ou um break, está dentro do laço?"
+        return "Veio só o primeiro: você só o procurou? Ou o return está dentro do laço?"
     if len(found) < 3:
         return f"São três segmentos: o SYN, a resposta e o ACK. {_NAMES}"
     if found == [item + 1 for item in case.expected]:
@@ -304,7 +304,7 @@ def _stream_hint(case: _Case, answer: Any) -> str:
     if isinstance(answer, str):
         return "Veio texto, e eram bytes: tire o decode."
     if not isinstance(answer, bytes | bytearray):
-        if hint := numbers_listed(answer):
+        if hint := numbers_listed(answer, case.expected):
             return hint
         return "Faltou o return?" if answer is None else "Devolva bytes: b''.join junta uma lista."
     if not answer:

@@ -118,7 +118,7 @@ def _exactly_hint(learner: Learner, text: bytes, answer: Any, error: str) -> str
     if isinstance(answer, str):
         return "É um texto: devolva os bytes, sem decode."
     if isinstance(answer, list):
-        if hint := numbers_listed(answer):
+        if hint := numbers_listed(answer, text):
             return hint
         return "Devolva bytes, e não uma lista: junte com +=, ou b''.join(lista)."
     if not isinstance(answer, bytes) or len(answer) >= len(text):

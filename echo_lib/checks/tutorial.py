@@ -327,7 +327,8 @@ def took_silence_for_the_end(learner: Learner, silence: float) -> Check:
 
 def _most_asked(learner: Learner) -> int:
     """O maior número de bytes que o código pediu a um recv."""
-    asked = [event.argument for event in learner.own_events() if event.receives]
+    given = [event.argument for event in learner.own_events() if event.receives]
+    asked = [argument[0] if isinstance(argument, tuple) else argument for argument in given]
     return max((size for size in asked if isinstance(size, int)), default=len(_MEBIBYTE))
 
 
