@@ -485,8 +485,7 @@ def _main() -> None:
     """Recebe as funções, e depois, uma a uma, as chamadas; acaba quando o pipe fecha."""
     given, answers = _take_streams()
     worker = _Worker(answers)
-    # No notebook, ele existe.
-    builtins.display = lambda *values, **_: print(*values)  # type: ignore[attr-defined]
+    builtins.display = print  # type: ignore[attr-defined]  # no notebook, ele existe
     warnings.filterwarnings("ignore", "coroutine .* was never awaited")  # o erro já o diz
     try:
         with Trace(1):  # quem fez `from socket import *` também recebe o socket rastreado
