@@ -13,16 +13,6 @@ def medida(texto):
     return len(texto.encode())
 
 
-def exato(conn, n):
-    dados = b""
-    while len(dados) < n:
-        parte = conn.recv(n - len(dados))
-        if not parte:
-            raise ConnectionError("acabou")
-        dados += parte
-    return dados
-
-
 def resposta_envia(conn, texto):
     conn.sendall(cabeca.pack(medida(texto)) + texto.encode())
 

@@ -10,5 +10,5 @@ def resposta(conn, n):
         if not parte:
             raise ConnectionError("acabou")
         dados += parte
-    display(dados)  # noqa: F821
+    display(dados)
     return dados

@@ -12,6 +12,6 @@ def resposta(host, porta, mensagem):
         while len(dados) < len(esperado):
             parte = s.recv(1024)
             if not parte:
-                raise ConectionError("o servidor fechou")  # noqa: F821
+                raise ConectionError("o servidor fechou")
             dados += parte
     return dados.decode()

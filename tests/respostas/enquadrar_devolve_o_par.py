@@ -4,20 +4,7 @@ Pista: Devolva só o texto, sem o tamanho
 
 import struct
 
-
-def exato(conn, n):
-    dados = b""
-    while len(dados) < n:
-        parte = conn.recv(n - len(dados))
-        if not parte:
-            raise ConnectionError("acabou")
-        dados += parte
-    return dados
-
-
-def resposta_envia(conn, texto):
-    dados = texto.encode()
-    conn.sendall(struct.pack("!I", len(dados)) + dados)
+resposta_envia = enviar_mensagem
 
 
 def resposta_recebe(conn):

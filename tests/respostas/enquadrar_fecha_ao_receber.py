@@ -4,20 +4,7 @@ Pista: A função fechou conn
 
 import struct
 
-
-def exato(conn, n):
-    dados = b""
-    while len(dados) < n:
-        parte = conn.recv(n - len(dados))
-        if not parte:
-            raise ConnectionError("acabou")
-        dados += parte
-    return dados
-
-
-def resposta_enviar(conn, texto):
-    dados = texto.encode()
-    conn.sendall(struct.pack("!I", len(dados)) + dados)
+resposta_enviar = enviar_mensagem
 
 
 def resposta_receber(conn):

@@ -15,9 +15,7 @@ def exato(conn, n):
     return dados
 
 
-def resposta_enviar(conn, texto):
-    dados = texto.encode()
-    conn.sendall(struct.pack("!I", len(dados)) + dados)
+resposta_enviar = enviar_mensagem
 
 
 def resposta_receber(conn):

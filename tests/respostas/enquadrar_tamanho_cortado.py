@@ -4,10 +4,7 @@ Pista: A conexão acabou no tamanho
 
 import struct
 
-
-def resposta_enviar(conn, texto):
-    dados = texto.encode()
-    conn.sendall(struct.pack("!I", len(dados)) + dados)
+resposta_enviar = enviar_mensagem
 
 
 def resposta_receber(conn):

@@ -8,6 +8,6 @@ def resposta(conn, n):
     while len(partes) < n:
         parte = conn.recv(n - len(partes))
         if not parte:
-            raise ConnectionError(f"faltavam {n - len(dados)}")  # noqa: F821
+            raise ConnectionError(f"faltavam {n - len(dados)}")
         partes += parte
     return partes
