@@ -74,6 +74,16 @@ def test_asking_for_more_than_what_is_missing_takes_bytes_of_the_next_message(re
     assert not check.ok and re.search("o que falta|coladas", check.text), check
 
 
+def test_what_was_taken_from_the_next_message_may_not_be_text():
+    def four_more_when_long(conn):
+        n = struct.unpack("!I", exactly(conn, 4))[0]
+        return exactly(conn, n + 4 * (n > 90_000)).decode()
+
+    check = checks.framing(send, four_more_when_long)
+    assert "UnicodeDecodeError" in check.text and "Não peça ao recv mais do que falta" in check.text
+    assert "junte todos os bytes" not in check.text
+
+
 def never_shortens(conn):
     lines, data = [], conn.recv(1024)
     while b"\n" in data:

@@ -273,6 +273,7 @@ def framing(
                 if error or answer != text:
                     what = f"a mensagem {brief(text)}{how}"
                     hint = _framing_hint(learner, data, answer, error)
+                    error = unexplained(error) if hint == _TOO_MUCH else error
                     return not_expected(learner, what, text, answer, error, hint)
         data = struct.pack("!I", 2) + b"oi"
         peer = learner.connect("oi", function=3)
@@ -325,6 +326,8 @@ def _framing_hint(learner: Learner, data: bytes, answer: Any, error: str) -> str
     if "quem recebe só recebe" in error:
         return ""
     text, came = data[4:].decode(), sum(e.size for e in learner.own_events() if e.receives)
+    if "UnicodeDecodeError" in error and came > len(data):
+        return _TOO_MUCH  # o tamanho da seguinte pode não ser texto
     if isinstance(answer, str) and answer.startswith(text) and answer != text:
         return _beyond_hint(data, answer)
     if isinstance(answer, str) and answer[:4].encode() == data[:4] and answer[4:]:
