@@ -222,12 +222,13 @@ def running(*command: str, **options):
     try:
         yield child
     except BaseException as error:
-        # O Ctrl+C chegou também ao filho: primeiro, tempo para que ele acabe por si.
+        # O Ctrl+C chegou também ao filho: primeiro, tempo para que ele acabe por si. O JupyterLab
+        # espera 5 s por um kernel que não responde, antes de acabar com ele.
         first = child.poll if isinstance(error, KeyboardInterrupt) else child.terminate
         for end in (first, child.terminate, child.kill):
             end()
             try:
-                child.wait(timeout=5)
+                child.wait(timeout=10)
                 break
             except (subprocess.TimeoutExpired, KeyboardInterrupt):
                 pass

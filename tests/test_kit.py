@@ -64,7 +64,11 @@ def run(tree, *args, encoding="utf-8", **more) -> subprocess.CompletedProcess[st
 
 
 def close(kit: pexpect.spawn) -> None:
-    """Fecha o terminal e encerra o programa, mesmo que o fim dele demore numa máquina ocupada."""
+    """Encerra o programa, que antes apaga o que criou, e fecha o terminal dele."""
+    if kit.isalive():
+        kit.kill(signal.SIGTERM)
+        with contextlib.suppress(pexpect.TIMEOUT):
+            kit.expect(pexpect.EOF, timeout=TIMEOUT)
     with contextlib.suppress(pexpect.ExceptionPexpect):
         return kit.close(force=True)
     kit.wait()  # o pexpect espera 0,1 s depois do SIGKILL, e às vezes é pouco
@@ -169,6 +173,18 @@ def test_ctrl_c_ends_jupyterlab_and_the_kernel_of_the_kit(installed, start):
     assert end(kit).strip("\r\n") == "^C"
     assert kit.exitstatus == 130
     assert psutil.wait_procs(family, timeout=TIMEOUT)[1] == []
+
+
+def test_ctrl_c_ends_a_kernel_that_does_not_answer(installed, start):
+    kit = start(installed, "aula", "--no-browser", "--port=0")
+    ask(open_lesson(kit), "api/kernels", b"{}")
+    family = children(kit)
+    next(p for p in family if "ipykernel_launcher" in p.cmdline()).suspend()
+    kit.sendintr()
+    end(kit)
+    assert kit.exitstatus == 130
+    assert psutil.wait_procs(family, timeout=TIMEOUT)[1] == []
+    assert list((installed / ".venv").glob("tmp*")) == []
 
 
 def test_ending_the_kit_alone_ends_jupyterlab_too(installed, start):
