@@ -57,23 +57,23 @@ function tableNode(caption, body) {
 
 function render({ model, el, signal }) {
   const id = uniqueId();
-  const keys = { "data-lm-suppress-shortcuts": "true" }; // sem isto, as setas mudariam de célula no JupyterLab
-  const [label, slider] = field(id, "Tamanho do recv (bytes)", { type: "range", min: 1, ...keys });
+  const [label, slider] = field(id, "Tamanho do recv (bytes)", { type: "range", min: 1 });
   const size = element("span", { className: "echo-size", ariaHidden: "true" }); // o controle já diz o seu valor;
   const controls = element("div", { className: "echo-row" }, label, slider, size);
   const summary = element("p", { className: "echo-summary", role: "status" });
   const notice = element("p", { className: "echo-notice" });
   const characters = element("ol", {
-    className: "echo-characters", tabIndex: 0, role: "list", "aria-label": "Caracteres e seus bytes em UTF-8", ...keys });
+    className: "echo-characters", tabIndex: 0, role: "list", "aria-label": "Caracteres e seus bytes em UTF-8" });
   const call = element("code");
   const caption = element("caption", {}, "O que trouxe cada ", call,
     element("code", { textContent: 'decodificador = codecs.getincrementaldecoder("utf-8")()' }));
   const body = element("tbody");
   const rows = element("div", {
-    className: "echo-rows", tabIndex: 0, role: "group", "aria-label": "Tabela dos recv", ...keys }, tableNode(caption, body));
+    className: "echo-rows", tabIndex: 0, role: "group", "aria-label": "Tabela dos recv" }, tableNode(caption, body));
   const root = element("section", { className: "echo-panel echo-bytes", "aria-label": "Bytes da mensagem" },
     controls, summary, notice, characters, rows);
   el.append(root);
+  keepKeys(root);
 
   const showSize = () => {
     const tables = model.get("tables");

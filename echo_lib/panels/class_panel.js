@@ -72,6 +72,7 @@ function render({ model, el, host: page, signal }) {
     element("div", { className: "echo-row" }, pause, stop, save, renew),
     notice, confirm, live);
   el.append(root);
+  keepKeys(root);
 
   const showAgree = () => open.setAttribute("aria-disabled", String(!agree.checked));
   agree.addEventListener("change", showAgree);

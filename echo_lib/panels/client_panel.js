@@ -42,6 +42,7 @@ async function render({ model, el, host: page, signal }) {
   const root = element("section", { className: "echo-panel echo-client", "aria-label": "Cliente de eco" }, lost(),
     connection, talk, notice, help, found, answer, history, drawing);
   el.append(root);
+  keepKeys(root);
 
   const isOpen = () => ["conectado", "enviando"].includes(model.get("state"));
 
@@ -86,6 +87,8 @@ async function render({ model, el, host: page, signal }) {
     state.dataset.state = model.get("state");
     connect.textContent = isOpen() ? "Desconectar" : "Conectar";
     host.readOnly = port.readOnly = model.get("state") !== "desconectado";
+    // Quem clicou em Conectar agora escreve, sem procurar o campo.
+    if (isOpen() && document.activeElement === connect) message.focus();
   };
   const showHistory = () => {
     entries.replaceChildren(...model.get("history").map(entryNode));

@@ -74,6 +74,13 @@ export function lost() {
   return element("p", { className: "echo-lost", role: "status", textContent: text });
 }
 
+/** As teclas são do painel: num botão com o foco, um x ou dois d apagariam células do notebook. */
+export function keepKeys(root) {
+  root.addEventListener("keydown", (event) => {
+    if (!event.ctrlKey && !event.metaKey) event.stopPropagation();
+  });
+}
+
 /** O JupyterLab cancela o keypress do Enter, e com ele o envio que o navegador faria sozinho. */
 export function submitOnEnter(root) {
   root.addEventListener("keydown", (event) => {

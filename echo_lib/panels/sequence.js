@@ -386,8 +386,6 @@ export function mount(el, store, onExport) {
 
   const head = element("div", { className: "echo-heads" });
   const list = element("div", { className: "echo-calls", tabIndex: 0, role: "listbox" });
-  // As setas são deles, não atalhos do JupyterLab, que só olha o elemento com o foco.
-  for (const node of [list, filter]) node.dataset.lmSuppressShortcuts = "true";
   const picture = shape("svg", { role: "img", class: "echo-picture" });
   const body = element("div", { className: "echo-body" }, list, picture);
   const stage = element("div", { className: "echo-stage" }, head, body);
@@ -396,6 +394,7 @@ export function mount(el, store, onExport) {
   const root = element("section", { className: "echo-panel echo-sequence", "aria-label": "Diagrama de sequência" },
     toolbar, status, stage, inspector, notice);
   el.append(root);
+  keepKeys(root);
 
   const live = () => state.until === null;
   const atEnd = () => stage.scrollTop + stage.clientHeight > stage.scrollHeight - SIZES.row;
@@ -590,7 +589,6 @@ export function mount(el, store, onExport) {
     }[event.key];
     if (target === undefined || end < 0) return;
     event.preventDefault();
-    event.stopPropagation();
     if (target === null) following = true; // Esc larga a chamada e volta a seguir as novas
     select(target === null ? null : plan.rows[Math.max(0, Math.min(end, target))].id);
   });

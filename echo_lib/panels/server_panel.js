@@ -45,6 +45,7 @@ function render({ model, el, signal }) {
     element("div", { className: "echo-row" }, address, state, start, stop),
     notice, clientsTitle, clients, logTitle, log);
   el.append(root);
+  keepKeys(root);
 
   function clientRow([host, port, since]) {
     const name = `${host}:${port}`;

@@ -17,6 +17,21 @@ ClientPanel(port=1)
 ANNOUNCE = "anuncio = Announcement(servidor.address[1], 'Eco <b>da aula</b>')"
 
 
+ALL_PANELS = """
+from echo_lib import *
+display(ClientPanel(port=1), ServerPanel(EchoServer(port=0)), ClassPanel(port=0))
+display(SequenceDiagram(Trace()), BytesView("olá"))
+"""
+# De cada painel, um controle em que ninguém escreve: nele, uma letra seria um atalho do JupyterLab.
+CONTROLS = {
+    "Cliente de eco": "button",
+    "Servidor de eco": "button",
+    "Painel da turma": "checkbox",
+    "Diagrama de sequência": "combobox",
+    "Bytes da mensagem": "slider",
+}
+
+
 def open_panel(lab, page, name):
     notebook = lab.open(page, name, SETUP, "")
     notebook.run(0)
@@ -61,3 +76,17 @@ def test_diagnosis_says_why_and_what_to_do_next(lab, page):
     panel.get_by_role("button", name="Conectar").press("Enter")
     expect(panel.get_by_text("Esperava o nome ou o endereço de uma máquina")).to_be_visible()
     assert violations(page, ".echo-client") == []
+
+
+def test_letters_typed_at_a_control_do_not_cut_or_add_cells(lab, page):
+    notebook = lab.open(page, "teclas", ALL_PANELS, "")
+    notebook.run(0)
+    cells = notebook.view.locator(".jp-Cell")
+    for region, role in CONTROLS.items():
+        control = page.get_by_role("region", name=region).last.get_by_role(role).first
+        control.focus()
+        page.keyboard.type("ddxb")
+        expect(control).to_be_focused()
+        assert cells.count() == 2, region
+    control.press("Control+s")  # e este continua a ser do JupyterLab
+    page.wait_for_function("() => !window.jupyterapp.shell.currentWidget.context.model.dirty")

@@ -36,10 +36,9 @@ class Lesson:
             self.page.keyboard.press(key)
 
     def run(self, code):
-        """Executa de novo a célula do painel, ou uma célula nova embaixo da ativa."""
-        if code == PANEL:
-            self.view.get_by_text(PANEL).click()
-        else:
+        """Executa de novo a célula do painel, ou uma célula nova embaixo dela."""
+        self.view.get_by_text(PANEL).click()
+        if code != PANEL:
             for key in ("Escape", "b", "Enter"):
                 self.page.keyboard.press(key)
             self.page.keyboard.insert_text(code)
@@ -112,7 +111,7 @@ def test_panel_works_by_keyboard_alone(lesson, panel):
         expect(panel.get_by_label(name).or_(panel.get_by_role("button", name=name))).to_be_focused()
     panel.get_by_role("button", name="Conectar").press("Enter")
     expect(panel.get_by_role("status", name="Aviso")).to_contain_text("Conectado a")
-    keyboard.press("Tab")
+    expect(panel.get_by_label("Mensagem")).to_be_focused()  # o foco já está onde se escreve
     keyboard.type("add bb xx")  # atalhos do JupyterLab: aqui são só letras
     keyboard.press("Tab")
     expect(panel.get_by_label("Mensagem")).to_have_value("add bb xx")
