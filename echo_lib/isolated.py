@@ -27,6 +27,7 @@ from collections.abc import Callable, Iterator, Sequence, Set
 from contextlib import suppress
 from dataclasses import replace
 from functools import cache, partial
+from pathlib import Path
 from time import perf_counter
 from types import CodeType
 from typing import TYPE_CHECKING, Any, BinaryIO, Self
@@ -41,12 +42,14 @@ if TYPE_CHECKING:
 
 TIMEOUT = 3.0  # segundos que o código do aluno tem para cada chamada
 PATIENCE = 5  # prazos ao todo, para quem anda devagar sem parar
+_TURN = 0.1  # segundos de processador: quem os teve, e nada leu, não vai ler
 WORK = 3.0  # segundos de processador: quem já os teve não anda devagar, não acaba
 ANSWER = 5.0  # segundos para o processo dizer o que já fez: numa máquina ocupada, demora
 START = 30.0  # segundos para o processo aparecer: numa máquina lenta, importar demora
 NO_WINDOW = getattr(subprocess, "CREATE_NO_WINDOW", 0)  # no Windows, sem abrir um console
 SENT_AT_ONCE = 1000  # bytes que um send() aceita aqui; send(2) pode sempre aceitar só uma parte
 _SHOWN = 2000  # caracteres do que o código imprimiu
+BUFFER = 2**16  # bytes que o sistema guarda em cada ponta: sem um limite, são muitos MiB
 EVENTS = 4000  # o rastro de uma chamada: cabe 1 MiB aos pedaços de 1000 bytes, ida e volta
 _ENDED = object()  # o processo acabou
 NEVER_ENDED = "Seu código não terminou: espera bytes que não vêm, ou um laço não acaba?"
@@ -77,6 +80,7 @@ class Learner:
         self.outside = _outside(functions)  # as variáveis do notebook que o código lê
         self.where = ""  # a linha do aluno em que o código estava quando o prazo acabou
         self._before = 0.0  # o processador que as chamadas anteriores usaram
+        self._worked = 0.0  # o mesmo, até a última pergunta de starves
         self.trace = Trace(EVENTS)  # o que fazem as pontas de quem verifica
         self._peers: list[socket.socket] = []
         try:
@@ -140,6 +144,7 @@ class Learner:
     def peer(self, address: Address) -> socket.socket:
         """Uma conexão nova com este endereço, para conversar com o código do aluno."""
         peer = TracedSocket(socket.AF_INET, socket.SOCK_STREAM, trace=self.trace)
+        limit_buffers(peer)
         self._peers.append(peer)
         peer.settimeout(TIMEOUT)
         with suppress(OSError):  # o código já acabou, e `result` dirá como
@@ -182,6 +187,16 @@ class Learner:
         if self._early is None:
             self.where = self._asked("where") or ""
         return self._early
+
+    def starves(self) -> bool:
+        """Se o código quer o processador e quase não o teve desde a pergunta anterior.
+
+        Numa máquina ocupada, é o que faz quem parece parado; um laço sem fim tem o processador.
+        """
+        if self._process is None:
+            return False
+        before, self._worked = self._worked, worked(self._process.pid)
+        return self._worked - before < _TURN and waits_for_its_turn(self._process.pid)
 
     def running(self) -> bool:
         """Se a chamada não tinha acabado quando se olhou."""
@@ -324,6 +339,12 @@ class Learner:
             process.stdin.close()
 
 
+def limit_buffers(sock: socket.socket) -> None:
+    """Antes de listen aceitar, ou de connect: as conexões aceitas os herdam (tcp(7))."""
+    for buffer in (socket.SO_RCVBUF, socket.SO_SNDBUF):
+        sock.setsockopt(socket.SOL_SOCKET, buffer, BUFFER)
+
+
 def family(pid: int) -> list[psutil.Process]:
     """Um processo e os seus: no Windows, o python de uma .venv abre o verdadeiro.
 
@@ -343,6 +364,15 @@ def worked(pid: int) -> float:
     with suppress(psutil.Error):
         return sum(sum(process.cpu_times()[:2]) for process in family(pid))
     return 0.0
+
+
+def waits_for_its_turn(pid: int) -> bool:
+    """Se alguma thread deste processo quer o processador e não o tem; no Linux (proc(5), stat)."""
+    with suppress(OSError):
+        for stat in Path(f"/proc/{pid}/task").glob("*/stat"):
+            if stat.read_text().rpartition(")")[2].split()[0] in "RT":
+                return True
+    return False
 
 
 def _is_report(answer: Any) -> bool:
@@ -521,6 +551,7 @@ def _listen(given: BinaryIO, commands: queue.SimpleQueue[Any], worker: _Worker) 
         if command[0] == "report":
             worker.report(command[1])
         else:
+            worker.trace = Trace(EVENTS)  # aqui: quem pergunta logo não recebe o da anterior
             commands.put(command)
 
 
@@ -561,7 +592,6 @@ class _Worker:
         return linecache.getline(frame.f_code.co_filename, frame.f_lineno).strip() if frame else ""
 
     def run(self, what: str, function: int, arguments: tuple[Any, ...], pieces: list[int]) -> None:
-        self.trace = Trace(EVENTS)
         _limit(pieces, self._asking)
         shown = sys.stdout = sys.stderr = io.StringIO()
         value, error, opened = None, "", self._open(what)
@@ -600,9 +630,11 @@ class _Worker:
         if what == "listen":
             with self.trace:
                 listener = socket.create_server(("127.0.0.1", 0))
+            limit_buffers(listener)
             self.say(listener.getsockname())
             return listener
         with socket.create_server(("127.0.0.1", 0)) as listener:
+            limit_buffers(listener)
             self.say(listener.getsockname())
             listener.settimeout(START)
             conn, address = listener.accept()

@@ -22,6 +22,7 @@ from echo_lib.network import ports, spare_port
 
 HOST = "127.0.0.1"
 _LASTING = 0.3  # segundos: no Windows, um socketpair escuta por um instante
+_ENDING = 5.0  # segundos, no máximo, entre deixar de escutar e acabar
 _SPINNING = 3 * WORK  # segundos de processador: nem importar muito, numa máquina lenta, leva tanto
 
 
@@ -48,7 +49,7 @@ class Program:
         while monotonic() < deadline:
             if problem := self.failure():
                 return problem
-            if any(row.state == "LISTEN" and row.local[1] == port for row in ports(port)):
+            if self._listens():
                 return ""
             if (other := self._other_port()) != seen:
                 seen, since = other, monotonic()
@@ -80,11 +81,20 @@ class Program:
         Argumentos:
             seconds: quanto esperar que acabe.
         """
-        with suppress(subprocess.TimeoutExpired):
-            code = self._process.wait(seconds)
-            self._errors.seek(0)
-            return failure(code, self._errors.read(), self._path)
-        return ""
+        limit = monotonic() + seconds
+        while True:
+            with suppress(subprocess.TimeoutExpired):
+                code = self._process.wait(min(seconds, 0.05))
+                self._errors.seek(0)
+                return failure(code, self._errors.read(), self._path)
+            late = monotonic() - limit
+            # Quem já não escuta está acabando, e numa máquina ocupada isso demora.
+            if late >= 0 and (not seconds or late > _ENDING or self._listens()):
+                return ""
+
+    def _listens(self) -> bool:
+        port = self.address[1]
+        return any(row.state == "LISTEN" and row.local[1] == port for row in ports(port))
 
 
 @contextmanager

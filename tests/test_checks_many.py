@@ -7,9 +7,11 @@ import threading
 from contextlib import suppress
 from itertools import chain, repeat
 
+import psutil
 import pytest
 
 from echo_lib import checks, isolated
+from echo_lib.checks import peers
 
 
 @pytest.fixture(autouse=True)
@@ -406,6 +408,20 @@ def test_mistake_in_a_server_gets_its_hint(answer, hint):
     check = checks.many_clients(answer)
     assert not check.ok and hint in check.text, check
     assert check.events and "Traceback" not in check.text
+
+
+def test_a_server_that_waits_for_the_processor_is_not_taken_for_one_that_is_full(monkeypatch):
+    flood = peers.flood
+
+    def flood_while_stopped(peer, *rest):
+        (learner,) = psutil.Process().children()
+        learner.suspend()
+        threading.Timer(0.5, learner.resume).start()
+        return flood(peer, *rest)
+
+    monkeypatch.setattr(peers, "flood", flood_while_stopped)
+    check = checks.many_clients(with_blocking_sockets_and_select)
+    assert not check.ok and "não pode parar o resto" in check.text, check
 
 
 def test_a_thread_that_starts_late_finds_another_client_in_the_variable():

@@ -165,6 +165,7 @@ def test_conversation_lost_midway_says_why_keeps_the_text_and_can_connect_again(
                 conn.shutdown(socket.SHUT_WR)
             assert page.do("nada") == notice
     panel = page.panel
+    panel._timeout = TIMEOUT  # o prazo curto era só para quem não responde
     assert (panel.state, panel.unsent) == ("desconectado", "abc")
     calls = ["mensagem.encode()", "s.sendall(mensagem.encode())", "s.recv(1024)", "s.close()"]
     assert page.calls() == calls

@@ -28,7 +28,7 @@ from echo_lib.checks.base import (
     unexplained,
     used,
 )
-from echo_lib.checks.tutorial import answered, served, with_echo
+from echo_lib.checks.tutorial import answered, served, waited_for_us, with_echo
 from echo_lib.errors import CODES, Address
 from echo_lib.isolated import NEVER_ENDED, Learner
 from echo_lib.trace import Trace
@@ -43,6 +43,7 @@ _ENDLESS = 4  # tentativas, de 2 pedidas: quem passa disso não vai parar
 _GIVING_UP = 11.0  # segundos para desistir: no Windows, ser recusado leva uns dois
 _SYSTEMS = ("Windows", "macOS", "Linux")
 _HOST = "127.0.0.1"
+_TOO_SOON = "Você desistiu do cliente calado antes de um segundo."
 _NOWHERE = "255.255.255.255"  # não é de máquina alguma: o connect falha sem enviar nada
 
 
@@ -84,6 +85,9 @@ def _deadline_hint(learner: Learner, address: Address, error: str) -> str:
         return "O prazo não vai no recv: é do socket, em create_connection ou settimeout."
     if "values to unpack" in error:
         return "O prazo vai depois do par: create_connection((host, porta), timeout=1)."
+    silence = _silence(learner)
+    if any(event.sends for event in own) and 0 < silence < _DEADLINE / 2:
+        return f"Você desistiu em {in_seconds(silence)}: o prazo pedido é de um segundo."
     if not any(event.sends for event in own) and "TimeoutError" in error:
         return "Nada foi enviado, e por isso nada voltou: o sendall continua ali?"
     if any(event.argument != address for event in tries(learner)):
@@ -100,7 +104,7 @@ def _after_silence(learner: Learner, answer: Any, error: str, waited: float) -> 
         hint = f"Esperava TimeoutError, e a função devolveu {brief(answer)}: deixe o erro sair."
     elif "parou com TimeoutError" not in error:
         hint = error
-    elif waited < _DEADLINE / 2:
+    elif (waited := _silence(learner, waited)) < _DEADLINE / 2:
         hint = f"Você desistiu em {in_seconds(waited)}: o prazo pedido é de um segundo."
     elif long := _too_long(learner):
         hint = long
@@ -265,6 +269,9 @@ def _server_late(learner: Learner) -> Check | None:
     with _refusing(learner) as holder:
         address = holder.getsockname()
         learner.start(*address, 20, 5.0)
+        began = monotonic() + isolated.TIMEOUT
+        while not tries(learner) and learner.running() and monotonic() < began:
+            learner.look(0.05)  # meio segundo depois da primeira recusa, e não do nosso pedido
         Event().wait(_LATE)
         peers.reset(holder)  # sem TIME_WAIT: a porta fica livre no mesmo instante
         with learner.trace, socket.create_server(address) as listener:
@@ -389,12 +396,19 @@ def survives(function: Callable[[socket.socket], int]) -> Check:
 
 
 def _talks(learner: Learner) -> Check | None:
+    wrong = _talked(learner)
+    return _talked(learner) if wrong and waited_for_us(learner, _DEADLINE) else wrong
+
+
+def _talked(learner: Learner) -> Check | None:
     peer = learner.connect()
     for message in MESSAGES:
         data = message.encode()
         if (received := peers.exchange(peer, data)) != data:
             error = learner.result(0.5)[1]  # o código pode estar acabando de falhar
             learner.where = "" if received else learner.where
+            if not error and 0 < _silence(learner) < 0.9 * _DEADLINE:
+                return failed(_TOO_SOON, learner)
             hint = "" if error else "A função voltou antes do fim: o return está dentro do laço?"
             hint = "Falta um laço que volte ao recv?" if error == NEVER_ENDED else hint
             if not error.startswith("Seu código parou"):
@@ -433,12 +447,12 @@ def _half_closed(learner: Learner) -> Check | None:
 
 def _goes_silent(learner: Learner) -> Check | None:
     peer = learner.connect()
+    start = monotonic()  # antes da conversa: o atraso que for nosso só alonga a espera
     peers.exchange(peer, b"oi")
-    start = monotonic()
     hint = "O silêncio não é um erro do seu servidor: no prazo, acabe e devolva a conta."
     wrong = _counted(learner, "um cliente que se calou", 2, hint, _PATIENCE)
-    if not wrong and monotonic() - start < _DEADLINE / 2:
-        return failed("Você desistiu do cliente calado antes de um segundo.", learner)
+    if not wrong and _silence(learner, monotonic() - start) < _DEADLINE / 2:
+        return failed(_TOO_SOON, learner)
     if not wrong and (long := _too_long(learner)):
         return failed(f"Com um cliente que se calou: {long}", learner)
     return wrong
@@ -448,6 +462,13 @@ def _never_speaks(learner: Learner) -> Check | None:
     learner.connect()
     hint = "O prazo já vale no primeiro recv?"
     return _counted(learner, "um cliente que nunca falou", 0, hint, _PATIENCE)
+
+
+def _silence(learner: Learner, otherwise: float = 0.0) -> float:
+    """Quanto o código esperou até um prazo acabar, medido no processo dele."""
+    own = learner.own_events()
+    waits = [e.duration for e in own if e.receives and isinstance(e.error, TimeoutError)]
+    return max(waits, default=otherwise)
 
 
 def _too_long(learner: Learner) -> str:

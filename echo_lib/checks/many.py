@@ -26,6 +26,7 @@ from echo_lib.isolated import NEVER_ENDED, SENT_AT_ONCE, Learner
 Handler = Callable[..., Any]
 _SCENE = 8  # prazos para uma cena inteira
 _SILENCE = 0.2  # segundos para crer que nada vem
+_LATEST = 0.7  # segundos, no máximo, até o segundo cliente
 _LULL = 0.6  # segundos sem ninguém: passa do prazo que a lição põe no accept
 _SAME_LIST = "append e remove mudam a lista que veio; sala = … faz outra."
 _TEXT = "olá, ção 🗣️".encode()
@@ -152,6 +153,10 @@ class Guests:
         self._here.append(self._learner.peer(self._address))
         return self._here[-1]
 
+    def starve(self) -> bool:
+        """Se quem os atende quer o processador, e quase não o teve desde a pergunta anterior."""
+        return self._learner.starves()
+
     def only_received(self) -> bool:
         """Se algo foi recebido, e nada enviado."""
         own = self._learner.look()
@@ -250,7 +255,7 @@ def _mebibyte(guests: Guests) -> str:
 def _reads_late(guests: Guests) -> str:
     """Um cliente envia sem ler o eco, até que nada mais caiba; só o lê depois de outro falar."""
     client, other = guests.new(), guests.new()
-    gone = peers.flood(client)
+    gone = peers.flood(client, guests.starve)
     what = f"Um cliente enviou {gone} bytes sem ler o eco"
     if peers.exchange(other, b"e eu?") != b"e eu?":
         hint = (
@@ -303,7 +308,7 @@ def _watched(function: Handler, listener: socket.socket) -> None:
             ended.put(error)
 
     def serve() -> None:
-        threading.setprofile(_start_late)
+        threading.setprofile(partial(_start_late, listener))
         try:
             ended.put(function(listener))
         except BaseException as error:
@@ -315,14 +320,20 @@ def _watched(function: Handler, listener: socket.socket) -> None:
         raise error
 
 
-def _start_late(*_: Any) -> None:
+def _start_late(listener: Any, *given: Any) -> None:
     """Atrasa a primeira thread do aluno: quando uma thread começa, é o sistema que decide.
+
+    A de um cliente, até que venha o seguinte, se vier logo; outra, só um pouco.
 
     Fonte: docs.python.org, threading.setprofile, chamada em cada thread antes do run dela.
     """
     threading.setprofile(None)
     sys.setprofile(None)
     sleep(_SILENCE)
+    for _ in range(int(_LATEST / 0.01)):
+        if sum(event.call == "accept" for event in listener._trace.events()) != 1:
+            break
+        sleep(0.01)
 
 
 def _on_stage(scene: Callable[[Handler], str], function: Handler, timeout: float) -> str:
@@ -371,8 +382,10 @@ class Room(list[Any]):
             if leave:
                 size = len(self)
                 leave()
-                give_up = monotonic() + _SILENCE  # quem guarda a trava não deixa ninguém sair agora
-                while len(self) == size and monotonic() < give_up:
+                # Contadas, e não medidas: com o processo parado, o relógio anda e ninguém sai.
+                for _ in range(int(_SILENCE / 0.01)):  # quem guarda a trava não deixa ninguém sair
+                    if len(self) != size:
+                        break
                     sleep(0.01)
             yield member
 
@@ -386,6 +399,7 @@ class House:
     def __init__(self, function: Handler, *shared: Any) -> None:
         self._function, self._shared = function, shared
         self._listener = socket.create_server(("127.0.0.1", 0))
+        isolated.limit_buffers(self._listener)
         self._threads: list[threading.Thread] = []
         self._back = 0  # quantas funções voltaram sem que o cliente saísse
         self.error = ""  # em que o código do aluno parou, mesmo que nada tenha faltado
@@ -393,7 +407,11 @@ class House:
     def crowd(self, count: int) -> list[socket.socket]:
         """Clientes novos, atendidos ao mesmo tempo."""
         address, together = self._listener.getsockname(), threading.Barrier(count)
-        clients = [socket.create_connection(address, isolated.TIMEOUT) for _ in range(count)]
+        clients = [socket.socket() for _ in range(count)]
+        for client in clients:
+            isolated.limit_buffers(client)
+            client.settimeout(isolated.TIMEOUT)
+            client.connect(address)
         for _ in clients:
             given = (self._listener.accept()[0], together)
             self._threads.append(threading.Thread(target=self._attend, args=given, daemon=True))
@@ -452,7 +470,7 @@ def _count(function: Handler) -> str:
         peers.send(client, b"oi")
     slow = 2 * _SLOWNESS * _CROWD  # o que o placar, com um de cada vez, demora com todos
     answered = len([*takewhile(lambda client: peers.receive(client, 2, slow) == b"oi", crowd)])
-    answered += sum(_hears_more(client) == b"oi" for client in crowd[answered + 1 :])
+    answered += sum(_hears_more(client) == b"oi" for client in crowd[answered:])
     if answered < _CROWD:
         what = f"{_CROWD} clientes entraram juntos, e receberam eco: {answered}."
         hint = (
@@ -484,6 +502,9 @@ def _count(function: Handler) -> str:
     if any(peers.exchange(client, b"oi") != b"oi" for client in crowd[:half]):
         hint = "Depois de responder, a função volta ao recv, até o cliente sair."
         return house.because("Quem ficou falou outra vez, e não recebeu o eco.", hint)
+    if board.now != half:
+        what = f"Quem ficou falou outra vez, e o placar passou de {half} a {board.now!r}."
+        return house.because(what, _PER_MESSAGE)
     peers.flood(crowd[0])
     if any(peers.exchange(client, b"oi") != b"oi" for client in crowd[1:half]):
         what = "Um cliente enviou muito sem ler o eco, e os outros ficaram sem resposta."

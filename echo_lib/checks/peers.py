@@ -5,12 +5,13 @@ from __future__ import annotations
 import socket
 import struct
 import threading
+from collections.abc import Callable
 from contextlib import suppress
 from time import monotonic
 
 from echo_lib import isolated
 
-_FLOOD = 2**24  # bytes: mais do que os dois sistemas guardam
+_FLOOD = 2**21  # bytes: mais do que cabe nos quatro buffers, que limit_buffers limita
 _STALL = 0.3  # segundos sem caber mais nada
 
 
@@ -28,13 +29,23 @@ def send(peer: socket.socket, data: bytes) -> None:
         peer.sendall(data)
 
 
-def flood(peer: socket.socket) -> int:
-    """Envia sem ler, até que nada mais caiba no caminho; devolve quantos bytes foram."""
+def flood(peer: socket.socket, starves: Callable[[], bool] = lambda: False) -> int:
+    """Envia sem ler, até que nada mais caiba no caminho; devolve quantos bytes foram.
+
+    Argumentos:
+        starves: se o outro lado quer o processador, e quase não o teve desde a pergunta anterior.
+    """
+    starves()
     gone, data = 0, memoryview(bytes(_FLOOD))
+    deadline = monotonic() + isolated.PATIENCE * isolated.TIMEOUT
     with suppress(OSError):
         peer.settimeout(_STALL)
         while gone < len(data):
-            gone += peer.send(data[gone:])
+            try:
+                gone += peer.send(data[gone:])
+            except TimeoutError:
+                if not starves() or monotonic() > deadline:
+                    break
     return gone
 
 

@@ -565,6 +565,8 @@ def _list_hint(learner: Learner, messages: list[str], answer: Any, error: str) -
         return TOO_MUCH
     if answer is None and not error:
         return "Faltou o return?"
+    if not error and came < gone and gave_up(learner):
+        return WAITED.removeprefix("Mas v").replace("ocê", "Você", 1)
     if isinstance(answer, list) and answer.count("") > messages.count("") > 0:
         return 'O "" da mensagem vazia entrou duas vezes: no if, e outra vez depois dele.'
     if answer == messages[:1]:

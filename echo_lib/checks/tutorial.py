@@ -241,7 +241,22 @@ def with_echo(
     learner.trace = Trace()
     with learner.trace, EchoServer(port=0) as server:
         learner.start(*server.address, *arguments, pieces=pieces)
-        return *learner.result(), server.address
+        outcome = learner.result()
+        _until_it_knows(server, learner)
+        return *outcome, server.address
+
+
+def _until_it_knows(server: EchoServer, learner: Learner) -> None:
+    """Espera o servidor saber de tudo o que o código fez: ele pode acabar sem esperar o eco."""
+    there = [event for event in learner.own_events() if event.peer == server.address]
+    went = len({e.socket for e in there if e.call.startswith("connect") and not e.error})
+    gone = sum(event.size for event in there if event.sends)
+    deadline = monotonic() + isolated.TIMEOUT
+    while went and monotonic() < deadline:
+        accepted, arrived = served(learner.trace)
+        if accepted >= went and (len(arrived) >= gone or not server.clients):
+            break
+        sleep(0.01)
 
 
 def served(trace: Trace) -> tuple[int, bytes]:
@@ -426,15 +441,22 @@ def gives_up(function: Callable[[socket.socket], Any], seconds: float) -> Check:
     with Learner(serve) as learner:
         peer = learner.connect()
         if peers.exchange(peer, b"oi") != b"oi":  # quem já falou também se cala
-            return _without_silence(function)
+            if not waited_for_us(learner, seconds):
+                if any(isinstance(event.error, TimeoutError) for event in learner.own_events()):
+                    return failed(_early(learner, seconds), learner)
+                return _without_silence(function, seconds)
+            learner.result()
+            peer = learner.connect()
+            if peers.exchange(peer, b"oi") != b"oi":
+                return _without_silence(function, seconds)
         if _again(learner.look(wait=0.001)):
             return failed(_AGAIN, learner)
         for _ in range(2):
             sleep(0.6 * seconds)
+            start = monotonic()  # antes da conversa: o atraso que for nosso só alonga a espera
             if peers.exchange(peer, b"oi") != b"oi" and _hurried(learner, seconds):
                 fell = "" if learner.running() else learner.result()[1]
                 return failed(fell or _early(learner, seconds), learner)
-        start = monotonic()
         deadline, error = learner.result(2 * seconds + 1)
         if error == NEVER_ENDED:
             error = "O cliente ficou calado e você continuou esperando. Confira o settimeout: em "
@@ -458,13 +480,22 @@ def gives_up(function: Callable[[socket.socket], Any], seconds: float) -> Check:
         if learner.result(2 * seconds + 1)[1] == NEVER_ENDED:
             text = "Um cliente que nunca falou: você continuou esperando. O prazo já vale no "
             return failed(f"{text}primeiro recv?", learner)
-    return _without_silence(function)
+    return _without_silence(function, seconds)
 
 
 def _hurried(learner: Learner, seconds: float) -> bool:
-    """Se desistiu antes do prazo, medido no processo do aluno: talvez o atraso fosse nosso."""
-    silences = [e.duration for e in learner.look() if isinstance(e.error, TimeoutError)]
-    return max(silences, default=0.0) < 0.9 * seconds
+    """Se desistiu antes do prazo."""
+    return not waited_for_us(learner, seconds)
+
+
+def waited_for_us(learner: Learner, seconds: float) -> bool:
+    """Se esperou o prazo inteiro, medido no processo do aluno: então o atraso foi nosso."""
+    return _a_whole_silence(learner.look(), seconds)
+
+
+def _a_whole_silence(events: Sequence[Any], seconds: float) -> bool:
+    silences = [e.duration for e in events if isinstance(e.error, TimeoutError)]
+    return max(silences, default=0.0) >= 0.9 * seconds
 
 
 def _early(learner: Learner, seconds: float) -> str:
@@ -484,9 +515,12 @@ def _early(learner: Learner, seconds: float) -> str:
     return f"Você desistiu cedo demais: o cliente pode calar-se por {in_seconds(seconds)}."
 
 
-def _without_silence(function: Callable[[socket.socket], Any]) -> Check:
+def _without_silence(function: Callable[[socket.socket], Any], seconds: float) -> Check:
     """A parte de quem desiste que não é desistir: ecoar a quem fala."""
     echoing = server(function, patient=False)
+    made = [event for event in echoing.events if isinstance(event, Event)]
+    if not echoing.ok and _a_whole_silence(made, seconds):  # o atraso foi nosso: de novo
+        echoing = server(function, patient=False)
     return passed("Seu servidor ecoa, e desiste de quem se cala.") if echoing.ok else echoing
 
 
