@@ -43,3 +43,22 @@ def test_a_program_written_by_a_lesson_is_not_that_of_another_test():
         for kernel, text in ((one, "um"), (other, "outro")):
             same = f"assert open('meu_servidor.py').read().strip() == {text!r}"
             assert kernel.run(nbformat.v4.new_code_cell(same)) == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("number", "cell", "client", "error"),
+    [
+        ("05", "05-32", "raise SystemExit('quebrado')", "CalledProcessError"),
+        ("06", "06-19", "while True: pass", "TimeoutExpired"),
+    ],
+)
+def test_a_client_that_the_student_broke_does_not_hold_the_kernel(number, cell, client, error):
+    cells = [cell for cell in read(lesson(number)).cells if cell.cell_type == "code"]
+    wanted = next(place for place, other in enumerate(cells) if other.id == cell)
+    broken = nbformat.v4.new_code_cell(f"%%writefile cliente.py\n{client}")
+    with Kernel() as kernel:
+        for before in cells[:wanted]:
+            kernel.run(before)
+        kernel.run(broken)
+        name, trace = kernel.run(cells[wanted])
+        assert name == error, trace
