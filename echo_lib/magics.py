@@ -19,7 +19,7 @@ from types import TracebackType
 from typing import Any
 
 from echo_lib.checks.base import Check
-from echo_lib.errors import annotate
+from echo_lib.errors import Explanation, annotate
 from echo_lib.trace import Trace
 
 _WIDTH = 90  # colunas
@@ -27,6 +27,13 @@ _QUIET, _SETTLE = 0.03, 0.5  # segundos sem chamadas novas; e o máximo que se e
 _MAGIC = ("cell", "rastrear")
 _ASYNC = (ast.Await, ast.AsyncFor, ast.AsyncWith)
 _DRAWN = 24  # chamadas da tentativa que se desenham: as últimas, onde está o engano
+_PROGRAM = str(
+    Explanation(
+        "este código encerrou o programa em que roda (sys.exit); numa célula, só ela para.",
+        "é o texto de um programa: numa célula, sys.argv não traz o host e a porta.",
+        "grave-o num arquivo (%%writefile); quem o roda é o terminal: python cliente.py.",
+    )
+)
 _LIBRARY = os.path.dirname(__file__)
 
 
@@ -154,7 +161,9 @@ def _show(
 
 
 def _explain_what_never_ran(result: Any) -> None:
-    """De certos erros de sintaxe, como um return solto, o IPython não avisa a `_show`."""
+    """De um sys.exit, ou de um return solto e outros erros de sintaxe, a `_show` não é avisada."""
+    if isinstance(getattr(result, "error_in_exec", None), SystemExit):
+        print(_wrap(_PROGRAM), file=sys.stderr)
     error = getattr(result, "error_before_exec", None)  # de uma célula cancelada, não há result
     if isinstance(error, SyntaxError) and not hasattr(error, "__notes__"):
         annotate(error)

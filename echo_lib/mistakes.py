@@ -464,6 +464,16 @@ _STORED_AS_A_CONDITION = (
     "para comparar, use ==; para guardar e testar de uma vez, :=, como em while dados := "
     "conn.recv(1024).",
 )
+_COMMANDS = {"python", "python3", "py", "ipconfig", "ifconfig", "netstat", "ping"}
+_OF_A_TERMINAL = (
+    "isto é um comando do terminal, e não Python.",
+    "uma célula só entende Python; o terminal, comandos como este.",
+    "abra um terminal (menu Arquivo → Novo → Terminal) e digite-o lá.",
+)
+_BARE_HOST = (
+    "um endereço como 127.0.0.1, sem aspas, não é um número nem um texto.",
+    "ponha-o entre aspas: ('127.0.0.1', 61840).",
+)
 # Do erro de sintaxe, o que a mensagem diz, a causa e o remédio; vale o primeiro.
 _BY_SYNTAX = (
     (
@@ -731,6 +741,10 @@ def explained(exc: BaseException, line: str = "") -> Texts | None:
             cause, remedy = _COMMA[1:]
         elif "or ':='" in str(exc) and re.match(r"\s*(if|elif|while)\b", exc.text or ""):
             cause, remedy = _STORED_AS_A_CONDITION
+        elif _COMMANDS & {*(exc.text or "").split()[:1]} and _never_ran(exc):
+            return _OF_A_TERMINAL
+        elif re.search(r"[(,=]\s*\d+(\.\d+){3}", exc.text or ""):
+            cause, remedy = _BARE_HOST
         return _SYNTAX_IN_A_CELL if _never_ran(exc) else _SYNTAX, cause, remedy
     if isinstance(exc, TypeError) and _DECIMAL_COMMA.search(lines):
         return _COMMA
@@ -768,6 +782,8 @@ def _texts_of_a_name(said: str, in_a_program: bool) -> Texts:
     name = found[1] if found else ""
     if name in sys.stdlib_module_names:
         return _not_imported(f"import {name}", in_a_program)
+    if name in _COMMANDS and not in_a_program:
+        return _OF_A_TERMINAL
     if name in _KIT:
         return _not_imported(f"from echo_lib import {name}", in_a_program)
     if callable(getattr(socket.socket, name, None)):

@@ -165,12 +165,27 @@ def test_error_in_a_traced_cell_shows_the_line_of_the_student(kernel, before, co
         ("f(timeout=1, 2)", "ponha primeiro os sem nome"),
         ("try:\n    x = 1\nexcept OSError, ValueError as e:\n    x = 2", "vão numa tupla"),
         ("connect(timeout=0,5)", "o decimal se escreve com ponto"),
+        ("s.bind((127.0.0.1, 61840))", "ponha-o entre aspas"),
+        ("HOST = 127.0.0.1", "ponha-o entre aspas"),
         ("def f(a, a): pass", "a que a linha do SyntaxError diz"),
     ],
 )
 def test_syntax_error_says_what_is_missing_and_that_nothing_ran(kernel, before, code, explanation):
     text = " ".join(kernel.run(code).split())
     assert explanation in text and text.count("nada desta célula foi executado") == 1
+
+
+@pytest.mark.parametrize("code", ["python servidor.py", "netstat -an", "ipconfig", "ping 10.0.0.1"])
+def test_a_command_of_the_terminal_typed_in_a_cell_is_told_where_it_goes(kernel, before, code):
+    text = " ".join(kernel.run(code).split())
+    assert text.count("isto é um comando do terminal") == 1 and "Novo → Terminal" in text, text
+
+
+def test_a_program_pasted_in_a_cell_is_told_where_it_runs(kernel, before):
+    program = (ROOT / "notebooks" / "cliente.py").read_text(encoding="utf-8")
+    text = " ".join(kernel.run(program).split())
+    assert text.count("este código encerrou o programa em que roda") == 1, text
+    assert "quem o roda é o terminal" in text and "A porta deve ser um número" in text
 
 
 def test_syntax_error_of_an_imported_file_is_not_of_the_cell(kernel, before, tmp_path):
