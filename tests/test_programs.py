@@ -131,7 +131,10 @@ def test_ctrl_c_ends_the_server_in_the_middle_of_a_conversation(desk):
     assert finish(desk.run("cliente", *desk.address), *texts) == 1
     again = desk.run("servidor", *desk.address)  # a mesma porta, logo em seguida
     again.expect_exact(f"Servidor em {desk.name}.")
-    texts = f"Não foi possível escutar em {desk.name}", "Confira host e porta."
+    texts = (
+        f"Não foi possível escutar em {desk.name}",
+        "A porta já tem dono, ou o host não é desta máquina?",
+    )
     assert finish(desk.run("servidor", *desk.address), *texts) == 1
 
 
