@@ -35,12 +35,13 @@ import webbrowser
 from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
-from subprocess import PIPE, STDOUT
+from subprocess import DEVNULL, PIPE, STDOUT
 from urllib.parse import urlsplit
 
 HERE = Path(os.path.abspath(__file__)).parent
 VENV = HERE / ".venv"
 PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+DATA = VENV / "share" / "jupyter"
 STAMP = VENV / "echo_lib.json"  # o carimbo: o que está instalado; {} se a instalação não terminou
 FIRST = "00_comece_aqui.ipynb"
 NEEDED = ("pyproject.toml", "constraints.txt", "echo_lib", "share", "notebooks/" + FIRST)
@@ -148,7 +149,7 @@ def venv_version() -> str:
     """A versão do Python da .venv, como "3.11"; "" se ela não existe ou não roda mais."""
     command = [str(PYTHON), "-c", "import sys; print('%d.%d' % sys.version_info[:2])"]
     try:
-        return subprocess.check_output(command, stderr=subprocess.DEVNULL).decode().strip()
+        return subprocess.check_output(command, stderr=DEVNULL).decode().strip()
     except (OSError, subprocess.CalledProcessError):
         return ""
 
@@ -213,6 +214,10 @@ def install(old: dict, new: dict) -> None:
     config = VENV / "etc" / "ipython" / "ipython_kernel_config.py"
     config.parent.mkdir(parents=True, exist_ok=True)
     config.write_text("c.InteractiveShellApp.extensions = ['echo_lib']\n")
+    # De um notebook que ninguém assinou, o JupyterLab não mostra os desenhos gravados.
+    command = [str(PYTHON), "-m", "jupyter", "trust", *(HERE / "notebooks").glob("[0-9]*.ipynb")]
+    env = dict(os.environ, JUPYTER_DATA_DIR=str(DATA))
+    subprocess.run(command, env=env, stdout=DEVNULL, stderr=DEVNULL)
 
 
 @contextmanager
@@ -282,7 +287,7 @@ def lab_variables(runtime: str) -> dict:
     return dict(
         os.environ,
         JUPYTER_CONFIG_DIR=str(config),
-        JUPYTER_DATA_DIR=str(VENV / "share" / "jupyter"),
+        JUPYTER_DATA_DIR=str(DATA),
         JUPYTER_RUNTIME_DIR=runtime,
         JUPYTER_TOKEN=secrets.token_hex(24),
         PATH=str(PYTHON.parent) + os.pathsep + os.environ.get("PATH", ""),

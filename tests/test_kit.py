@@ -206,6 +206,19 @@ def test_a_second_start_installs_nothing(installed, record_property):
     assert (installed / ".venv/echo_lib.json").stat().st_mtime_ns == before.st_mtime_ns
 
 
+def test_saved_drawings_of_the_lessons_are_shown_before_anything_runs(installed):
+    show = (
+        "import sys, nbformat; from nbformat.sign import NotebookNotary;"
+        "print(NotebookNotary().check_signature(nbformat.read(sys.argv[1], as_version=4)))"
+    )
+    signed = subprocess.check_output(
+        [str(installed / ".venv/bin/python"), "-c", show, str(installed / FIRST)],
+        env=variables(installed, JUPYTER_DATA_DIR=str(installed / ".venv/share/jupyter")),
+        encoding="utf-8",
+    )
+    assert signed == "True\n"
+
+
 def test_what_was_installed_are_the_tested_versions(installed):
     command = [str(installed / ".venv/bin/python"), "-m", "pip", "freeze", "--all"]
     found = subprocess.run(command, capture_output=True, encoding="utf-8", check=True).stdout
