@@ -35,17 +35,21 @@ def flood(peer: socket.socket, starves: Callable[[], bool] = lambda: False) -> i
     Argumentos:
         starves: se o outro lado quer o processador, e quase não o teve desde a pergunta anterior.
     """
-    starves()
     gone, data = 0, memoryview(bytes(_FLOOD))
     deadline = monotonic() + isolated.PATIENCE * isolated.TIMEOUT
     with suppress(OSError):
         peer.settimeout(_STALL)
+        stuck = False
         while gone < len(data):
             try:
                 gone += peer.send(data[gone:])
+                stuck = False
             except TimeoutError:
-                if not starves() or monotonic() > deadline:
+                # A primeira pergunta marca o começo: o que conta é o processador desde que parou.
+                hungry = starves()
+                if monotonic() > deadline or (stuck and not hungry):
                     break
+                stuck = True
     return gone
 
 
