@@ -80,7 +80,6 @@ class Learner:
         self.outside = _outside(functions)  # as variáveis do notebook que o código lê
         self.where = ""  # a linha do aluno em que o código estava quando o prazo acabou
         self._before = 0.0  # o processador que as chamadas anteriores usaram
-        self._worked = 0.0  # o mesmo, até a última pergunta de starves
         self.trace = Trace(EVENTS)  # o que fazem as pontas de quem verifica
         self._peers: list[socket.socket] = []
         try:
@@ -188,15 +187,9 @@ class Learner:
             self.where = self._asked("where") or ""
         return self._early
 
-    def starves(self) -> bool:
-        """Se o código quer o processador e quase não o teve desde a pergunta anterior.
-
-        Numa máquina ocupada, é o que faz quem parece parado; um laço sem fim tem o processador.
-        """
-        if self._process is None:
-            return False
-        before, self._worked = self._worked, worked(self._process.pid)
-        return self._worked - before < _TURN and waits_for_its_turn(self._process.pid)
+    def hunger(self) -> Callable[[], bool]:
+        """A pergunta de `hunger` sobre o processo em que o código roda."""
+        return hunger(self._process.pid) if self._process else lambda: False
 
     def running(self) -> bool:
         """Se a chamada não tinha acabado quando se olhou."""
@@ -373,6 +366,21 @@ def waits_for_its_turn(pid: int) -> bool:
             if stat.read_text().rpartition(")")[2].split()[0] in "RT":
                 return True
     return False
+
+
+def hunger(pid: int) -> Callable[[], bool]:
+    """Uma pergunta: se o processo quer o processador e quase não o teve desde a vez anterior.
+
+    Numa máquina ocupada, é o caso de quem parece parado; um laço sem fim tem o processador.
+    """
+    before = worked(pid)
+
+    def asked() -> bool:
+        nonlocal before
+        last, before = before, worked(pid)
+        return before - last < _TURN and waits_for_its_turn(pid)
+
+    return asked
 
 
 def _is_report(answer: Any) -> bool:

@@ -153,9 +153,9 @@ class Guests:
         self._here.append(self._learner.peer(self._address))
         return self._here[-1]
 
-    def starve(self) -> bool:
-        """Se quem os atende quer o processador, e quase não o teve desde a pergunta anterior."""
-        return self._learner.starves()
+    def hunger(self) -> Callable[[], bool]:
+        """A pergunta de `isolated.hunger` sobre quem os atende."""
+        return self._learner.hunger()
 
     def only_received(self) -> bool:
         """Se algo foi recebido, e nada enviado."""
@@ -255,7 +255,7 @@ def _mebibyte(guests: Guests) -> str:
 def _reads_late(guests: Guests) -> str:
     """Um cliente envia sem ler o eco, até que nada mais caiba; só o lê depois de outro falar."""
     client, other = guests.new(), guests.new()
-    gone = peers.flood(client, guests.starve)
+    gone = peers.flood(client, guests.hunger())
     what = f"Um cliente enviou {gone} bytes sem ler o eco"
     if peers.exchange(other, b"e eu?") != b"e eu?":
         hint = (

@@ -29,11 +29,11 @@ def send(peer: socket.socket, data: bytes) -> None:
         peer.sendall(data)
 
 
-def flood(peer: socket.socket, starves: Callable[[], bool] = lambda: False) -> int:
+def flood(peer: socket.socket, hungry: Callable[[], bool] = lambda: False) -> int:
     """Envia sem ler, até que nada mais caiba no caminho; devolve quantos bytes foram.
 
     Argumentos:
-        starves: se o outro lado quer o processador, e quase não o teve desde a pergunta anterior.
+        hungry: se o outro lado quer o processador, e quase não o teve desde a pergunta anterior.
     """
     gone, data = 0, memoryview(bytes(_FLOOD))
     deadline = monotonic() + isolated.PATIENCE * isolated.TIMEOUT
@@ -46,8 +46,8 @@ def flood(peer: socket.socket, starves: Callable[[], bool] = lambda: False) -> i
                 stuck = False
             except TimeoutError:
                 # A primeira pergunta marca o começo: o que conta é o processador desde que parou.
-                hungry = starves()
-                if monotonic() > deadline or (stuck and not hungry):
+                waits = hungry()
+                if monotonic() > deadline or (stuck and not waits):
                     break
                 stuck = True
     return gone
