@@ -17,7 +17,7 @@ from time import monotonic, sleep
 from typing import IO, Any
 
 from echo_lib.errors import Address, explain
-from echo_lib.isolated import NO_WINDOW, WORK, family, worked
+from echo_lib.isolated import NO_WINDOW, WORK, family, hunger, worked
 from echo_lib.network import ports, spare_port
 
 HOST = "127.0.0.1"
@@ -91,6 +91,10 @@ class Program:
             # Quem já não escuta está acabando, e numa máquina ocupada isso demora.
             if late >= 0 and (not seconds or late > _ENDING or self._listens()):
                 return ""
+
+    def hunger(self) -> Callable[[], bool]:
+        """A pergunta de `isolated.hunger` sobre este programa."""
+        return hunger(self._process.pid)
 
     def _listens(self) -> bool:
         port = self.address[1]

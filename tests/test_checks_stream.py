@@ -423,6 +423,17 @@ PATIENT = SERVER.replace("            while", "          try:\n            while
 )
 
 
+TRIES_ONLY_THE_RECV = SERVER.replace(
+    "            while dados := conn.recv(1024):\n",
+    "            while True:\n"
+    "                try: dados = conn.recv(1024)\n"
+    "                except ConnectionError: break\n"
+    "                if not dados: break\n",
+)
+TRIES_ONLY_THE_SENDALL = SERVER.replace(
+    "conn.sendall(dados)\n",
+    "try: conn.sendall(dados)\n                except ConnectionError: break\n",
+)
 DROPS_THE_SILENT = PATIENT.replace("ConnectionError", "OSError").replace(
     "        with", "        conn.settimeout(0.7)\n        with"
 )
@@ -480,7 +491,9 @@ IN_A_FUNCTION = "def main():\n" + "".join(f"    {line}\n" for line in SERVER.spl
         (NEVER_CLOSES, "o programa não fechou a conexão. Quando o recv devolver b''"),
         (PATIENT + "          conn.sendall(b'tchau')\n", "veio ainda b'tchau', que ele não enviou"),
         (SERVER, "Linux 104)\nConnectionResetError é de um cliente só: o servidor continua"),
-        (PATIENT.replace("while True", "for _ in range(5)"), "Ele não acaba sozinho"),
+        (TRIES_ONLY_THE_RECV, "O corte também pode chegar no sendall"),
+        (TRIES_ONLY_THE_SENDALL, "o servidor continua."),
+        (PATIENT.replace("while True", "for _ in range(6)"), "Ele não acaba sozinho"),
         (PATIENT.replace("while True", "for _ in range(100)"), "Ele não acaba sozinho"),
         (SERVER.replace("while dados", "if dados"), "o servidor volta ao recv, até vir b''"),
         (

@@ -29,13 +29,16 @@ def send(peer: socket.socket, data: bytes) -> None:
         peer.sendall(data)
 
 
-def flood(peer: socket.socket, hungry: Callable[[], bool] = lambda: False) -> int:
+def flood(
+    peer: socket.socket, hungry: Callable[[], bool] = lambda: False, most: int = _FLOOD
+) -> int:
     """Envia sem ler, até que nada mais caiba no caminho; devolve quantos bytes foram.
 
     Argumentos:
         hungry: se o outro lado quer o processador, e quase não o teve desde a pergunta anterior.
+        most: quantos bytes enviar, no máximo.
     """
-    gone, data = 0, memoryview(bytes(_FLOOD))
+    gone, data = 0, memoryview(bytes(most))
     deadline = monotonic() + isolated.PATIENCE * isolated.TIMEOUT
     with suppress(OSError):
         peer.settimeout(_STALL)
