@@ -601,6 +601,7 @@ class _Worker:
 
     def run(self, what: str, function: int, arguments: tuple[Any, ...], pieces: list[int]) -> None:
         _limit(pieces, self._asking)
+        socket.setdefaulttimeout(None)  # o que a chamada anterior mudou não é desta
         shown = sys.stdout = sys.stderr = io.StringIO()
         value, error, opened = None, "", self._open(what)
         try:

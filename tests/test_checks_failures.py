@@ -70,6 +70,13 @@ def deadline_in_the_pair(host, port):
         return s.recv(1024)
 
 
+def deadline_for_the_next_socket(host, port):
+    with socket.create_connection((host, port)) as s:
+        socket.setdefaulttimeout(1)
+        s.sendall(b"oi")
+        return s.recv(1024)
+
+
 def sends_nothing(host, port):
     with socket.create_connection((host, port), 0.5) as s:
         return s.recv(1024)
@@ -79,6 +86,7 @@ def sends_nothing(host, port):
     ("answer", "hint"),
     [
         (ask(), "Em 2,5 s você não desistiu"),
+        (deadline_for_the_next_socket, "Em 2,5 s você não desistiu"),
         (ask(30), "ou com um longo demais"),
         (ask(0.05), "o prazo pedido é de um segundo"),
         (swallow, "a função devolveu b'': deixe o erro sair"),
@@ -142,6 +150,21 @@ def by_text(error):
     words = {"refused": "recusada", "timed": "prazo", "reset": "reset", "Broken": "reset"}
     words |= {"not known": "nome", "already in use": "em uso"}
     return next((cause for word, cause in words.items() if word in text), "outra")
+
+
+def in_use_by_text(error):
+    cause = by_type(error)
+    return "outra" if cause == "em uso" and "already in use" not in str(error) else cause
+
+
+def name_by_text(error):
+    cause = by_type(error)
+    return "outra" if cause == "nome" and "not known" not in str(error) else cause
+
+
+def name_by_code(error):
+    cause = by_type(error)
+    return "outra" if cause == "nome" and error.errno != socket.EAI_NONAME else cause
 
 
 def only_codes(error):
@@ -221,6 +244,9 @@ def test_exit_inside_a_function_is_told_what_to_use_instead():
         (lambda error: None, "Faltou o return"),
         (by_number, "O código e a mensagem mudam de um sistema para outro"),
         (by_text, "O código e a mensagem mudam de um sistema para outro"),
+        (in_use_by_text, "compare erro.errno com errno.EADDRINUSE"),
+        (name_by_text, "o tipo, não"),
+        (name_by_code, "o tipo, não"),
         (only_codes, "O prazo do settimeout não tem código"),
         (family_first, "pergunte antes pelo tipo mais particular"),
         (any_oserror_is_in_use, "Nem todo OSError é destes"),

@@ -42,6 +42,7 @@ _SHORT = 0.2  # segundos de um connect que ninguém responde
 _ENDLESS = 4  # tentativas, de 2 pedidas: quem passa disso não vai parar
 _GIVING_UP = 11.0  # segundos para desistir: no Windows, ser recusado leva uns dois
 _SYSTEMS = ("Windows", "macOS", "Linux")
+_ANY_TEXT = "mensagem na língua do sistema"
 _HOST = "127.0.0.1"
 _TOO_SOON = "Você desistiu do cliente calado antes de um segundo."
 _NOWHERE = "255.255.255.255"  # não é de máquina alguma: o connect falha sem enviar nada
@@ -158,7 +159,10 @@ def _causes() -> Iterator[tuple[BaseException, str, str]]:
     ]
     for name, kind, expected in names:
         for system, code in zip(_SYSTEMS, CODES[name], strict=True):
-            yield kind(code, "mensagem na língua do sistema"), expected, f" do {system} ({code})"
+            yield kind(code, _ANY_TEXT), expected, f" do {system} ({code})"
+    yield socket.gaierror(11001, _ANY_TEXT), "nome", " do Windows (11001)"
+    yield socket.gaierror(socket.EAI_AGAIN, _ANY_TEXT), "nome", " de EAI_AGAIN"
+    yield OSError(errno.EADDRINUSE, _ANY_TEXT), "em uso", " de EADDRINUSE"
 
 
 def _cause_hint(error: BaseException, expected: str, answer: Any, detail: str) -> str:
