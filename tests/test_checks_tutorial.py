@@ -76,6 +76,33 @@ def test_sending_the_rest_or_asking_little_is_right(function):
     assert checks.server(function).ok
 
 
+# 04.1: conversar
+
+
+def talks(host, port, message, at_the_end):
+    with socket.create_connection((host, port), timeout=1) as s:
+        s.sendall(message.encode())
+        data = b""
+        while len(data) < len(message.encode()):
+            if not (part := s.recv(1024)):
+                at_the_end(part)
+            data += part
+        return data.decode()
+
+
+@pytest.mark.parametrize(
+    ("at_the_end", "hint"),
+    [
+        (lambda part: sys.exit("o servidor fechou"), "SystemExit: o servidor fechou"),
+        (lambda part: part[0], "IndexError: index out of range"),
+        (lambda part: {}[part], "KeyError: b''"),
+    ],
+)
+def test_end_in_the_middle_of_an_echo_asks_for_an_error_of_connection(at_the_end, hint):
+    check = checks.client(lambda host, port, text: talks(host, port, text, at_the_end))
+    rejected(check, f"raise ConnectionError(…). Seu código parou com {hint}")
+
+
 # 02.3: porta_livre
 
 

@@ -49,9 +49,9 @@ OWN_MESSAGE = (
     "Um servidor respondeu 'OLÁ' a 'olá', e você devolveu 'olá': devolva o que o recv trouxe, e "
     "não a mensagem que enviou."
 )
-# O que acontece a um raise de um nome errado, de um texto, ou sem nada.
+# O que acontece a um raise de um nome errado, de um texto, ou sem nada; a um exit, e a um acaso.
 _NOT_RAISED = re.compile(
-    "parou com ((Name|UnboundLocal|Attribute|Type)Error|RuntimeError: No active)"
+    "parou com ((Name|UnboundLocal|Attribute|Type|Index|Key)Error|SystemExit|RuntimeError: No act)"
 )
 _SILENCE = 2.0  # segundos, no máximo, de um cliente calado
 _OF_THE_LESSON = range(61840, 61850)  # a do tutorial, e as que next_free_port dá depois dela
@@ -121,7 +121,8 @@ def talks_to_another(learner: Learner, sent: str | list[str]) -> Check | None:
     if _NOT_RAISED.search(error):
         text = (
             "Um servidor fechou depois de devolver 1 byte dos 4 de 'olá', e o que veio não foi um "
-            f"erro de conexão. {error}"
+            "erro de conexão, como o de raise ConnectionError(…). "
+            f"{unexplained(error) if 'SystemExit' in error else error}"
         )
         return failed(text, learner)
     if answered(learner, data, "OLÁ".encode(), sent)[0] == sent:
@@ -408,6 +409,8 @@ def _server_hint(
         return "Não são os bytes esperados: a resposta é feita dos que chegaram."
     if sent == b"sair":
         return "As outras voltaram: “sair” é um comando do cliente; para o servidor, são bytes."
+    if sent == b"Tchau":
+        return "As outras voltaram: “Tchau” é uma palavra como elas; para o servidor, são bytes."
     if not first:
         text = "A primeira mensagem voltou, esta não: falta um laço que volte ao recv?"
         return f"{text} O accept fica fora dele." if used(learner, "accept") else text
