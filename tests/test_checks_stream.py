@@ -5,6 +5,7 @@ import re
 import struct
 import sys
 import threading
+from time import monotonic
 
 import cloudpickle
 import pytest
@@ -224,6 +225,19 @@ HIDES_ERRORS = (
     "s.sendall(text.encode())\ntry: print(s.recv(1022)[:3].decode())\nexcept Exception: pass"
 )
 CONNECT = "s = socket.create_connection((host, int(port)), 5)\n"
+SLEEPS_FIRST = (
+    "import time\ns.sendall(text.encode())\ns.shutdown(socket.SHUT_WR)\ntime.sleep(0.5)\n"
+    "print(s.recv(65536).decode())"
+)
+A_DEADLINE_AS_THE_END = (
+    "s.settimeout(1)\ns.sendall(text.encode())\ndata = b''\ntry:\n"
+    "    while part := s.recv(1024): data += part\n"
+    "except TimeoutError: pass\nprint(data.decode())"
+)
+KEEPS_ONLY_THE_LAST = (
+    "s.sendall(text.encode())\ns.shutdown(socket.SHUT_WR)\nwhile True:\n"
+    "    data = s.recv(1024)\n    if not data: break\nprint(data.decode())"
+)
 UNTIL_A_SHORT_ONE = (
     CONNECT + "s.sendall(text.encode())\ndata = b''\nwhile True:\n    part = s.recv(1024)\n"
     "    data += part\n    if len(part) < 1024: break\nprint(data.decode())"
@@ -256,6 +270,10 @@ UNTIL_A_SHORT_ONE = (
         ("socket.create_connection((sys.argv[0], int(host)))", "os argumentos começam no [1]"),
         ("def main():\n    " + CONNECT, "chame-a no fim, com main()"),
         (UNTIL_A_SHORT_ONE, "em 12 pedaços, um depois do outro"),
+        (CONNECT + SLEEPS_FIRST, "em 12 pedaços, um depois do outro"),
+        (CONNECT + A_DEADLINE_AS_THE_END, "O texto está certo. Mas você esperou um prazo acabar"),
+        (CONNECT + A_DEADLINE_AS_THE_END.replace("(1)", "(0.5)"), "em 12 pedaços, um depois do"),
+        (CONNECT + KEEPS_ONLY_THE_LAST, "No fim, data é o último recv, b'': guarde cada pedaço"),
         (CONNECT + RECV_THREE_TIMES, "em 12 pedaços, um depois do outro"),
         (CONNECT + "s.sendall(text.encode() + b'\\n')\n" + COUNTED, "ao servidor chegou b'oi\\n'"),
         (
@@ -284,12 +302,24 @@ def test_mistake_in_a_program_gets_its_hint(tmp_path, monkeypatch, body, hint):
     assert not check.ok and hint in check.text
 
 
+def test_program_that_waits_for_more_after_the_whole_echo_is_not_waited_for(tmp_path, monkeypatch):
+    monkeypatch.setattr(isolated, "TIMEOUT", TIMEOUT)
+    program = tmp_path / "programa.py"
+    program.write_text(
+        PROGRAM + CONNECT.replace("5", "99") + WHOLE.replace("s.shut", "# "), "utf-8"
+    )
+    start = monotonic()
+    check = checks.client_program(str(program))
+    assert "O eco já voltou inteiro, e ele espera mais" in check.text, check
+    assert monotonic() - start < TIMEOUT
+
+
 def test_program_that_ends_before_it_is_accepted_is_judged_by_what_it_sent(tmp_path, monkeypatch):
     ended, accept, run = threading.Event(), TracedSocket.accept, programs._to_the_end
 
-    def run_to_the_end(process):
+    def run_to_the_end(*given):
         try:
-            return run(process)
+            return run(*given)
         finally:
             ended.set()
 
@@ -313,6 +343,9 @@ def test_program_that_ends_before_it_is_accepted_is_judged_by_what_it_sent(tmp_p
         "while len(data) < len(text.encode()): data += s.recv(99)\nprint(data.decode())",
         CONNECT + "s.sendall(text.encode())\ns.shutdown(socket.SHUT_WR)\n"
         "data = s.makefile('rb').read()\nassert data == text.encode()\nprint(data.decode())",
+        CONNECT.replace("5", "1") + "s.sendall(text.encode())\ns.shutdown(socket.SHUT_WR)\n"
+        "data = b''\ntry:\n    while part := s.recv(99): data += part\n"
+        "except TimeoutError: sys.exit('tarde')\nprint(data.decode())",
         "from echo_lib import EchoClient\n"
         "with EchoClient(host, int(port)) as client: print(client.send(text))",
     ],

@@ -10,8 +10,9 @@ import sys
 import threading
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
+from functools import partial
 from pathlib import Path
-from time import monotonic, sleep
+from time import monotonic, perf_counter, sleep
 from typing import Any
 
 from echo_lib import isolated, network, program
@@ -27,7 +28,7 @@ from echo_lib.checks.base import (
     passed,
     unexplained,
 )
-from echo_lib.checks.tutorial import served
+from echo_lib.checks.tutorial import WAITED, served
 from echo_lib.client import EchoClient
 from echo_lib.isolated import NO_WINDOW, Learner
 from echo_lib.server import EchoServer
@@ -48,6 +49,9 @@ _ENDS = (
     "encerra?"
 )
 _PIECES, _PAUSE = 12, 0.03  # pedaços de um eco, e segundos entre um e outro
+_IN_THE_MIDDLE = 0.8  # segundos entre a primeira metade deles e a segunda
+_GAVE_UP = 0.7  # segundos entre o fim do eco e o do cliente: esperou mais, e não veio
+_IN_VAIN = 2.0  # segundos depois do eco inteiro: quem ainda espera não vai acabar
 _NOBODY_CAME = "Um prazo do accept que acaba só diz que ninguém chegou ainda"
 _NOT_A_SERVER = "Conectar é do cliente: o servidor escuta, com create_server, ou bind e listen."
 _NEVER_ENDED = "o programa não terminou: falta um close, ou um laço não acaba?"
@@ -72,7 +76,8 @@ def client_program(path: str) -> Check:
     shown, error = _shown_of_another(path, whole, pieces)
     if error or shown != whole:
         what = error or f"o programa mostrou {brief(shown)}."
-        text = f"Um servidor devolveu a mensagem em {_PIECES} pedaços, um depois do outro, e "
+        text = f"Um servidor devolveu a mensagem em {_PIECES} pedaços, um depois do outro, com "
+        text += f"{in_seconds(_IN_THE_MIDDLE)} no meio, e "
         text += f"{unexplained(what)} Um recv traz o que já chegou, muito ou pouco. "
         return failed(f"{text}Repita até ter todos os bytes, ou, depois do shutdown, até vir b''.")
     return passed("Seu programa passou: três mensagens, uma comprida, cada uma num processo.")
@@ -84,10 +89,29 @@ def _tried(path: str, message: str) -> Check | None:
     with trace:
         server = EchoServer(port=0).start()
     with server:
-        shown, error = _run(path, *map(str, server.address), message)
+        over = partial(_waits_in_vain, trace, len(message.encode()))
+        shown, error = _run(path, *map(str, server.address), message, over=over)
         _wait_until_alone(server)
     text = _wrong_client(path, message, shown, error, trace)
     return Check(False, text.strip(), _without_the_last(trace)) if text else None
+
+
+def _waits_in_vain(trace: Trace, size: int) -> bool:
+    """Se o eco voltou inteiro, e o cliente, há muito, espera mais."""
+    sent, ended = _echoed(trace)
+    whole = bool(sent) and sum(event.size for event in sent) >= size
+    return whole and ended is None and perf_counter() - sent[-1].time > _IN_VAIN
+
+
+def _echoed(trace: Trace) -> tuple[list[Event], float | None]:
+    """O que o servidor enviou, e quando o cliente disse que não enviaria mais; None, se não disse.
+
+    Só do primeiro cliente: o de _wait_until_alone nada envia.
+    """
+    own = [event for event in trace.events() if event.role == "server"]
+    sent = [event for event in own if event.sends]
+    ended = [e.time for e in own if e.receives and not e.size and not e.error]
+    return sent, ended[0] if ended else None
 
 
 def _wrong_client(path: str, message: str, shown: str, error: str, trace: Trace) -> str:
@@ -109,6 +133,10 @@ def _wrong_client(path: str, message: str, shown: str, error: str, trace: Trace)
     if shown != message.strip():
         hint = _shown_hint(path, message.strip(), shown)
         return f"Esperava {brief(message)} na tela; vi {brief(shown)}. {hint}"
+    sent, ended = _echoed(trace)
+    late = bool(sent) and ended is not None and ended - sent[-1].time > _GAVE_UP
+    if late and re.search("except|suppress", _source(path)):
+        return f"O texto está certo. {WAITED}"
     cut = any(isinstance(event.error, ConnectionError) for event in trace.events())
     if cut and sys.platform != "win32":  # lá, quem acaba sem close também corta
         return "O texto está certo, mas o programa fechou sem receber o eco inteiro."
@@ -124,10 +152,10 @@ def _shown_of_another(path: str, message: str, reply: list[bytes]) -> tuple[str,
         with suppress(OSError), listener.accept()[0] as conn:
             conn.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             peers.receive(conn, len(message.encode()))
-            for piece in reply:
+            for number, piece in enumerate(reply, 1):
                 peers.send(conn, piece)
                 _until_read(conn)
-                sleep(_PAUSE)
+                sleep(_IN_THE_MIDDLE if number == _PIECES // 2 else _PAUSE)
 
     with socket.create_server(("127.0.0.1", 0)) as listener:
         server = threading.Thread(target=answer, args=(listener,), daemon=True)
@@ -240,7 +268,11 @@ def _client_hint(error: str, message: str, came: bytes) -> str:
 
 def _shown_hint(path: str, message: str, shown: str) -> str:
     """A pista de um programa cliente que não mostrou o que devia."""
-    if not shown and "except" in _source(path):
+    text = _source(path)
+    kept = re.search(r"\b(\w+) *:?= *\w+\.recv\(.*\bprint\(\1\b", text, re.DOTALL)
+    if not shown and kept and re.search(r"\b(while|for)\b", text) and "SHUT_RD" not in text:
+        return f"No fim, {kept[1]} é o último recv, b'': guarde cada pedaço, com +=."
+    if not shown and "except" in text:
         return "Faltou o print? Se um except engole os erros, tire-o para ver qual é."
     if not shown:
         return "Faltou o print? Ou ele fechou também o recebimento (use SHUT_WR)?"
@@ -443,8 +475,12 @@ def _missing(path: str) -> Check | None:
     return failed(f"Não achei {path} nesta pasta: execute antes a célula que o grava.")
 
 
-def _run(path: str, *arguments: str) -> tuple[str, str]:
-    """Roda um programa até o fim; devolve o que ele mostrou e, se falhou, por quê."""
+def _run(path: str, *arguments: str, over: Callable[[], bool] = lambda: False) -> tuple[str, str]:
+    """Roda um programa até o fim; devolve o que ele mostrou e, se falhou, por quê.
+
+    Argumentos:
+        over: se já se sabe que ele não vai acabar.
+    """
     with subprocess.Popen(
         [sys.executable, path, *arguments],
         stdin=subprocess.DEVNULL,
@@ -454,7 +490,7 @@ def _run(path: str, *arguments: str) -> tuple[str, str]:
         env=program.environment(),
     ) as process:
         try:
-            shown, errors = _to_the_end(process)
+            shown, errors = _to_the_end(process, over)
         except subprocess.TimeoutExpired:
             return "", _NEVER_ENDED
         finally:
@@ -464,20 +500,27 @@ def _run(path: str, *arguments: str) -> tuple[str, str]:
     return shown.decode(errors="replace").strip(), ""
 
 
-def _to_the_end(process: subprocess.Popen[bytes]) -> tuple[bytes, bytes]:
+def _to_the_end(process: subprocess.Popen[bytes], over: Callable[[], bool]) -> tuple[bytes, bytes]:
     """O que o programa mostrou; o prazo recomeça enquanto ele só espera a vez no processador.
 
     Erros:
         subprocess.TimeoutExpired: não acaba.
     """
-    deadline = monotonic() + 2 * isolated.PATIENCE * isolated.TIMEOUT
+    begin = monotonic()
+    limit = begin + 2 * isolated.TIMEOUT
     while True:
         try:
-            return process.communicate(timeout=2 * isolated.TIMEOUT)
+            return process.communicate(timeout=0.1)
         except subprocess.TimeoutExpired:
             waits = isolated.waits_for_its_turn(process.pid)
-            if not waits or isolated.worked(process.pid) > isolated.WORK or monotonic() > deadline:
+            if over() and not waits:
                 raise
+            if monotonic() < limit:
+                continue
+            too_long = monotonic() > begin + 2 * isolated.PATIENCE * isolated.TIMEOUT
+            if not waits or too_long or isolated.worked(process.pid) > isolated.WORK:
+                raise
+            limit = monotonic() + 2 * isolated.TIMEOUT
 
 
 def states(function: Callable[[int], list[str]]) -> Check:
