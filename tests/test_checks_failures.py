@@ -324,6 +324,22 @@ def patient_by_recursion(host, port, attempts, timeout):
     return patient_by_recursion(host, port, attempts - 1, timeout)
 
 
+def patient_by_recursion_without_return(host, port, attempts, timeout):
+    try:
+        return socket.create_connection((host, port), timeout=timeout)
+    except ConnectionRefusedError:
+        if attempts == 1:
+            raise
+    time.sleep(0.2)
+    patient_by_recursion_without_return(host, port, attempts - 1, timeout)
+
+
+def deadline_after_the_connect(host, port, attempts, timeout):
+    conn = patient(host, port, attempts, None)
+    conn.settimeout(timeout)
+    return conn
+
+
 def gives_nothing_at_the_end(host, port, attempts, timeout):
     for _ in range(attempts):
         try:
@@ -410,6 +426,8 @@ def test_patience_is_accepted_in_any_style(answer):
         ),
         (lambda h, p, a, t: patient(h, p, a, t, retry=TimeoutError), "capture-o, e tente de novo"),
         (lambda h, p, a, t: patient(h, p, a, t, retry=refused_or_late()), "só a recusa se repete"),
+        (patient_by_recursion_without_return, "ª conectou, e veio None: faltou o return?"),
+        (deadline_after_the_connect, "timeout=prazo, ou settimeout antes do connect"),
         (connects_to_the_end, "você conectou 3 vezes: falta um return?"),
         (the_same_socket_again, "crie um novo a cada tentativa"),
         (gives_nothing_at_the_end, "No fim, deixe o erro sair"),
@@ -422,6 +440,21 @@ def test_patience_is_accepted_in_any_style(answer):
 )
 def test_mistake_about_patience_gets_its_hint(answer, hint):
     wrong(checks.patient_connect(answer), hint)
+
+
+def test_last_attempt_that_connects_has_only_one_hint():
+    check = checks.patient_connect(patient_by_recursion_without_return)
+    assert "use o parâmetro tentativas" not in check.text and check.text.count("return") == 1
+
+
+def test_long_pause_is_not_waited_for(monkeypatch):
+    monkeypatch.setattr(isolated, "TIMEOUT", 6.0)
+    start = time.monotonic()
+    wrong(
+        checks.patient_connect(lambda h, p, a, t: patient(h, p, a, t, pause=200)),
+        "são 0,2 s (time.sleep conta segundos)",
+    )
+    assert time.monotonic() - start < 2 * isolated.TIMEOUT
 
 
 # 10.4: o servidor que sobrevive
@@ -468,6 +501,18 @@ def catching(*errors, timeout=1.0):
         return total
 
     return serve
+
+
+def one_or_another(conn):
+    total = 0
+    conn.settimeout(1)
+    try:
+        while data := conn.recv(1024):
+            conn.sendall(data)
+            total += len(data)
+    except TimeoutError or ConnectionError:  # noqa: B030
+        pass
+    return total
 
 
 def counting(add):
@@ -601,6 +646,7 @@ def test_survivor_is_accepted_in_any_style(answer):
         (counting(lambda total, data: str(len(data))), "A resposta é um número (int)"),
         (counting(lambda total, data: total + len(data.decode())), "os bytes se contam com len"),
         (catching(ConnectionError or TimeoutError), "vão numa tupla: except (A, B)"),
+        (one_or_another, "vão numa tupla: except (A, B)"),
         (catching(ConnectionError), "O silêncio não é um erro do seu servidor"),
         (catching(OSError, timeout=None), "um cliente que se calou, você continuou esperando"),
         (catching(OSError, timeout=0.35), "antes de um segundo"),

@@ -316,6 +316,25 @@ def non_blocking_sendall(listener):
                     sock.close()
 
 
+def tries_only_the_recv(listener):
+    watcher = selectors.DefaultSelector()
+    watcher.register(listener, selectors.EVENT_READ)
+    while True:
+        for key, _ in watcher.select():
+            if key.fileobj is listener:
+                watcher.register(listener.accept()[0], selectors.EVENT_READ)
+                continue
+            try:
+                data = key.fileobj.recv(1024)
+            except OSError:
+                data = b""
+            if data:
+                key.fileobj.sendall(data)
+            else:
+                watcher.unregister(key.fileobj)
+                key.fileobj.close()
+
+
 def asks_each_in_turn(listener):
     clients = []
     listener.settimeout(0.01)
@@ -383,6 +402,7 @@ ONLY_THE_FIRST = "O primeiro, quando fala, recebe"
         (closes_the_connection_in_the_loop, "este socket já foi fechado"),
         (target_without_arguments, "TypeError: attend() missing 1 required positional"),
         (forgets_await, "nem ele nem o primeiro receberam eco"),
+        (forgets_await, "sem esperar o fim. Se é asyncio, falta um await?"),
         (never_accepts, "nem ele nem o primeiro receberam eco"),
         (returns_at_once, "Sua função voltou: ela deve atender para sempre"),
         (does_not_wait_for_asyncio, "Sua função voltou: ela deve atender para sempre"),
@@ -400,6 +420,7 @@ ONLY_THE_FIRST = "O primeiro, quando fala, recebe"
         (drops_the_silent, "o calado continua ali"),
         (finds_another_in_the_variable, "acha em conn o cliente seguinte"),
         (with_blocking_sockets_and_select, "não pode parar o resto"),
+        (tries_only_the_recv, "não pode parar o resto"),
         (non_blocking_sendall, "lança um erro no meio"),
         (asks_each_in_turn, "se o laço espera um pouco por cada cliente"),
     ],
@@ -540,6 +561,17 @@ def a_lock_for_each(conn, board, lock):
         board["agora"] -= 1
 
 
+def counts_up_on_the_way_out(conn, board, lock):
+    with lock:
+        board["agora"] += 1
+    try:
+        while data := conn.recv(1024):
+            conn.sendall(data)
+    finally:
+        with lock:
+            board["agora"] += 1
+
+
 def counts_down_twice(conn, board, lock):
     with lock:
         board["agora"] += 1
@@ -649,6 +681,7 @@ def test_counting_with_the_lock_passes(answer):
         (lock_only_to_read, "é with que a pega (ou acquire(), com os parênteses)"),
         (lock_to_send, "A trava é do placar: solte-a antes do sendall"),
         (a_lock_for_each, "Só a trava que a função recebe é a mesma para todas"),
+        (counts_up_on_the_way_out, "Quem sai se desconta: -= 1."),
         (counts_down_twice, "O mesmo cliente foi descontado duas vezes?"),
         (counts_down_only_who_falls, "também chega ao desconto?"),
         (lock_only_on_the_way_in, "O desconto também é ler, subtrair e escrever"),

@@ -283,15 +283,17 @@ def _server_late(learner: Learner) -> Check | None:
             try:
                 with listener.accept()[0] as conn:
                     peers.send(conn, peers.receive(conn, 2))
-            except TimeoutError:  # já tinha desistido
-                pass
-            answer, error = learner.result()
+                answer, error = learner.result()
+            except TimeoutError:  # já tinha desistido, ou ainda espera
+                answer, error = learner.result(0)
     if not error and isinstance(answer, tuple):
         return _paused(learner)
     if too_long := _paused(learner):
         return too_long
     what = f"O servidor subiu {in_seconds(_LATE)} depois, e eram 20 tentativas."
     seen, came = tries(learner), unexplained(error) or f"Veio {answer}."
+    if not error and seen and not seen[-1].error:
+        return failed(f"{what} A {len(seen)}ª conectou, e veio None: faltou o return?", learner)
     if error == NEVER_ENDED:
         came = "Você ainda esperava: entre uma e outra, são 0,2 s (time.sleep conta segundos)."
     if len(seen) == 1:
@@ -366,9 +368,12 @@ def _full_queue(learner: Learner) -> Check | None:
     if (times := len(tries(learner))) > 1:
         text = f"Ninguém respondeu até o prazo, e você tentou {times} vezes: só a recusa se repete."
         return failed(text, learner)
-    if not error or error == NEVER_ENDED:
+    if error == NEVER_ENDED:
+        text = "Ninguém respondeu até o prazo, e você ainda esperava. O prazo vale também para o "
+        return failed(f"{text}connect: timeout=prazo, ou settimeout antes do connect.", learner)
+    if not error:
         text = "Ninguém respondeu até o prazo: esperava que o erro saísse."
-        return failed(f"{text} {error or f'Veio {answer}.'}", learner)
+        return failed(f"{text} Veio {answer}.", learner)
     return None
 
 
@@ -413,7 +418,11 @@ def _talked(learner: Learner) -> Check | None:
             learner.where = "" if received else learner.where
             if not error and 0 < _silence(learner) < 0.9 * _DEADLINE:
                 return failed(_TOO_SOON, learner)
-            hint = "" if error else "A função voltou antes do fim: o return está dentro do laço?"
+            hint = (
+                ""
+                if error
+                else "A função voltou antes do fim: há um return ou um break dentro do laço?"
+            )
             hint = "Falta um laço que volte ao recv?" if error == NEVER_ENDED else hint
             if not error.startswith("Seu código parou"):
                 hint = _unanswered(learner, received) or hint
@@ -524,7 +533,7 @@ def _counted(
         text = f"Com {what}, você continuou esperando. {_still(learner)} {hint}"
         return failed(text, learner)
     if error:
-        if hint and "TimeoutError" in error:
+        if hint and re.search("TimeoutError|m Connection", error) and "sendall" not in hint:
             error = unexplained(error)
             hint += " Dois tipos num except vão numa tupla: except (A, B)."
         return failed(f"Com {what}. {error} {hint}", learner)

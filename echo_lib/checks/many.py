@@ -101,7 +101,7 @@ def _served(
         guests = Guests(learner, pieces)
         wrong = next(filter(None, map(guests.go_through, steps)), "")
         _, error = learner.result(timeout=_SILENCE)
-        if error != NEVER_ENDED:  # devia continuar a atender
+        if error != NEVER_ENDED and not guests.still_served:  # devia continuar a atender
             ended = error or _RETURNED
             if iscoroutinefunction(function):
                 ended = _COROUTINE
@@ -147,6 +147,7 @@ class Guests:
         self._here: list[socket.socket] = []
         self.silent = self.new()
         self._here.clear()  # este fica até o fim
+        self.still_served = False  # se o servidor continuava quando um passo falhou
 
     def new(self) -> socket.socket:
         """Mais um cliente."""
@@ -177,6 +178,9 @@ class Guests:
     def go_through(self, step: Callable[[Guests], str]) -> str:
         """Dá um passo; depois, os que vieram vão embora: há quem só atenda alguns por vez."""
         wrong = step(self)
+        if wrong:  # antes que a partida deles derrube quem ainda atendia
+            self._learner.look()
+            self.still_served = self._learner.running()
         while self._here:
             self._here.pop().close()
         return wrong
@@ -198,7 +202,8 @@ def _second_is_served(guests: Guests) -> str:
         "(start)? Se é asyncio, falta um await?"
     )
     if guests.only_received():
-        hint = "Os bytes chegaram, e não voltaram: a cada recv, um sendall, sem esperar o fim."
+        hint = "Os bytes chegaram, e não voltaram: a cada recv, um sendall, sem esperar o fim. "
+        hint += "Se é asyncio, falta um await?"
     return f"{what}; nem ele nem o primeiro receberam eco. {hint}"
 
 
@@ -522,6 +527,8 @@ def _count(function: Handler) -> str:
 
 def _discount_hint(now: Any, expected: int) -> str:
     """Por que o placar não desceu ao que devia."""
+    if now == _CROWD + _CROWD // 2:
+        return "Quem sai se desconta: -= 1."
     if isinstance(now, int) and now > _CROWD:
         return _PER_MESSAGE
     if isinstance(now, int) and now < expected:

@@ -569,6 +569,9 @@ def _list_hint(learner: Learner, messages: list[str], answer: Any, error: str) -
         return WAITED.removeprefix("Mas v").replace("ocê", "Você", 1)
     if isinstance(answer, list) and answer.count("") > messages.count("") > 0:
         return 'O "" da mensagem vazia entrou duas vezes: no if, e outra vez depois dele.'
+    first_empty = messages.index("") if "" in messages else len(messages)
+    if "" in messages and answer in (messages[:first_empty], messages[: first_empty + 1]):
+        return "O laço acabou na vazia: continue, e não break nem return."
     if answer == messages[:1]:
         return "Faltam ecos: o return está dentro do laço?"
     if answer == messages[-1:]:
