@@ -286,6 +286,22 @@ def forgets_await(listener):
     asyncio.run(serve())
 
 
+def forgets_to_await_the_answer(listener):
+    async def attend(conn):
+        loop = asyncio.get_running_loop()
+        while data := await loop.sock_recv(conn, 1024):
+            loop.sock_sendall(conn, data)
+
+    async def serve():
+        tasks = []
+        listener.setblocking(False)
+        while True:
+            conn, _ = await asyncio.get_running_loop().sock_accept(listener)
+            tasks.append(asyncio.create_task(attend(conn)))
+
+    asyncio.run(serve())
+
+
 def does_not_wait_for_asyncio(listener):
     async def serve():
         await asyncio.start_server(lambda reader, writer: None, sock=listener)
@@ -402,7 +418,7 @@ ONLY_THE_FIRST = "O primeiro, quando fala, recebe"
         (closes_the_connection_in_the_loop, "este socket já foi fechado"),
         (target_without_arguments, "TypeError: attend() missing 1 required positional"),
         (forgets_await, "nem ele nem o primeiro receberam eco"),
-        (forgets_await, "sem esperar o fim. Se é asyncio, falta um await?"),
+        (forgets_to_await_the_answer, "sem esperar o fim. Se é asyncio, falta um await?"),
         (never_accepts, "nem ele nem o primeiro receberam eco"),
         (returns_at_once, "Sua função voltou: ela deve atender para sempre"),
         (does_not_wait_for_asyncio, "Sua função voltou: ela deve atender para sempre"),

@@ -58,6 +58,28 @@ def sends_the_rest(conn):
             data = data[conn.send(data) :]
 
 
+def hides_its_own_mistake(conn):
+    try:
+        while data := conn.recv(1024):
+            conn.sendal(data)
+    except:  # noqa: E722
+        pass
+
+
+def hides_and_throws_again(conn):
+    try:
+        conn.recv(1024)
+    except Exception:
+        raise
+
+
+def test_only_who_hides_errors_is_told_to_take_the_except_away():
+    hint = "Se um except engole os erros, tire-o para ver qual é."
+    rejected(checks.server(hides_its_own_mistake), hint)
+    check = checks.server(hides_and_throws_again)
+    assert not check.ok and hint not in check.text, check
+
+
 @pytest.mark.parametrize(
     ("function", "hint"),
     [

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import ast
 import reprlib
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from inspect import getsource, isfunction
+from textwrap import dedent
 from typing import Any
 
 from echo_lib import progress
@@ -19,6 +23,7 @@ _NOTHING = (
     "a função devolveu None. Faltou o return? Talvez num caso só, como o do if que não vale. (Um "
     "método como .sort() também devolve None.)"
 )
+_HIDDEN = "Se um except engole os erros, tire-o para ver qual é."
 _KINDS = {
     bool: "A resposta é True ou False: nem texto, nem número.",
     int: "A resposta é um número inteiro (int).",
@@ -81,6 +86,29 @@ def failed(text: str, learner: Learner | None = None) -> Check:
             "e não dela: era isso que você queria?"
         )
     return Check(False, text.strip(), learner.events() if learner else ())
+
+
+def and_the_hidden(check: Check, function: Callable[..., Any]) -> Check:
+    """O mesmo, e mais uma pista, se a função, ou uma que ela chama, engole qualquer erro."""
+    if check.ok or "Seu código parou" in check.text:
+        return check
+    near = [function]
+    for each in near:
+        names = getattr(getattr(each, "__code__", None), "co_names", ())
+        called = [getattr(each, "__globals__", {}).get(name) for name in names]
+        near += [f for f in called if isfunction(f) and f not in near]
+        with suppress(OSError, TypeError, SyntaxError):
+            if any(map(_hides_all, ast.walk(ast.parse(dedent(getsource(each)))))):
+                return replace(check, text=f"{check.text}\n{_HIDDEN}")
+    return check
+
+
+def _hides_all(step: ast.AST) -> bool:
+    """Se é um except de qualquer erro, que não o lança de novo."""
+    if not isinstance(step, ast.ExceptHandler):
+        return False
+    every = step.type is None or ast.unparse(step.type) in ("Exception", "BaseException")
+    return every and not any(isinstance(inner, ast.Raise) for inner in ast.walk(step))
 
 
 def compare(

@@ -19,6 +19,7 @@ from echo_lib.checks.base import (
     LOST_BY_SEND,
     MESSAGES,
     Check,
+    and_the_hidden,
     brief,
     failed,
     in_seconds,
@@ -400,7 +401,7 @@ def survives(function: Callable[[socket.socket], int]) -> Check:
         steps = [_talks, _half_closed, _goes_silent, _never_speaks, _is_cut, _is_cut_while_sending]
         for step in [*steps, _leaves_without_reading]:
             if wrong := step(learner):
-                return wrong
+                return and_the_hidden(wrong, function)
     return passed("Certo: ecoa tudo, conta, e nem corte, nem silêncio, nem meia conexão o derruba.")
 
 

@@ -19,7 +19,15 @@ from typing import Any
 
 from echo_lib import isolated
 from echo_lib.checks import peers
-from echo_lib.checks.base import LOST_BY_SEND, Check, brief, failed, passed, unexplained
+from echo_lib.checks.base import (
+    LOST_BY_SEND,
+    Check,
+    and_the_hidden,
+    brief,
+    failed,
+    passed,
+    unexplained,
+)
 from echo_lib.errors import Address
 from echo_lib.isolated import NEVER_ENDED, SENT_AT_ONCE, Learner
 
@@ -67,7 +75,8 @@ def many_clients(function: Callable[[socket.socket], Any]) -> Check:
         "Seu servidor passou: um calado, um que cai, um byte a byte, 1 MiB, e um que envia sem "
         "ler, todos juntos."
     )
-    return _served(function, steps, right, [2] + [1] * len(_TEXT))  # os acentos chegam partidos
+    check = _served(function, steps, right, [2] + [1] * len(_TEXT))  # os acentos chegam partidos
+    return and_the_hidden(check, function)
 
 
 def counter(function: Handler) -> Check:
@@ -86,7 +95,8 @@ def chat_room(function: Handler) -> Check:
     Argumentos:
         function: recebe `conn`, a lista da sala e a trava; volta quando o cliente sai.
     """
-    return _played(_chat, function, "Certo: todos ouvem os outros, e quem sai ou cai deixa a sala.")
+    right = "Certo: todos ouvem os outros, e quem sai ou cai deixa a sala."
+    return and_the_hidden(_played(_chat, function, right), function)
 
 
 def _served(

@@ -19,6 +19,7 @@ from echo_lib.checks.base import (
     MESSAGES,
     STUB,
     Check,
+    and_the_hidden,
     brief,
     failed,
     in_seconds,
@@ -190,7 +191,7 @@ def whole_server(function: Callable[[str, int], Any]) -> Check:
     for _ in range(2):  # entre escolher a porta e usá-la, outro programa pode tomá-la
         if "EADDRINUSE" in check.text:
             check = _whole_server(function)
-    return check
+    return and_the_hidden(check, function)
 
 
 def _whole_server(function: Callable[[str, int], Any]) -> Check:

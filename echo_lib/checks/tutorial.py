@@ -19,6 +19,7 @@ from echo_lib.checks.base import (
     MESSAGES,
     STUB,
     Check,
+    and_the_hidden,
     brief,
     compare,
     failed,
@@ -279,6 +280,12 @@ def server(
         answer: o que se espera de volta dos bytes enviados (padrão: os mesmos).
         patient: se deve esperar por quem se cala, sem tomar o fim de um prazo pelo da conversa.
     """
+    return and_the_hidden(_echoes(function, answer, patient), function)
+
+
+def _echoes(
+    function: Callable[[socket.socket], Any], answer: Callable[[bytes], bytes], patient: bool
+) -> Check:
     talk = [message.encode() for message in (*MESSAGES, "sair", "Tchau")]
     cases = [(talk, ()), ([talk[1]], BYTE_BY_BYTE), ([_MEBIBYTE], ())]
 
