@@ -624,6 +624,7 @@ class _Worker:
             self.say((value, error, events))
         except Exception as problem:
             kind = f"um objeto {type(value).__name__}, que não passa a outro processo ({problem})"
+            kind = _as_a_socket(kind)
             if inspect.iscoroutine(value):
                 kind = "uma corotina: com async def ela nem começa. Use def, sem async e sem await"
             if isinstance(value, Iterator):
@@ -743,9 +744,16 @@ def told(problem: BaseException, sources: Set[str]) -> str:
     where = f", em `{own[-1]}`" if own else ""
     explanation = explain(problem)
     reason = f"\n{explanation}" if explanation else ""
-    text = str(problem).replace("TracedSocket", "socket")  # o que o aluno criou é um socket
+    text = _as_a_socket(str(problem))
     text = f": {text.removesuffix('.')}" if text else ""
     return f"Seu código parou com {name}{text}{where}.{reason}"
+
+
+def _as_a_socket(text: str) -> str:
+    """O texto de um erro, em que o socket que o aluno criou é um socket, e não o nosso."""
+    return text.replace(f"{TracedSocket.__module__}.T", "socket.T").replace(
+        "TracedSocket", "socket"
+    )
 
 
 def _sendable(events: list[Event]) -> list[Event]:

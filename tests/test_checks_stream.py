@@ -366,6 +366,7 @@ def test_states_reach_and_networks():
     none = checks.states(lambda port: []).text
     assert "esperava ['LISTEN']" in none and "da porta que a função recebe" in none
     assert "só o .state" in checks.states(ports).text
+    assert "só o .state" in checks.states(lambda port: [str(row) for row in ports(port)]).text
     listening = checks.states(lambda port: [r.state for r in ports(port) if r.state == "LISTEN"])
     assert "e não a PORTA da lição? De todos os estados, sem filtrar?" in listening.text
     letters = checks.states(lambda port: sorted("".join(row.state for row in ports(port))))

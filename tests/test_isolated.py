@@ -272,6 +272,18 @@ def test_line_in_which_the_code_was_when_the_time_ended_is_told(short_wait):
         assert learner.result() == (b"oi", "") and learner.where == ""
 
 
+def test_traced_socket_is_called_a_socket_in_what_is_told():
+    def asks(conn):
+        return {}[conn]
+
+    with Learner(asks, lambda conn: conn) as it:
+        it.connect()
+        assert "KeyError: <socket.socket fd=" in it.result()[1]
+        it.connect(function=1)
+        assert "um objeto socket, que não passa a outro processo" in (said := it.result()[1])
+        assert "Traced" not in said and "echo_lib" not in said
+
+
 def test_send_accepts_only_a_part_and_sendall_everything():
     with Learner(lambda conn: conn.send(b"x" * 5000), lambda conn: conn.sendall(b"x" * 5000)) as it:
         it.connect()

@@ -583,7 +583,7 @@ def _resting(port: int) -> list[str]:
 
 
 def _states_hint(answer: list[Any], port: int) -> str:
-    if not all(isinstance(item, str) for item in answer):
+    if not all(isinstance(item, str) and "(" not in item for item in answer):
         return "De cada linha, quero só o .state."
     if answer and all(len(item) == 1 for item in answer):
         return "São letras soltas: += junta à lista cada letra; append põe o texto inteiro."
