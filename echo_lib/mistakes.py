@@ -225,6 +225,33 @@ _LOCK = (
     "ela não se chama, e acquire devolve True, que o with não sabe fechar.",
     "escreva só with trava: o with a pega na entrada e a solta na saída, mesmo com erro.",
 )
+_NOT_HELD = (
+    "a trava foi solta sem que ninguém a tivesse pegado.",
+    "há um release a mais: o with já a solta na saída; ou faltou o acquire antes dele.",
+    "escreva só with trava, sem acquire nem release.",
+)
+_NOT_ENCODED = (
+    "bytes() não faz bytes de um texto sem saber em que codificação.",
+    "cada codificação o escreve com outros bytes, e nenhuma foi dita.",
+    "escreva mensagem.encode(), que é UTF-8.",
+)
+_NOT_BY_NAME = (
+    "o que está entre colchetes é um texto, e os itens de uma lista não têm nome.",
+    "numa lista, ali vai a posição; o nome é de um campo de cada item, ou a chave de um "
+    "dicionário.",
+    "passe por todos: for linha in linhas, e depois linha.state; para usar chaves, o dicionário "
+    "começa com {}.",
+)
+_NOT_MANY = (
+    "um socket é um só, e aqui se esperavam vários itens.",
+    "+= e extend juntam a uma lista os itens de outra, e o for percorre uma lista.",
+    "para pôr um socket na lista, escreva sala.append(conn); para receber, conn.recv(1024).",
+)
+_NOT_AN_ERROR = (
+    "o raise só lança um erro, e recebeu outra coisa.",
+    "um texto é só o que o erro diz: falta o tipo dele em volta.",
+    'escreva, por exemplo, raise ConnectionError("o servidor fechou").',
+)
 _NOT_A_RANGE = (
     "o for percorre itens, e um número não os tem.",
     "faltou o range, ou o nome é de um número, e não da lista; ou += somou um número a uma lista.",
@@ -631,7 +658,12 @@ _BY_TYPE = (
     (TypeError, "'type' object does not support the context manager", _A_CLASS),
     (TypeError, "'module' object does not support the context manager", _A_MODULE),
     (TypeError, "'bool' object does not support the context|lock' object is not callable", _LOCK),
+    (RuntimeError, "release un(locked|-acquired) lock", _NOT_HELD),
     (TypeError, "'int' object is not iterable", _NOT_A_RANGE),
+    (TypeError, r"'\w*[sS]ocket' object is not iterable", _NOT_MANY),
+    (TypeError, "string argument without an encoding", _NOT_ENCODED),
+    (TypeError, "list indices must be integers or slices, not str", _NOT_BY_NAME),
+    (TypeError, "exceptions must derive from BaseException", _NOT_AN_ERROR),
     (TypeError, "can only concatenate list", _NOT_JOINED),
     (TypeError, "non-iterable (Segment|PortUse|Interface|int|NoneType) object", _UNPACKED),
     (TypeError, "'module' object is not callable", _MODULE_CALLED),

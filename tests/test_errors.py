@@ -337,6 +337,12 @@ def first_number(host):
         (lambda: [0][next(enumerate("a"))], "i é a posição, e s, o item"),
         (lambda: capture()[0].flags[(0, 1)], "i é a posição, e s, o item"),
         (lambda: [][0], "ou confira antes, com if lista"),
+        (lambda: bytes("oi"), "escreva mensagem.encode(), que é UTF-8"),
+        (lambda: [0].__getitem__("state"), "for linha in linhas, e depois linha.state"),
+        (lambda: threading.Lock().release(), "escreva só with trava, sem acquire nem release"),
+        (lambda: threading.RLock().release(), "escreva só with trava, sem acquire nem release"),
+        (lambda: add_a_socket([]), "escreva sala.append(conn)"),
+        (lambda: raise_a_text(), 'raise ConnectionError("o servidor fechou")'),
         (lambda: [].remove(3), "tire cada um num lugar só do código"),
         (lambda: in_a_with(socket), "faltou dizer qual socket"),
         (lambda: socket_called(), "como em linha.state() e with conn()"),
@@ -388,6 +394,15 @@ def error_after_its_except():
     except OSError as erro:
         print(erro)
     raise erro  # noqa: F821
+
+
+def add_a_socket(room):
+    with Trace(), socket.socket() as s:
+        room += s
+
+
+def raise_a_text():
+    raise "o servidor fechou"  # noqa: B016
 
 
 def raise_alone():
