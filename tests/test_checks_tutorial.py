@@ -47,6 +47,11 @@ def sends_in_thousands(conn):
         conn.send(data if len(data) < 500 else data.upper())
 
 
+def only_the_first_twenty(conn):
+    while data := conn.recv(1024):
+        conn.sendall(data[:20])
+
+
 def byte_by_byte(conn):
     while data := conn.recv(1):
         conn.sendall(data)
@@ -83,6 +88,7 @@ def test_only_who_hides_errors_is_told_to_take_the_except_away():
 @pytest.mark.parametrize(
     ("function", "hint"),
     [
+        (only_the_first_twenty, "Você devolveu menos do que recebeu"),
         (greets, "a resposta é feita dos que chegaram"),
         (prefixes, "a resposta é feita dos que chegaram"),
         (sends_in_thousands, "a resposta é feita dos que chegaram"),

@@ -212,6 +212,8 @@ def _client_hint(
         return "Isso é a própria função: faltaram os parênteses, como em dados.decode()?"
     if hint := not_decoded(answer):
         return hint
+    if isinstance(answer, str) and "\ufffd" in answer:
+        return "Cada � é um caractere cortado: junte todos os bytes, e só então decode."
     if gone >= 2 * len(sent):
         return "Você enviou mais de uma vez: o sendall está dentro do laço?"
     if came == len(message) < len(sent):
@@ -392,9 +394,9 @@ def _server_hint(
     lost = sum(event.size * (1 if event.sends else -1) for event in moved[:last]) < 0
     if received and lost and sent_a_part(learner):
         return LOST_BY_SEND
+    if received and lost and {*received} <= {*expected}:
+        return "Você devolveu menos do que recebeu: a resposta leva todos os bytes."
     if received and expected.startswith(received):
-        if lost:
-            return "Você devolveu menos do que recebeu: a resposta leva todos os bytes."
         if not learner.running():
             return "O seu código acabou antes do cliente: o laço vai até o recv devolver b''."
         return "Veio só uma parte: o seu código ainda devolvia o resto quando o tempo acabou."
