@@ -293,7 +293,7 @@ def _server_late(learner: Learner) -> Check | None:
         return too_long
     what = f"O servidor subiu {in_seconds(_LATE)} depois, e eram 20 tentativas."
     seen, came = tries(learner), unexplained(error) or f"Veio {answer}."
-    if not error and seen and not seen[-1].error:
+    if not error and str(answer).startswith("None") and seen and not seen[-1].error:
         return failed(f"{what} A {len(seen)}ª conectou, e veio None: faltou o return?", learner)
     if error == NEVER_ENDED:
         came = "Você ainda esperava: entre uma e outra, são 0,2 s (time.sleep conta segundos)."
