@@ -47,6 +47,8 @@ FIRST = "00_comece_aqui.ipynb"
 NEEDED = ("pyproject.toml", "constraints.txt", "echo_lib", "share", "notebooks/" + FIRST)
 ROOT = hasattr(os, "geteuid") and os.geteuid() == 0
 LAB = {"ip": "127.0.0.1", "allow_root": ROOT, "answer_yes": True}
+# No que se exporta, o desenho parado: o outro buscaria na internet o programa dos widgets.
+EXPORT = "image/svg+xml text/html text/markdown image/png image/jpeg text/latex text/plain"
 SHELL = os.environ.get("SHELL", "sh")
 
 PACKAGES = HERE / "pacotes"  # se existe, é dela que se instala, sem rede
@@ -283,7 +285,10 @@ def lab_variables(runtime: str) -> dict:
     if os.name != "nt":
         LAB["terminado_settings"] = {"shell_command": shell_command(config)}
     # Num arquivo, e não em argumentos, para que valham os de quem chama.
-    (config / "jupyter_server_config.json").write_text(json.dumps({"ServerApp": LAB}))
+    export = {"display_data_priority": EXPORT.split()}
+    settings = json.dumps({"ServerApp": LAB, "NbConvertBase": export})
+    for name in ("server", "nbconvert"):
+        (config / f"jupyter_{name}_config.json").write_text(settings)
     return dict(
         os.environ,
         JUPYTER_CONFIG_DIR=str(config),

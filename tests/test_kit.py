@@ -1,6 +1,7 @@
 """kit.py como quem o recebe o usa: um clone novo, numa pasta com espaços e acentos."""
 
 import ast
+import base64
 import contextlib
 import json
 import os
@@ -15,6 +16,7 @@ import time
 import urllib.request
 from pathlib import Path
 
+import nbformat
 import psutil
 import pytest
 
@@ -217,6 +219,26 @@ def test_saved_drawings_of_the_lessons_are_shown_before_anything_runs(installed)
         encoding="utf-8",
     )
     assert signed == "True\n"
+
+
+def test_exported_lesson_keeps_the_still_drawings(installed, start, tmp_path):
+    end(start(installed, "aula", "--no-browser", "--port=0", "--version"))
+    widget = {"version_major": 2, "version_minor": 0, "model_id": "a" * 32}
+    drawing = "<svg><text>o desenho parado</text></svg>"
+    data = {"application/vnd.jupyter.widget-view+json": widget, "image/svg+xml": drawing}
+    output = nbformat.v4.new_output("display_data", data)
+    cell = nbformat.v4.new_code_cell("", outputs=[output])
+    state = {widget["model_id"]: {"model_name": "A", "model_module": "b", "state": {}}}
+    widgets = {"application/vnd.jupyter.widget-state+json": {"state": state}}
+    notebook = nbformat.v4.new_notebook(cells=[cell], metadata={"widgets": widgets})
+    nbformat.write(notebook, tmp_path / "lição.ipynb")
+    command = [str(installed / ".venv/bin/python"), "-m", "nbconvert", "--to", "html", "--stdout"]
+    exported = subprocess.check_output(
+        [*command, str(tmp_path / "lição.ipynb")],
+        env=variables(installed, JUPYTER_CONFIG_DIR=str(installed / ".venv/etc/jupyter")),
+        encoding="utf-8",
+    )
+    assert base64.b64encode(drawing.encode()).decode() in exported
 
 
 def test_what_was_installed_are_the_tested_versions(installed):

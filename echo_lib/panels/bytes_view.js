@@ -73,7 +73,7 @@ function render({ model, el, signal }) {
   const root = element("section", { className: "echo-panel echo-bytes", "aria-label": "Bytes da mensagem" },
     controls, summary, notice, characters, rows);
   el.append(root);
-  keepKeys(root);
+  keepInside(root);
 
   const showSize = () => {
     const tables = model.get("tables");

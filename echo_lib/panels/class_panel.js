@@ -54,9 +54,9 @@ function render({ model, el, host: page, signal }) {
   const title = element("p", { className: "echo-title", id: `${id}-chosen` });
   const chosenRow = () => model.get("machines").find(([key]) => key === model.get("selected"));
   const act = (command) => model.send({ command, key: model.get("selected") });
-  const leave = button("Desconectar esta máquina", () => chosenRow()?.[2] && act("disconnect"));
+  const leave = button("Desconectar esta máquina", () => act("disconnect"));
   // São dois botões, em dois lugares: quem clica duas vezes em bloquear não desbloqueia.
-  const block = button("Bloquear esta máquina", () => chosenRow()?.[7] || act("block"));
+  const block = button("Bloquear esta máquina", () => act("block"));
   const unblock = button("Desbloquear esta máquina", () => act("unblock"));
   const blocked = element("p", { textContent:
     "Bloqueada: as conexões dela são recusadas, e o que escreveu só continua no registro." });
@@ -72,9 +72,9 @@ function render({ model, el, host: page, signal }) {
     element("div", { className: "echo-row" }, pause, stop, save, renew),
     notice, confirm, live);
   el.append(root);
-  keepKeys(root);
+  keepInside(root);
 
-  const showAgree = () => open.setAttribute("aria-disabled", String(!agree.checked));
+  const showAgree = () => disable(open, !agree.checked);
   agree.addEventListener("change", showAgree);
   showAgree();
 
@@ -148,8 +148,8 @@ function render({ model, el, host: page, signal }) {
     chosen.hidden = !model.get("selected");
     block.hidden = model.get("selected").includes(":"); // daqui, são todos os desta máquina
     unblock.hidden = blocked.hidden = !row?.[7];
-    leave.setAttribute("aria-disabled", String(!row?.[2]));
-    block.setAttribute("aria-disabled", String(Boolean(row?.[7])));
+    disable(leave, !row?.[2]);
+    disable(block, Boolean(row?.[7]));
   };
   const showTotals = () => {
     const [machines, connections, messages, bytes, rate] = model.get("totals");

@@ -19,11 +19,9 @@ async function render({ model, el, host: page, signal }) {
   const connect = element("button", { type: "submit" });
   const sending = element("button", { type: "submit", textContent: "Enviar" });
   const state = element("span", { className: "echo-state" });
-  // aria-disabled, e não disabled: o botão que se acabou de apertar não perde o foco.
-  const ask = (content) => { if (!model.get("asking")) model.send(content); };
-  const search = button("Procurar na rede", () => ask({ command: "search" }));
+  const search = button("Procurar na rede", () => model.send({ command: "search" }));
   const diagnose = button("Diagnosticar", () =>
-    ask({ command: "diagnose", host: host.value, port: port.value }));
+    model.send({ command: "diagnose", host: host.value, port: port.value }));
   const found = element("ul", { className: "echo-found", "aria-label": "Servidores que se anunciam na rede" });
   const answer = element("div", { className: "echo-answer", role: "status", "aria-label": "Resposta da rede" });
   const notice = element("p", { className: "echo-notice", role: "status", "aria-label": "Aviso" });
@@ -42,7 +40,7 @@ async function render({ model, el, host: page, signal }) {
   const root = element("section", { className: "echo-panel echo-client", "aria-label": "Cliente de eco" }, lost(),
     connection, talk, notice, help, found, answer, history, drawing);
   el.append(root);
-  keepKeys(root);
+  keepInside(root);
 
   const isOpen = () => ["conectado", "enviando"].includes(model.get("state"));
 
@@ -57,16 +55,14 @@ async function render({ model, el, host: page, signal }) {
   talk.addEventListener("submit", (event) => {
     event.preventDefault();
     model.send({ command: "send", text: message.value });
-    if (isOpen()) message.value = "";
+    if (model.get("state") !== "desconectado") message.value = "";
     message.focus();
   });
 
   const showAnswer = () => {
     const lines = model.get("asking") ? [model.get("asking")] : model.get("diagnosis");
     showLines(answer, lines);
-    for (const node of [search, diagnose]) {
-      node.setAttribute("aria-disabled", String(Boolean(model.get("asking"))));
-    }
+    for (const node of [search, diagnose]) disable(node, Boolean(model.get("asking")));
   };
   const showFound = () => {
     found.replaceChildren(...model.get("found").map(([name, address, number]) => {
@@ -82,18 +78,21 @@ async function render({ model, el, host: page, signal }) {
     found.hidden = !found.childElementCount;
   };
 
+  let wasOpen = isOpen();
   const showState = () => {
     state.textContent = model.get("state");
     state.dataset.state = model.get("state");
     connect.textContent = isOpen() ? "Desconectar" : "Conectar";
     host.readOnly = port.readOnly = model.get("state") !== "desconectado";
-    // Quem clicou em Conectar agora escreve, sem procurar o campo.
-    if (isOpen() && document.activeElement === connect) message.focus();
+    // Quem acabou de conectar agora escreve, sem procurar o campo.
+    if (isOpen() && !wasOpen && connection.contains(document.activeElement)) message.focus();
+    wasOpen = isOpen();
   };
+  const toTheEnd = followEnd(history, signal);
   const showHistory = () => {
     entries.replaceChildren(...model.get("history").map(entryNode));
     history.hidden = !entries.childElementCount;
-    history.scrollTop = history.scrollHeight;
+    toTheEnd();
   };
   listen(model, signal, "change:unsent", () => { message.value ||= model.get("unsent"); });
   watch(model, signal, {

@@ -241,6 +241,7 @@ class ClientPanel(anywidget.AnyWidget):
 
     def _keep(self, text: str) -> None:
         """Guarda a mensagem que não foi; meio emoji não cabe no JSON que vai à página."""
+        self.unsent = ""  # a página só sabe do que muda
         self.unsent = text.encode(errors="replace").decode()
 
     def _fail(self, title: str, error: Exception, before: Sequence[Step] = ()) -> None:

@@ -74,11 +74,39 @@ export function lost() {
   return element("p", { className: "echo-lost", role: "status", textContent: text });
 }
 
-/** As teclas são do painel: num botão com o foco, um x ou dois d apagariam células do notebook. */
-export function keepKeys(root) {
-  root.addEventListener("keydown", (event) => {
-    if (!event.ctrlKey && !event.metaKey) event.stopPropagation();
+/** Uma função que leva ao fim o que cresce; quem subiu para ler fica onde está. */
+export function followEnd(node, signal) {
+  let following = true;
+  const toTheEnd = () => { if (following) node.scrollTop = node.scrollHeight; };
+  node.addEventListener("scroll", () => { // fora da tela a altura é 0, e não se sabe onde se estava
+    if (node.clientHeight) following = node.scrollHeight - node.scrollTop - node.clientHeight < 5;
   });
+  const shown = new ResizeObserver(toTheEnd);
+  shown.observe(node);
+  signal.addEventListener("abort", () => shown.disconnect());
+  return toTheEnd;
+}
+
+/** O que se faz no painel fica nele: um x, ou Ctrl+Z, mexeria nas células do notebook. */
+export function keepInside(root) {
+  root.tabIndex = -1; // um clique fora dos botões também lhe dá o foco, que seria da célula
+  root.addEventListener("keydown", (event) => {
+    const shared = (event.ctrlKey || event.metaKey) && "sb".includes(event.key.toLowerCase());
+    if (!shared) event.stopPropagation(); // salvar e a barra lateral continuam a ser do JupyterLab
+  });
+  // O segundo clique de um duplo cairia no botão que tomou o lugar do primeiro.
+  root.addEventListener("click", (event) => {
+    const pressed = event.target.closest("button");
+    const twice = event.detail > 1 && !pressed?.closest(".echo-sequence");
+    if (!pressed || !(twice || pressed.getAttribute("aria-disabled") === "true")) return;
+    event.preventDefault();
+    event.stopImmediatePropagation();
+  }, true);
+}
+
+/** O botão que não serve agora continua com o foco, que um disabled perderia. */
+export function disable(button, off) {
+  button.setAttribute("aria-disabled", String(off));
 }
 
 /** O JupyterLab cancela o keypress do Enter, e com ele o envio que o navegador faria sozinho. */
@@ -86,6 +114,6 @@ export function submitOnEnter(root) {
   root.addEventListener("keydown", (event) => {
     if (event.key !== "Enter" || event.isComposing || event.target.tagName !== "INPUT") return;
     event.preventDefault();
-    event.target.form.requestSubmit();
+    if (!event.repeat) event.target.form.requestSubmit();
   });
 }

@@ -394,7 +394,7 @@ export function mount(el, store, onExport) {
   const root = element("section", { className: "echo-panel echo-sequence", "aria-label": "Diagrama de sequência" },
     toolbar, status, stage, inspector, notice);
   el.append(root);
-  keepKeys(root);
+  keepInside(root);
 
   const live = () => state.until === null;
   const atEnd = () => stage.scrollTop + stage.clientHeight > stage.scrollHeight - SIZES.row;
@@ -463,8 +463,8 @@ export function mount(el, store, onExport) {
     inspector.setAttribute("aria-label", texts.details);
     setText(hint, texts.hint);
     pause.textContent = live() ? "Pausar" : "Ao vivo";
-    first.disabled = back.disabled = pause.disabled = total === 0;
-    forward.disabled = live() || shown >= total;
+    for (const node of [first, back, pause]) disable(node, total === 0);
+    disable(forward, live() || shown >= total);
     const part = live() ? "" : `${number(shown)} de `;
     const gone = store.dropped ? `; ${older(store.dropped)}` : "";
     status.textContent = total

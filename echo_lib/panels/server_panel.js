@@ -16,12 +16,8 @@ function render({ model, el, signal }) {
   const id = uniqueId();
   const state = element("span", { className: "echo-state" });
   const address = element("span", { className: "echo-address" });
-  // aria-disabled, e não disabled: o botão que se acabou de apertar não perde o foco.
-  const asking = (command) => (event) => {
-    if (event.target.getAttribute("aria-disabled") === "false") model.send({ command });
-  };
-  const start = button("Iniciar", asking("start"));
-  const stop = button("Parar", asking("stop"));
+  const start = button("Iniciar", () => model.send({ command: "start" }));
+  const stop = button("Parar", () => model.send({ command: "stop" }));
   const notice = element("div", { className: "echo-notice", role: "status" });
 
   const header = (text) => element("th", { scope: "col", textContent: text });
@@ -45,7 +41,7 @@ function render({ model, el, signal }) {
     element("div", { className: "echo-row" }, address, state, start, stop),
     notice, clientsTitle, clients, logTitle, log);
   el.append(root);
-  keepKeys(root);
+  keepInside(root);
 
   function clientRow([host, port, since]) {
     const name = `${host}:${port}`;
@@ -60,8 +56,8 @@ function render({ model, el, signal }) {
     const text = model.get("state");
     const word = text.split(" ")[0];
     setText(state, `${SIGNS[word]} ${text}`);
-    start.setAttribute("aria-disabled", String(word !== "parado"));
-    stop.setAttribute("aria-disabled", String(word === "parado"));
+    disable(start, word !== "parado");
+    disable(stop, word === "parado");
   };
   const showClients = () => {
     const rows = model.get("clients");
@@ -77,10 +73,10 @@ function render({ model, el, signal }) {
     // Quem tinha o foco saiu: o foco fica na lista, longe do botão de outro cliente.
     if (focused && !body.contains(document.activeElement)) clients.focus();
   };
+  const toTheEnd = followEnd(log, signal);
   const showEntries = () => {
-    const atEnd = log.scrollHeight - log.scrollTop - log.clientHeight < 5;
     keepRows(list, model.get("entries"), ([key]) => key, entryRow);
-    if (atEnd) log.scrollTop = log.scrollHeight;
+    toTheEnd();
   };
   watch(model, signal, {
     state: showState,

@@ -121,6 +121,25 @@ def test_panel_works_by_keyboard_alone(lesson, panel):
     expect(lesson.page.get_by_text(cells)).to_be_attached()
 
 
+def test_double_click_connects_once_and_enter_in_a_field_leads_to_the_message(lesson, panel):
+    panel.get_by_role("button", name="Conectar").dblclick()
+    expect(panel.get_by_role("button", name="Desconectar")).to_be_visible()
+    send(panel, MESSAGE)
+    expect(panel.get_by_role("log")).to_contain_text(f"dados.decode() → {MESSAGE}")
+    panel.get_by_role("button", name="Desconectar").click()
+    expect(panel.get_by_role("button", name="Conectar")).to_be_visible()
+    panel.get_by_label("Porta").press("Enter")
+    expect(panel.get_by_label("Mensagem")).to_be_focused()
+
+
+def test_double_click_on_an_answer_does_not_open_the_text_of_the_cell(lesson, panel):
+    answer = lesson.view.locator("summary").first
+    answer.dblclick()
+    answer.dblclick()
+    expect(answer).to_be_visible()  # a célula continua desenhada
+    assert lesson.view.locator(".jp-MarkdownCell:not(.jp-mod-rendered)").count() == 0
+
+
 def test_server_off_says_so_keeps_the_message_and_connects_again(lesson, panel):
     connect(panel)
     lesson.run("servidor.stop(); print('parado')")

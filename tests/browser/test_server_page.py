@@ -105,3 +105,29 @@ def test_page_left_open_while_the_kernel_restarts_breaks_nothing(lab, page):
     notebook.run(1)
     expect(panel.get_by_text("○ parado")).to_be_visible()
     assert errors == []
+
+
+TALK = """
+for _ in range({}):
+    with EchoClient(*servidor.address) as cliente:
+        cliente.send("oi")
+"""
+RUN_BEHIND = """code => {
+  const opened = [...window.jupyterapp.shell.widgets("main")];
+  const first = opened.find((widget) => widget.title.label === "atrás.ipynb");
+  return first.sessionContext.session.kernel.requestExecute({ code }).done;
+}"""
+
+
+def test_log_shows_the_last_event_also_after_a_time_behind_another_tab(lab, page):
+    notebook, panel = open_panel(lab, page, "atrás")
+    notebook.run_code(f"servidor.start()\n{TALK.format(12)}\nprint('doze')")
+    notebook.expect_output("doze")
+    last = panel.get_by_role("log").get_by_role("listitem").last
+    expect(last).to_be_in_viewport()
+    lab.show(page, "00_comece_aqui")
+    expect(panel).to_be_hidden()
+    page.evaluate(RUN_BEHIND, TALK.format(8))
+    lab.show(page, "atrás")
+    expect(panel.get_by_role("log").get_by_role("listitem")).to_have_count(41)
+    expect(last).to_be_in_viewport()

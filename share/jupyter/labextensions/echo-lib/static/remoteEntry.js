@@ -42,6 +42,10 @@
     };
     app.shell.currentChanged.connect(follow);
     app.restored.then(follow);
+    // Um clique duplo em «Confira depois» abriria o texto da célula, com a resposta.
+    document.addEventListener("dblclick", (event) => {
+      if (event.target.closest?.(".jp-RenderedMarkdown summary")) event.stopPropagation();
+    }, true);
     const tried = new WeakMap();
     const drawAgain = (node) => {
       const tries = tried.get(node) ?? 0;
