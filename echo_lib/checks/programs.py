@@ -49,7 +49,6 @@ _ENDS = (
     "encerra?"
 )
 _PIECES, _PAUSE = 12, 0.03  # pedaços de um eco, e segundos entre um e outro
-_IN_THE_MIDDLE = 0.8  # segundos entre a primeira metade deles e a segunda
 _GAVE_UP = 0.7  # segundos entre o fim do eco e o do cliente: esperou mais, e não veio
 _IN_VAIN = 2.0  # segundos depois do eco inteiro: quem ainda espera não vai acabar
 _NOBODY_CAME = "Um prazo do accept que acaba só diz que ninguém chegou ainda"
@@ -76,8 +75,7 @@ def client_program(path: str) -> Check:
     shown, error = _shown_of_another(path, whole, pieces)
     if error or shown != whole:
         what = error or f"o programa mostrou {brief(shown)}."
-        text = f"Um servidor devolveu a mensagem em {_PIECES} pedaços, um depois do outro, com "
-        text += f"{in_seconds(_IN_THE_MIDDLE)} no meio, e "
+        text = f"Um servidor devolveu a mensagem em {_PIECES} pedaços, um depois do outro, e "
         text += f"{unexplained(what)} Um recv traz o que já chegou, muito ou pouco. "
         return failed(f"{text}Repita até ter todos os bytes, ou, depois do shutdown, até vir b''.")
     return passed("Seu programa passou: três mensagens, uma comprida, cada uma num processo.")
@@ -152,10 +150,10 @@ def _shown_of_another(path: str, message: str, reply: list[bytes]) -> tuple[str,
         with suppress(OSError), listener.accept()[0] as conn:
             conn.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             peers.receive(conn, len(message.encode()))
-            for number, piece in enumerate(reply, 1):
+            for piece in reply:
                 peers.send(conn, piece)
                 _until_read(conn)
-                sleep(_IN_THE_MIDDLE if number == _PIECES // 2 else _PAUSE)
+                sleep(_PAUSE)
 
     with socket.create_server(("127.0.0.1", 0)) as listener:
         server = threading.Thread(target=answer, args=(listener,), daemon=True)
