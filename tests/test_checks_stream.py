@@ -2,6 +2,7 @@
 
 import ipaddress
 import re
+import socket
 import struct
 import sys
 import threading
@@ -10,7 +11,7 @@ from time import monotonic
 import cloudpickle
 import pytest
 
-from echo_lib import checks, isolated
+from echo_lib import checks, isolated, program
 from echo_lib.checks import programs
 from echo_lib.network import ports
 from echo_lib.trace import TracedSocket
@@ -557,6 +558,17 @@ def test_mistake_in_a_server_program_gets_its_hint(tmp_path, monkeypatch, progra
     path.write_text(program, encoding="utf-8")
     check = checks.server_program(str(path))
     assert not check.ok and hint in check.text, check
+
+
+def test_a_port_that_another_program_took_is_not_blamed_on_the_student(tmp_path, monkeypatch):
+    path = tmp_path / "programa.py"
+    path.write_text(PATIENT, encoding="utf-8")
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        chosen = iter([taken.getsockname()[1]])
+        choose = program.spare_port
+        monkeypatch.setattr(program, "spare_port", lambda: next(chosen, 0) or choose())
+        check = checks.server_program(str(path))
+    assert check.ok and next(chosen, 0) == 0, check
 
 
 def test_program_with_the_name_of_a_module_is_told_to_change_it(tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import reprlib
 from collections.abc import Callable
 from contextlib import suppress
@@ -13,6 +14,7 @@ from typing import Any
 
 from echo_lib import progress
 from echo_lib.capture import Segment
+from echo_lib.errors import CODES
 from echo_lib.isolated import NEVER_ENDED, SENT_AT_ONCE, Learner
 from echo_lib.trace import Event
 
@@ -23,6 +25,7 @@ _NOTHING = (
     "a função devolveu None. Faltou o return? Talvez num caso só, como o do if que não vale. (Um "
     "método como .sort() também devolve None.)"
 )
+_TAKEN = re.compile(rf"EADDRINUSE|Err(no|or) ({'|'.join(map(str, CODES['EADDRINUSE']))})\b")
 _HIDDEN = "Se um except engole os erros, tire-o para ver qual é."
 _KINDS = {
     bool: "A resposta é True ou False: nem texto, nem número.",
@@ -86,6 +89,15 @@ def failed(text: str, learner: Learner | None = None) -> Check:
             "e não dela: era isso que você queria?"
         )
     return Check(False, text.strip(), learner.events() if learner else ())
+
+
+def in_a_free_port(judge: Callable[[], Check]) -> Check:
+    """A resposta; de novo, se outro programa tomou a porta entre a escolha e o uso."""
+    check = judge()
+    for _ in range(2):
+        if _TAKEN.search(check.text):
+            check = judge()
+    return check
 
 
 def and_the_hidden(check: Check, function: Callable[..., Any]) -> Check:

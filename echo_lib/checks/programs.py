@@ -24,6 +24,7 @@ from echo_lib.checks.base import (
     brief,
     compare,
     failed,
+    in_a_free_port,
     in_seconds,
     passed,
     unexplained,
@@ -289,8 +290,10 @@ def server_program(path: str) -> Check:
     Argumentos:
         path: o arquivo .py do aluno.
     """
-    if missing := _missing(path):
-        return missing
+    return _missing(path) or in_a_free_port(lambda: _server_program(path))
+
+
+def _server_program(path: str) -> Check:
     trace = Trace()
     with program.serving(path) as served:
         if problem := served.wait(_BEGIN):

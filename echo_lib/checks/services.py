@@ -22,6 +22,7 @@ from echo_lib.checks.base import (
     and_the_hidden,
     brief,
     failed,
+    in_a_free_port,
     in_seconds,
     not_decoded,
     passed,
@@ -187,10 +188,7 @@ def whole_server(function: Callable[[str, int], Any]) -> Check:
     Argumentos:
         function: recebe host e porta; volta depois que o cliente fecha.
     """
-    check = _whole_server(function)
-    for _ in range(2):  # entre escolher a porta e usá-la, outro programa pode tomá-la
-        if "EADDRINUSE" in check.text:
-            check = _whole_server(function)
+    check = in_a_free_port(lambda: _whole_server(function))
     return and_the_hidden(check, function)
 
 
