@@ -447,18 +447,28 @@ def test_mistake_in_a_server_gets_its_hint(answer, hint):
     assert check.events and "Traceback" not in check.text
 
 
-def test_a_server_that_waits_for_the_processor_is_not_taken_for_one_that_is_full(monkeypatch):
-    flood = peers.flood
+def stop_for(seconds, call):
+    """A mesma chamada, com o processo do aluno parado por um tempo, a contar do começo dela."""
 
-    def flood_while_stopped(peer, *rest):
+    def stopped(*given, **options):
         (learner,) = psutil.Process().children()
         learner.suspend()
-        threading.Timer(0.5, learner.resume).start()
-        return flood(peer, *rest)
+        threading.Timer(seconds, learner.resume).start()
+        return call(*given, **options)
 
-    monkeypatch.setattr(peers, "flood", flood_while_stopped)
+    return stopped
+
+
+def test_a_server_that_waits_for_the_processor_is_not_taken_for_one_that_is_full(monkeypatch):
+    monkeypatch.setattr(peers, "flood", stop_for(0.5, peers.flood))
     check = checks.many_clients(with_blocking_sockets_and_select)
     assert not check.ok and "não pode parar o resto" in check.text, check
+
+
+def test_a_right_server_that_waits_for_the_processor_passes(monkeypatch):
+    monkeypatch.setattr(peers, "exchange", stop_for(1.5 * isolated.TIMEOUT, peers.exchange))
+    check = checks.many_clients(threads)
+    assert check.ok, check
 
 
 def test_a_thread_that_starts_late_finds_another_client_in_the_variable():

@@ -164,9 +164,17 @@ class Guests:
         self._here.append(self._learner.peer(self._address))
         return self._here[-1]
 
-    def hunger(self) -> Callable[[], bool]:
-        """A pergunta de `isolated.hunger` sobre quem os atende."""
-        return self._learner.hunger()
+    def flood(self, client: socket.socket) -> int:
+        """O de `peers`, com paciência para uma máquina ocupada."""
+        return peers.flood(client, self._learner.hunger)
+
+    def receive(self, client: socket.socket, size: int) -> bytes:
+        """O de `peers`, com paciência para uma máquina ocupada."""
+        return peers.receive(client, size, hunger=self._learner.hunger)
+
+    def exchange(self, client: socket.socket, data: bytes) -> bytes:
+        """O de `peers`, com paciência para uma máquina ocupada."""
+        return peers.exchange(client, data, hunger=self._learner.hunger)
 
     def only_received(self) -> bool:
         """Se algo foi recebido, e nada enviado."""
@@ -198,13 +206,13 @@ class Guests:
 
 def _second_is_served(guests: Guests) -> str:
     """O segundo fala com o primeiro calado; depois, o primeiro."""
-    came = peers.exchange(guests.new(), b"e eu?")
+    came = guests.exchange(guests.new(), b"e eu?")
     if came == b"e eu?":
         return _silent_speaks(guests, early=True)
     what = "Com um primeiro cliente calado, o segundo enviou b'e eu?'"
     if came:
         return f"{what} e recebeu só {brief(came)}. Depois do primeiro recv, algo volta ao recv?"
-    if peers.exchange(guests.silent, b"oi") == b"oi":
+    if guests.exchange(guests.silent, b"oi") == b"oi":
         hint = "O primeiro, quando fala, recebe: até ele sair, o seu código não volta ao accept?"
         return f"{what} e não recebeu nada. {hint}"
     hint = (
@@ -219,7 +227,7 @@ def _second_is_served(guests: Guests) -> str:
 
 def _byte_by_byte(guests: Guests) -> str:
     """Um cliente cujos acentos chegam partidos."""
-    came = peers.exchange(guests.new(), _TEXT)
+    came = guests.exchange(guests.new(), _TEXT)
     if came == _TEXT:
         return ""
     hint = "Um byte pode ser só parte de um caractere, e um eco não precisa de texto."
@@ -230,11 +238,11 @@ def _byte_by_byte(guests: Guests) -> str:
 def _drops(guests: Guests) -> str:
     """Um cliente cai de repente; o que já estava e um novo continuam atendidos."""
     stays, falls = guests.new(), guests.new()
-    peers.exchange(stays, b"oi")
-    peers.exchange(falls, b"oi")
+    guests.exchange(stays, b"oi")
+    guests.exchange(falls, b"oi")
     peers.reset(falls)
     for who, client in (("outro, que já estava,", stays), ("um novo", guests.new())):
-        if peers.exchange(client, b"ainda?") != b"ainda?":
+        if guests.exchange(client, b"ainda?") != b"ainda?":
             hint = "A queda de um é um ConnectionError no recv dele, e só dele."
             return f"Um cliente caiu de repente, e {who} ficou sem eco. {hint}"
     return ""
@@ -243,7 +251,7 @@ def _drops(guests: Guests) -> str:
 def _says_goodbye(guests: Guests) -> str:
     """Quem termina de enviar recebe o fim."""
     client = guests.new()
-    peers.exchange(client, b"oi")
+    guests.exchange(client, b"oi")
     peers.end(client)
     try:
         came = client.recv(1024)
@@ -258,26 +266,26 @@ def _says_goodbye(guests: Guests) -> str:
 def _mebibyte(guests: Guests) -> str:
     """1 MiB de um cliente, e depois outro."""
     client, other = guests.new(), guests.new()
-    came = peers.exchange(client, _MEBIBYTE)
+    came = guests.exchange(client, _MEBIBYTE)
     if came != _MEBIBYTE:
         what = f"Um cliente enviou 1 MiB ({len(_MEBIBYTE)} bytes); voltaram {len(came)}"
         short = len(came) < len(_MEBIBYTE)
         return f"{what}. {guests.why_cut()}" if short else f"{what}, trocados."
-    answered = peers.exchange(other, b"e eu?") == b"e eu?"
+    answered = guests.exchange(other, b"e eu?") == b"e eu?"
     return "" if answered else "Depois de 1 MiB de um, outro parou."
 
 
 def _reads_late(guests: Guests) -> str:
     """Um cliente envia sem ler o eco, até que nada mais caiba; só o lê depois de outro falar."""
     client, other = guests.new(), guests.new()
-    gone = peers.flood(client, guests.hunger())
+    gone = guests.flood(client)
     what = f"Um cliente enviou {gone} bytes sem ler o eco"
-    if peers.exchange(other, b"e eu?") != b"e eu?":
+    if guests.exchange(other, b"e eu?") != b"e eu?":
         hint = (
             "O sendall espera até quem não lê ler: o que falta enviar a um não pode parar o resto."
         )
         return f"{what}, e outro ficou sem resposta. {hint}"
-    if (came := len(peers.receive(client, gone))) == gone:
+    if (came := len(guests.receive(client, gone))) == gone:
         return ""
     return f"{what}; quando os leu, eram {came}. {guests.why_cut()}"
 
@@ -285,7 +293,7 @@ def _reads_late(guests: Guests) -> str:
 def _comes_after_a_lull(guests: Guests) -> str:
     """Ninguém chega por um tempo; e depois, alguém."""
     sleep(_LULL)
-    if peers.exchange(guests.new(), b"e agora?") == b"e agora?":
+    if guests.exchange(guests.new(), b"e agora?") == b"e agora?":
         return ""
     hint = "Um prazo do accept que acaba só diz que ninguém chegou ainda."
     return f"Por {_LULL} s ninguém veio, e quem veio depois ficou sem eco. {hint}"
@@ -298,7 +306,7 @@ def _silent_speaks(guests: Guests, early: bool = False) -> str:
         early: se o rastro ainda tem tudo o que o servidor fez.
     """
     address = guests.silent.getsockname()
-    came = peers.exchange(guests.silent, b"agora eu")
+    came = guests.exchange(guests.silent, b"agora eu")
     if came == b"agora eu":
         return ""
     hint = "Um prazo no recv que acaba não é o fim: o calado continua ali."

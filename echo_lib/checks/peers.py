@@ -12,47 +12,59 @@ from time import monotonic
 from echo_lib import isolated
 
 _FLOOD = 2**21  # bytes: mais do que cabe nos quatro buffers, que limit_buffers limita
+_AT_ONCE = 2**15  # bytes que cabem sempre no caminho
 _STALL = 0.3  # segundos sem caber mais nada
+Hunger = Callable[[], Callable[[], bool]]  # o de `isolated.hunger`, de um processo
 
 
-def exchange(peer: socket.socket, data: bytes, size: int | None = None) -> bytes:
-    """Envia `data` e recebe outro tanto, ou `size` bytes, ou até o prazo, o fim ou a queda."""
-    sender = threading.Thread(target=send, args=(peer, data), daemon=True)
+def exchange(
+    peer: socket.socket, data: bytes, size: int | None = None, hunger: Hunger | None = None
+) -> bytes:
+    """Envia `data` e recebe outro tanto, ou `size` bytes, ou até o prazo, o fim ou a queda.
+
+    Argumentos:
+        hunger: o de `receive`.
+    """
+    sender = threading.Thread(target=send, args=(peer, data, hunger), daemon=True)
     sender.start()
-    received = receive(peer, len(data) if size is None else size)
+    received = receive(peer, len(data) if size is None else size, hunger=hunger)
     sender.join(isolated.TIMEOUT)  # se ninguém recebe, o prazo do socket o acaba
     return received
 
 
-def send(peer: socket.socket, data: bytes) -> None:
-    with suppress(OSError):  # o que faltou chegar aparece na comparação
-        peer.sendall(data)
+def send(peer: socket.socket, data: bytes, hunger: Hunger | None = None) -> None:
+    """Envia tudo; o que faltou chegar aparece na comparação."""
+    if len(data) > _AT_ONCE:  # o prazo de um sendall é o de todos os bytes
+        _push(peer, data, isolated.TIMEOUT, hunger)
+    else:
+        with suppress(OSError):
+            peer.sendall(data)
 
 
-def flood(
-    peer: socket.socket, hungry: Callable[[], bool] = lambda: False, most: int = _FLOOD
-) -> int:
+def flood(peer: socket.socket, hunger: Hunger | None = None, most: int = _FLOOD) -> int:
     """Envia sem ler, até que nada mais caiba no caminho; devolve quantos bytes foram.
 
     Argumentos:
-        hungry: se o outro lado quer o processador, e quase não o teve desde a pergunta anterior.
+        hunger: o de `receive`.
         most: quantos bytes enviar, no máximo.
     """
-    gone, data = 0, memoryview(bytes(most))
+    return _push(peer, bytes(most), _STALL, hunger)
+
+
+def _push(peer: socket.socket, data: bytes, silence: float, hunger: Hunger | None) -> int:
+    """Envia enquanto couber algo a cada `silence` segundos; devolve quantos bytes foram."""
+    gone, again = 0, _patience(hunger)
     deadline = monotonic() + isolated.PATIENCE * isolated.TIMEOUT
     with suppress(OSError):
-        peer.settimeout(_STALL)
-        stuck = False
+        peer.settimeout(silence)
         while gone < len(data):
             try:
-                gone += peer.send(data[gone:])
-                stuck = False
+                gone += peer.send(memoryview(data)[gone:])
             except TimeoutError:
-                # A primeira pergunta marca o começo: o que conta é o processador desde que parou.
-                waits = hungry()
-                if monotonic() > deadline or (stuck and not waits):
+                if monotonic() > deadline or not again():
                     break
-                stuck = True
+            else:
+                again = _patience(hunger)
     return gone
 
 
@@ -82,19 +94,47 @@ def reset(peer: socket.socket) -> None:
     peer.close()
 
 
-def receive(peer: socket.socket, size: int, more: float = 0.0) -> bytes:
+def _patience(hunger: Hunger | None) -> Callable[[], bool]:
+    """Uma pergunta, quando um prazo acaba: se vale esperar mais.
+
+    A primeira vez só marca o começo: conta o processador que o outro teve desde que parou.
+    """
+    asked: Callable[[], bool] | None = None
+
+    def again() -> bool:
+        nonlocal asked
+        if asked is None and hunger:
+            asked = hunger()
+            return True
+        return asked is not None and asked()
+
+    return again
+
+
+def receive(
+    peer: socket.socket, size: int, more: float = 0.0, hunger: Hunger | None = None
+) -> bytes:
     """Até `size` bytes, ou até o silêncio, a demora, o fim ou a queda.
 
     Argumentos:
         more: segundos que se somam ao prazo do silêncio.
+        hunger: o do outro lado, que numa máquina ocupada pode só esperar a vez no processador.
     """
-    received = bytearray()
+    received, again = bytearray(), _patience(hunger)
     deadline = monotonic() + isolated.PATIENCE * isolated.TIMEOUT
     with suppress(OSError):
         peer.settimeout(isolated.TIMEOUT + more)
         while len(received) < size and monotonic() < deadline:
-            piece = peer.recv(min(65536, size - len(received)))
+            try:
+                piece = peer.recv(min(65536, size - len(received)))
+            except TimeoutError:
+                if not again():
+                    break
+                peer.settimeout(_STALL)
+                continue
             if not piece:
                 break
             received += piece
+            again = _patience(hunger)
+            peer.settimeout(isolated.TIMEOUT + more)
     return bytes(received)

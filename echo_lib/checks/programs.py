@@ -355,7 +355,7 @@ def _wrong_service(served: program.Program, trace: Trace) -> str:
             if what == "um cliente que vem depois":  # parado no recv
                 peers.reset(peer)
             elif "cair de repente" in what:  # parado no sendall
-                peers.flood(peer, served.hunger(), _MANY)
+                peers.flood(peer, served.hunger, _MANY)
                 peers.reset(peer)
             elif wrong := _after_the_end(peer):
                 return f"Com {what}, que terminou de enviar: {wrong}"
