@@ -41,13 +41,14 @@ from urllib.parse import urlsplit
 HERE = Path(os.path.abspath(__file__)).parent
 VENV = HERE / ".venv"
 PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+CONFIG = VENV / "etc" / "jupyter"
 DATA = VENV / "share" / "jupyter"
 STAMP = VENV / "echo_lib.json"  # o carimbo: o que está instalado; {} se a instalação não terminou
 FIRST = "00_comece_aqui.ipynb"
 NEEDED = ("pyproject.toml", "constraints.txt", "echo_lib", "share", "notebooks/" + FIRST)
 ROOT = hasattr(os, "geteuid") and os.geteuid() == 0
 LAB = {"ip": "127.0.0.1", "allow_root": ROOT, "answer_yes": True}
-# No que se exporta, o desenho parado: o outro buscaria na internet o programa dos widgets.
+# No HTML exportado, o desenho parado: o outro buscaria na internet o programa dos widgets.
 EXPORT = "image/svg+xml text/html text/markdown image/png image/jpeg text/latex text/plain"
 SHELL = os.environ.get("SHELL", "sh")
 
@@ -217,8 +218,8 @@ def install(old: dict, new: dict) -> None:
     config.parent.mkdir(parents=True, exist_ok=True)
     config.write_text("c.InteractiveShellApp.extensions = ['echo_lib']\n")
     # De um notebook que ninguém assinou, o JupyterLab não mostra os desenhos gravados.
-    command = [str(PYTHON), "-m", "jupyter", "trust", *(HERE / "notebooks").glob("[0-9]*.ipynb")]
-    env = dict(os.environ, JUPYTER_DATA_DIR=str(DATA))
+    command = [str(PYTHON), "-m", "nbformat.sign", *(HERE / "notebooks").glob("[0-9]*.ipynb")]
+    env = dict(os.environ, JUPYTER_DATA_DIR=str(DATA), JUPYTER_CONFIG_DIR=str(CONFIG))
     subprocess.run(command, env=env, stdout=DEVNULL, stderr=DEVNULL)
 
 
@@ -281,12 +282,12 @@ def shell_command(config: Path) -> list:
 
 def lab_variables(runtime: str) -> dict:
     """As variáveis que separam este JupyterLab de outros e põem o Python da .venv na frente."""
-    config = VENV / "etc" / "jupyter"
+    config = CONFIG
     if os.name != "nt":
         LAB["terminado_settings"] = {"shell_command": shell_command(config)}
     # Num arquivo, e não em argumentos, para que valham os de quem chama.
     export = {"display_data_priority": EXPORT.split()}
-    settings = json.dumps({"ServerApp": LAB, "NbConvertBase": export})
+    settings = json.dumps({"ServerApp": LAB, "WidgetsDataTypeFilter": export})
     for name in ("server", "nbconvert"):
         (config / f"jupyter_{name}_config.json").write_text(settings)
     return dict(

@@ -360,9 +360,9 @@ def worked(pid: int) -> float:
 
 
 def waits_for_its_turn(pid: int) -> bool:
-    """Se alguma thread deste processo quer o processador e não o tem; no Linux (proc(5), stat)."""
-    with suppress(OSError):
-        for stat in Path(f"/proc/{pid}/task").glob("*/stat"):
+    """Se alguma thread dele quer o processador, ou está parada (T); no Linux (proc(5), stat)."""
+    for stat in Path(f"/proc/{pid}/task").glob("*/stat"):
+        with suppress(OSError):  # esta thread acabou agora
             if stat.read_text().rpartition(")")[2].split()[0] in "RT":
                 return True
     return False

@@ -30,8 +30,8 @@ _DRAWN = 24  # chamadas da tentativa que se desenham: as últimas, onde está o 
 _PROGRAM = str(
     Explanation(
         "este código encerrou o programa em que roda (sys.exit); numa célula, só ela para.",
-        "é o texto de um programa: numa célula, sys.argv não traz o host e a porta.",
-        "grave-o num arquivo (%%writefile); quem o roda é o terminal: python cliente.py.",
+        "há nela um sys.exit, ou é o texto de um programa: aqui, sys.argv não traz host e porta.",
+        "tire o sys.exit; um programa se grava com %%writefile, e quem o roda é o terminal.",
     )
 )
 _LIBRARY = os.path.dirname(__file__)
@@ -47,7 +47,7 @@ def load(ipython: Any) -> None:
     shown.for_type(Check, _show_check)
     ipython.register_magic_function(lambda line, cell: _rastrear(ipython, line, cell), *_MAGIC)
 
-    ipython.events.register("post_run_cell", _explain_what_never_ran)
+    ipython.events.register("post_run_cell", _explain_what_is_not_shown)
 
     # Rodar de novo a célula do %load_ext não deve imprimir um aviso: o IPython esquece que já o
     # carregou, no fim desta célula ou, carregado com o kernel, no começo da primeira.
@@ -160,7 +160,7 @@ def _show(
         print(*notes, sep="\n", file=sys.stderr)
 
 
-def _explain_what_never_ran(result: Any) -> None:
+def _explain_what_is_not_shown(result: Any) -> None:
     """De um sys.exit, ou de um return solto e outros erros de sintaxe, a `_show` não é avisada."""
     if isinstance(getattr(result, "error_in_exec", None), SystemExit):
         print(_wrap(_PROGRAM), file=sys.stderr)

@@ -766,7 +766,7 @@ def explained(exc: BaseException, line: str = "") -> Texts | None:
     """
     lines = line or last_lines(exc)
     if isinstance(exc, NameError) and not isinstance(exc, UnboundLocalError):
-        return _texts_of_a_name(str(exc), in_a_program=bool(line))
+        return _texts_of_a_name(str(exc), lines, in_a_program=bool(line))
     if isinstance(exc, SyntaxError):
         cause, remedy = next(texts for said, *texts in _BY_SYNTAX if re.search(said, str(exc)))
         if _DECIMAL_COMMA.search(exc.text or ""):
@@ -808,13 +808,14 @@ def _never_ran(exc: SyntaxError) -> bool:
     return bool(steps) and steps[-1].filename.endswith(("compilerop.py", "codeop.py"))
 
 
-def _texts_of_a_name(said: str, in_a_program: bool) -> Texts:
+def _texts_of_a_name(said: str, lines: str, in_a_program: bool) -> Texts:
     """Os textos de um nome que não existe: o de um módulo, o que vem depois de um ponto, outro."""
     found = re.search("name '(.+?)'", said)
     name = found[1] if found else ""
     if name in sys.stdlib_module_names:
         return _not_imported(f"import {name}", in_a_program)
-    if name in _COMMANDS and not in_a_program:
+    alone = re.search(rf"(?m)^\s*{name}\b(?!\s*[=.(])", lines)
+    if name in _COMMANDS and alone and not in_a_program:
         return _OF_A_TERMINAL
     if name in _KIT:
         return _not_imported(f"from echo_lib import {name}", in_a_program)

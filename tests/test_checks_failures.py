@@ -49,7 +49,20 @@ def swallow(host, port):
         return b""
 
 
-@pytest.mark.parametrize("answer", [ask(1), ask(later=1), ask(5, later=0.9)])
+def waits_in_slices(host, port):
+    with socket.create_connection((host, port)) as s:
+        s.settimeout(0.1)
+        s.sendall(b"oi")
+        limit = time.monotonic() + 1
+        while True:
+            try:
+                return s.recv(1024)
+            except TimeoutError:
+                if time.monotonic() > limit:
+                    raise
+
+
+@pytest.mark.parametrize("answer", [ask(1), ask(later=1), ask(5, later=0.9), waits_in_slices])
 def test_deadline_is_accepted_in_any_style(answer):
     assert checks.has_deadline(answer).ok
 
@@ -625,7 +638,24 @@ def forget_return(conn):
     survivor(conn)
 
 
-RIGHT = [survivor, survivor_with_select, catching(OSError)]
+def survivor_in_slices(conn):
+    conn.settimeout(0.1)
+    total, limit = 0, time.monotonic() + 1
+    while time.monotonic() < limit:
+        try:
+            data = conn.recv(1024)
+            if not data:
+                break
+            conn.sendall(data)
+        except TimeoutError:
+            continue
+        except OSError:
+            break
+        total, limit = total + len(data), time.monotonic() + 1
+    return total
+
+
+RIGHT = [survivor, survivor_with_select, survivor_in_slices, catching(OSError)]
 
 
 @pytest.mark.parametrize("answer", [*RIGHT, counts_each_piece_after_sending_it_by_parts])

@@ -272,7 +272,7 @@ UNTIL_A_SHORT_ONE = (
         ("def main():\n    " + CONNECT, "chame-a no fim, com main()"),
         (UNTIL_A_SHORT_ONE, "em 12 pedaços, um depois do outro"),
         (CONNECT + SLEEPS_FIRST, "em 12 pedaços, um depois do outro"),
-        (CONNECT + A_DEADLINE_AS_THE_END, "O texto está certo. Mas você esperou um prazo acabar"),
+        (CONNECT + A_DEADLINE_AS_THE_END, "O texto está certo, mas você esperou um prazo acabar"),
         (CONNECT + KEEPS_ONLY_THE_LAST, "No fim, data é o último recv, b'': guarde cada pedaço"),
         (CONNECT + RECV_THREE_TIMES, "em 12 pedaços, um depois do outro"),
         (CONNECT + "s.sendall(text.encode() + b'\\n')\n" + COUNTED, "ao servidor chegou b'oi\\n'"),

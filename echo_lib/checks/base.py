@@ -26,7 +26,7 @@ _NOTHING = (
     "método como .sort() também devolve None.)"
 )
 _TAKEN = re.compile(rf"EADDRINUSE|Err(no|or) ({'|'.join(map(str, CODES['EADDRINUSE']))})\b")
-_HIDDEN = "Se um except engole os erros, tire-o para ver qual é."
+HIDDEN = "Se um except engole os erros, tire-o para ver qual é."
 _KINDS = {
     bool: "A resposta é True ou False: nem texto, nem número.",
     int: "A resposta é um número inteiro (int).",
@@ -111,7 +111,7 @@ def and_the_hidden(check: Check, function: Callable[..., Any]) -> Check:
         near += [f for f in called if isfunction(f) and f not in near]
         with suppress(OSError, TypeError, SyntaxError):
             if any(map(_hides_all, ast.walk(ast.parse(dedent(getsource(each)))))):
-                return replace(check, text=f"{check.text}\n{_HIDDEN}")
+                return replace(check, text=f"{check.text}\n{HIDDEN}")
     return check
 
 
@@ -119,7 +119,8 @@ def _hides_all(step: ast.AST) -> bool:
     """Se é um except de qualquer erro, que não o lança de novo."""
     if not isinstance(step, ast.ExceptHandler):
         return False
-    every = step.type is None or ast.unparse(step.type) in ("Exception", "BaseException")
+    kinds = step.type.elts if isinstance(step.type, ast.Tuple) else [step.type]
+    every = any(k is None or ast.unparse(k) in ("Exception", "BaseException") for k in kinds)
     return every and not any(isinstance(inner, ast.Raise) for inner in ast.walk(step))
 
 

@@ -274,8 +274,8 @@ def _server_late(learner: Learner) -> Check | None:
     with _refusing(learner) as holder:
         address = holder.getsockname()
         learner.start(*address, 20, 5.0)
-        began = monotonic() + isolated.TIMEOUT
-        while not tries(learner) and learner.running() and monotonic() < began:
+        limit = monotonic() + isolated.TIMEOUT
+        while not tries(learner) and learner.running() and monotonic() < limit:
             learner.look(0.05)  # meio segundo depois da primeira recusa, e não do nosso pedido
         Event().wait(_LATE)
         peers.reset(holder)  # sem TIME_WAIT: a porta fica livre no mesmo instante
@@ -479,10 +479,13 @@ def _never_speaks(learner: Learner) -> Check | None:
 
 
 def _silence(learner: Learner, otherwise: float = 0.0) -> float:
-    """Quanto o código esperou até um prazo acabar, medido no processo dele."""
-    own = learner.own_events()
-    waits = [e.duration for e in own if e.receives and isinstance(e.error, TimeoutError)]
-    return max(waits, default=otherwise)
+    """Quanto o código esperou por bytes, de uma vez ou aos pedaços, medido no processo dele."""
+    longest = waited = 0.0
+    for event in learner.own_events():
+        if event.receives:
+            waited = waited + event.duration if isinstance(event.error, TimeoutError) else 0.0
+            longest = max(longest, waited)
+    return longest or otherwise
 
 
 def _too_long(learner: Learner) -> str:
@@ -534,7 +537,7 @@ def _counted(
         text = f"Com {what}, você continuou esperando. {_still(learner)} {hint}"
         return failed(text, learner)
     if error:
-        if hint and re.search("TimeoutError|m Connection", error) and "sendall" not in hint:
+        if hint and re.search("com (TimeoutError|Connection)", error) and "sendall" not in hint:
             error = unexplained(error)
             hint += " Dois tipos num except vão numa tupla: except (A, B)."
         return failed(f"Com {what}. {error} {hint}", learner)

@@ -60,7 +60,8 @@ def two_clients(function: Callable[[socket.socket], Any]) -> Check:
     Argumentos:
         function: recebe o socket que já escuta; atende para sempre.
     """
-    return _served(function, [_second_is_served], "Certo: o calado já não prende o segundo.", [])
+    check = _served(function, [_second_is_served], "Certo: o calado já não prende o segundo.", [])
+    return and_the_hidden(check, function)
 
 
 def many_clients(function: Callable[[socket.socket], Any]) -> Check:
@@ -86,7 +87,7 @@ def counter(function: Handler) -> Check:
         function: recebe `conn`, o dicionário do placar e a trava; ecoa até o cliente sair.
     """
     right = f"Certo: {_CROWD} entraram juntos, metade saiu, metade caiu, e nenhum ficou na conta."
-    return _played(_count, function, right)
+    return and_the_hidden(_played(_count, function, right), function)
 
 
 def chat_room(function: Handler) -> Check:

@@ -519,7 +519,7 @@ def sends_a_list(function: Callable[[str, int, list[str]], list[str]]) -> Check:
                 hint = own or ("" if error and hint == _LIST else hint)
                 return failed(f"{what}. {came} {hint}", learner)
             if gave_up(learner):
-                return failed(f"{what}, os textos estão certos. {WAITED}", learner)
+                return failed(f"{what}, os textos estão certos, mas {WAITED}", learner)
             if not read_it_all(learner, address, "".join(messages)):
                 text = f"{what}, os textos estão certos, mas você não recebeu os ecos inteiros."
                 return failed(text, learner)
@@ -565,11 +565,10 @@ def _list_hint(learner: Learner, messages: list[str], answer: Any, error: str) -
     if answer is None and not error:
         return "Faltou o return?"
     if not error and came < gone and gave_up(learner):
-        return WAITED.removeprefix("Mas v").replace("ocê", "Você", 1)
+        return f"Faltam textos: {WAITED}"
     if isinstance(answer, list) and answer.count("") > messages.count("") > 0:
         return 'O "" da mensagem vazia entrou duas vezes: no if, e outra vez depois dele.'
-    first_empty = messages.index("") if "" in messages else len(messages)
-    if "" in messages and answer in (messages[:first_empty], messages[: first_empty + 1]):
+    if "" in messages and answer in (messages[: (at := messages.index(""))], messages[: at + 1]):
         return "O laço acabou na vazia: continue, e não break nem return."
     if answer == messages[:1]:
         return "Faltam ecos: o return está dentro do laço?"

@@ -43,7 +43,7 @@ TOO_MUCH = (
     "Pare quando tiver tantos bytes quantos enviou, e junte os pedaços com +=."
 )
 WAITED = (
-    "Mas você esperou um prazo acabar, e ele não é o fim da mensagem: uma rede lenta a cortaria. "
+    "você esperou um prazo acabar, e ele não é o fim da mensagem: uma rede lenta a cortaria. "
     "Conte os bytes."
 )
 OWN_MESSAGE = (
@@ -76,7 +76,7 @@ def client(function: Callable[[str, int, str], str]) -> Check:
             _, reached = served(learner.trace)
             if answer == message and reached == message.encode():
                 if gave_up(learner):
-                    return failed(f"O texto está certo. {WAITED}", learner)
+                    return failed(f"O texto está certo, mas {WAITED}", learner)
                 if read_it_all(learner, address, message):
                     continue
                 text = (
@@ -466,7 +466,7 @@ def gives_up(function: Callable[[socket.socket], Any], seconds: float) -> Check:
         for _ in range(2):
             sleep(0.6 * seconds)
             start = monotonic()  # antes da conversa: o atraso que for nosso só alonga a espera
-            if peers.exchange(peer, b"oi") != b"oi" and _hurried(learner, seconds):
+            if peers.exchange(peer, b"oi") != b"oi" and not waited_for_us(learner, seconds):
                 fell = "" if learner.running() else learner.result()[1]
                 return failed(fell or _early(learner, seconds), learner)
         deadline, error = learner.result(2 * seconds + 1)
@@ -493,11 +493,6 @@ def gives_up(function: Callable[[socket.socket], Any], seconds: float) -> Check:
             text = "Um cliente que nunca falou: você continuou esperando. O prazo já vale no "
             return failed(f"{text}primeiro recv?", learner)
     return _without_silence(function, seconds)
-
-
-def _hurried(learner: Learner, seconds: float) -> bool:
-    """Se desistiu antes do prazo."""
-    return not waited_for_us(learner, seconds)
 
 
 def waited_for_us(learner: Learner, seconds: float) -> bool:

@@ -85,7 +85,8 @@ async function render({ model, el, host: page, signal }) {
     connect.textContent = isOpen() ? "Desconectar" : "Conectar";
     host.readOnly = port.readOnly = model.get("state") !== "desconectado";
     // Quem acabou de conectar agora escreve, sem procurar o campo.
-    if (isOpen() && !wasOpen && connection.contains(document.activeElement)) message.focus();
+    const here = document.activeElement; // no Safari, um clique num botão dá o foco ao painel
+    if (isOpen() && !wasOpen && (here === root || connection.contains(here))) message.focus();
     wasOpen = isOpen();
   };
   const toTheEnd = followEnd(history, signal);
