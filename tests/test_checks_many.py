@@ -5,7 +5,7 @@ import selectors
 import socket
 import threading
 from contextlib import suppress
-from itertools import chain, repeat
+from itertools import chain, cycle, repeat
 
 import psutil
 import pytest
@@ -447,13 +447,15 @@ def test_mistake_in_a_server_gets_its_hint(answer, hint):
     assert check.events and "Traceback" not in check.text
 
 
-def stop_for(seconds, call):
-    """A mesma chamada, com o processo do aluno parado por um tempo, a contar do começo dela."""
+def stop_for(seconds, call, each=1):
+    """A mesma chamada, com o processo do aluno parado no começo de uma de cada tantas."""
+    turns = cycle([True] + [False] * (each - 1))
 
     def stopped(*given, **options):
-        (learner,) = psutil.Process().children()
-        learner.suspend()
-        threading.Timer(seconds, learner.resume).start()
+        if next(turns):
+            (learner,) = psutil.Process().children()
+            learner.suspend()
+            threading.Timer(seconds, learner.resume).start()
         return call(*given, **options)
 
     return stopped
@@ -466,7 +468,7 @@ def test_a_server_that_waits_for_the_processor_is_not_taken_for_one_that_is_full
 
 
 def test_a_right_server_that_waits_for_the_processor_passes(monkeypatch):
-    monkeypatch.setattr(peers, "exchange", stop_for(1.5 * isolated.TIMEOUT, peers.exchange))
+    monkeypatch.setattr(peers, "exchange", stop_for(1.5 * isolated.TIMEOUT, peers.exchange, each=3))
     check = checks.many_clients(threads)
     assert check.ok, check
 

@@ -45,11 +45,18 @@ def test_a_program_written_by_a_lesson_is_not_that_of_another_test():
             assert kernel.run(nbformat.v4.new_code_cell(same)) == ("", "")
 
 
+CONNECTS_AND_HANGS = """
+import socket, sys, threading
+s = socket.create_connection((sys.argv[1], int(sys.argv[2])))
+threading.Event().wait()
+"""
+
+
 @pytest.mark.parametrize(
     ("number", "cell", "client", "error"),
     [
         ("05", "05-32", "raise SystemExit('quebrado')", "CalledProcessError"),
-        ("06", "06-19", "while True: pass", "TimeoutExpired"),
+        ("06", "06-19", CONNECTS_AND_HANGS, "TimeoutExpired"),
     ],
 )
 def test_a_client_that_the_student_broke_does_not_hold_the_kernel(number, cell, client, error):
