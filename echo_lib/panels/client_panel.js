@@ -89,11 +89,11 @@ async function render({ model, el, host: page, signal }) {
     if (isOpen() && !wasOpen && (here === root || connection.contains(here))) message.focus();
     wasOpen = isOpen();
   };
-  const toTheEnd = followEnd(history, signal);
+  followEnd(history, signal);
   const showHistory = () => {
     entries.replaceChildren(...model.get("history").map(entryNode));
     history.hidden = !entries.childElementCount;
-    toTheEnd();
+    history.scrollTop = history.scrollHeight; // é o que se acabou de pedir, mesmo a quem lia acima
   };
   listen(model, signal, "change:unsent", () => { message.value ||= model.get("unsent"); });
   watch(model, signal, {

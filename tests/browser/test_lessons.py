@@ -102,6 +102,18 @@ def test_student_talks_in_the_panel_and_leaves_with_sair(lesson, panel):
     expect(panel.get_by_role("button", name="Conectar")).to_be_visible()
 
 
+def test_who_was_reading_above_sees_the_answer_to_what_is_sent(lesson, panel):
+    connect(panel)
+    history = panel.get_by_role("log", name="Histórico da conversa")
+    for text in ("um", "dois", "três", "quatro"):
+        send(panel, text)
+        expect(history).to_contain_text(f"dados.decode() → {text}")
+    history.evaluate("node => { node.scrollTop = 0; }")
+    expect(history.get_by_text("quatro", exact=True)).not_to_be_in_viewport()
+    send(panel, "cinco")
+    expect(history.get_by_text("cinco", exact=True)).to_be_in_viewport()
+
+
 def test_panel_works_by_keyboard_alone(lesson, panel):
     keyboard = lesson.page.keyboard
     cells = lesson.page.get_by_text(re.compile(r"^Cell \d+/\d+$")).inner_text()
