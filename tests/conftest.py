@@ -45,21 +45,24 @@ os.environ["ECHO_LIB_PROGRESSO"] = str(Path(_PROGRESS, "progresso.txt"))
 
 # Com os testes em vários processos, cada arquivo fica inteiro num deles. Os do navegador ficam
 # juntos, porque um Chromium e uma página do JupyterLab servem a todos; os que desenham numa página
-# em branco vêm depois, pois abrir de novo o JupyterLab leva dez segundos de processador. Com eles
-# ficam os que usam os anúncios em 127.0.0.1, que não podem correr ao mesmo tempo que os de
-# test_client_page.py.
+# em branco não precisam do JupyterLab, e têm um Chromium só deles. Com os primeiros ficam os que
+# usam os anúncios em 127.0.0.1, que não podem correr ao mesmo tempo que os de test_client_page.py.
 _BROWSER = ["test_lessons.py", "test_sequence_page.py", "test_class_page.py", "test_server_page.py"]
 _BROWSER += ["test_bytes_page.py", "test_self_test_page.py", "test_terminals.py"]
-_BROWSER += ["test_client_page.py", "test_capture_page.py", "test_drawing.py"]
-_TOGETHER = {*_BROWSER, "test_discovery.py", "test_client_panel.py"}
+_BROWSER += ["test_client_page.py"]
+_BLANK = ["test_drawing.py", "test_capture_page.py"]
+_GROUPS = dict.fromkeys([*_BROWSER, "test_discovery.py", "test_client_panel.py"], "navegador")
+_GROUPS |= dict.fromkeys(_BLANK, "página em branco")
 
+# Os que quase só esperam, e nada guardam para o seguinte: cada teste vai ao processo que estiver
+# livre.
+_WAITING = ["test_checks_many.py", "test_answers.py", "test_checks_failures.py"]
+_WAITING += ["test_checks_tutorial.py", "test_checks_stream.py", "test_attacks.py"]
 
 # Os demorados vão na frente, para que no fim um processo não trabalhe sozinho; e os que mais
-# esperam, como os das verificações, correm ao lado dos que ocupam o processador.
-_LONG = [*_BROWSER, "test_checks_many.py", "test_lesson_cells.py", "test_nbval.py"]
-_LONG += ["test_checks_failures.py", "test_checks_tutorial.py", "test_kit.py"]
-_LONG += ["test_lesson_exercises.py", "test_answers.py", "test_checks_stream.py"]
-_LONG += ["test_lan_failures.py", "test_attacks.py"]
+# esperam correm ao lado dos que ocupam o processador.
+_LONG = [*_BROWSER, "test_lesson_cells.py", "test_nbval.py", "test_kit.py", *_WAITING, *_BLANK]
+_LONG += ["test_lesson_exercises.py", "test_lan_failures.py"]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -76,7 +79,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     class ByGroup(LoadScopeScheduling):
         def _split_scope(self, nodeid: str) -> str:
             name = Path(nodeid.partition("::")[0]).name
-            return "juntos" if name in _TOGETHER else name
+            return nodeid if name in _WAITING else _GROUPS.get(name, name)
 
     return ByGroup(config, log)
 
