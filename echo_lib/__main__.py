@@ -23,7 +23,7 @@ from socket import gethostname
 from typing import NoReturn
 
 from echo_lib.client import EchoClient
-from echo_lib.errors import Address, explain, printable
+from echo_lib.errors import Address, counted, explain, printable
 from echo_lib.network import Announcement, addresses, diagnose
 from echo_lib.server import Client, EchoServer, exposure, is_loopback
 
@@ -147,10 +147,10 @@ class _Report:
         self._heard[client.address] = client.messages, client.bytes
         if new := client.messages - messages:
             host, port = client.address
-            unit = "byte" if client.bytes - size == 1 else "bytes"
+            sent = counted(client.bytes - size, "byte")
             how = f" em {new} recv; o último" if new > 1 else ""
             said = printable(client.last)
-            yield host, f"{host}:{port} enviou {client.bytes - size} {unit}{how}: {said}"
+            yield host, f"{host}:{port} enviou {sent}{how}: {said}"
 
 
 class _Parser(argparse.ArgumentParser):

@@ -17,7 +17,7 @@ from threading import Condition
 from threading import Event as Flag
 from typing import Any, NamedTuple
 
-from echo_lib.errors import Address, Explanation, printable
+from echo_lib.errors import Address, Explanation, counted, milliseconds, printable
 
 MOST = 10_000  # pacotes lidos de um arquivo, ou guardados ao vivo
 SIDES = ("cliente", "servidor")
@@ -75,7 +75,7 @@ class Segment:
             text = printable(self.data[: 4 * letters + 4])
             shown = text if len(text) <= letters else f"{text[: letters // 2]}…"
             more = f" “{shown}”" if letters else ""
-            kinds.insert(0, f"{self.size} byte{'s' if self.size > 1 else ''}{more}")
+            kinds.insert(0, f"{counted(self.size, 'byte')}{more}")
         elif "ACK" in self.flags and kinds in ([], ["SYN"]):
             kinds.append("ACK")
         text = " + ".join(kinds)
@@ -488,6 +488,6 @@ class _Talk:
 def _line(segment: Segment) -> str:
     """Uma linha da lista: o índice do segmento na captura, quando saiu, e o que leva."""
     arrow = "→" if segment.sender == "cliente" else "←"
-    when = f"{segment.time * 1000:.1f}".replace(".", ",")
+    when = milliseconds(segment.time)
     notes = f"  ({segment.notes})" if segment.notes else ""
-    return f"{segment.number - 1:>3} {when:>8} ms  cliente {arrow} servidor  {segment}{notes}"
+    return f"{segment.number - 1:>3} {when:>11}  cliente {arrow} servidor  {segment}{notes}"

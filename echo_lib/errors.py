@@ -386,6 +386,16 @@ def _is_seen(char: str) -> bool:
     return char == _JOINER or (char.isprintable() and char not in _BLANK)
 
 
+def counted(number: int, unit: str) -> str:
+    """«1 byte», «2 bytes», «0 clientes»…"""
+    return f"{number} {unit}{'s' * (number != 1)}"
+
+
+def milliseconds(seconds: float, places: int = 1) -> str:
+    """«1,5 ms», com tantas casas."""
+    return f"{seconds * 1000:.{places}f} ms".replace(".", ",")
+
+
 def _error_name(exc: BaseException) -> str:
     """O nome POSIX do erro ("ECONNREFUSED"), ou "" se não for um erro do sistema."""
     if isinstance(exc, socket.gaierror):

@@ -26,7 +26,7 @@ from time import monotonic, time
 from typing import NamedTuple, Self
 
 from echo_lib.cell import close_on_rerun
-from echo_lib.errors import MOST, MOST_BYTES, Address, annotate, positive, valid_address
+from echo_lib.errors import MOST, MOST_BYTES, Address, annotate, counted, positive, valid_address
 from echo_lib.network import next_free_port, port_holder, resolve
 
 TIMEOUT = 5.0  # segundos: a resolução do nome em start(), o fim da thread em stop()
@@ -492,12 +492,14 @@ class EchoServer:
         if host in self._blocked:
             return "recusado: este endereço está bloqueado"
         if len(self._connections) >= min(self.max_clients, _spare_descriptors()):
-            return f"recusado: o servidor está cheio, com {counted(len(self._connections))}"
+            return (
+                f"recusado: o servidor está cheio, com {counted(len(self._connections), 'cliente')}"
+            )
         if self._per_address[host] < self.max_clients_per_address:
             return ""
         if self._spares_this_machine and _is_own(host, sock):
             return ""
-        return f"recusado: este endereço já tem {counted(self._per_address[host])}"
+        return f"recusado: este endereço já tem {counted(self._per_address[host], 'cliente')}"
 
     def _hold(self) -> float:
         """Em pausa: só _wake() acorda, e o silêncio de quem espera não conta."""
@@ -561,7 +563,7 @@ class EchoServer:
 
     def _close_all(self) -> None:
         left = list(self._connections.values())
-        farewell = f" e desconectou {counted(len(left))}" if left else ""
+        farewell = f" e desconectou {counted(len(left), 'cliente')}" if left else ""
         with self._noting:
             self._note_refusals()
             for connection in left:
@@ -616,8 +618,8 @@ def exposure(server: EchoServer) -> str:
         f"{who} conectar {where} e receber de volta o que enviar.\n"
         "Abrir esta porta não põe mais nada ao alcance: nem arquivos, nem o JupyterLab. O que se "
         f"envia viaja sem cifra: nada de senhas.{found}\n"
-        f"Limites: {counted(server.max_clients_per_address)} por máquina, {server.max_clients} "
-        f"ao todo{silence}."
+        f"Limites: {counted(server.max_clients_per_address, 'cliente')} por máquina, "
+        f"{server.max_clients} ao todo{silence}."
     )
 
 
@@ -625,11 +627,6 @@ def _spoken(seconds: float) -> str:
     """«1 minuto», «90 segundos»…"""
     count, unit = (seconds / 60, "minuto") if seconds % 60 == 0 else (seconds, "segundo")
     return f"{count:g} {unit}{'s' * (count >= 2)}".replace(".", ",")
-
-
-def counted(clients: int) -> str:
-    """«1 cliente», «2 clientes»…"""
-    return f"{clients} cliente{'s' * (clients > 1)}"
 
 
 def _portrait(c: _Connection) -> Client:

@@ -19,7 +19,7 @@ from threading import get_ident
 from time import perf_counter
 from typing import Any, NamedTuple, Self
 
-from echo_lib.errors import positive, printable
+from echo_lib.errors import counted, positive, printable
 
 KEPT_BYTES = 4096  # de cada chamada o rastro guarda no máximo estes bytes: a memória tem limite
 _GIVEN = 24  # caracteres, ou bytes, mostrados do que não foi enviado
@@ -82,7 +82,7 @@ class Event:
         if self.error is not None:
             return f"{what} → {type(self.error).__name__}: {printable(str(self.error))}"
         if self.call in SENDS | RECEIVES:
-            size = f"{self.size} byte{'s' * (self.size != 1)}"
+            size = counted(self.size, "byte")
             return f"{what} → {size} {self.data[:40]!r}{'…' if self.size > 40 else ''}"
         return f"{what} → {self.peer}" if self.call == "accept" else what
 

@@ -10,7 +10,7 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from time import perf_counter
 
-from echo_lib.errors import Address, positive, printable, valid_address
+from echo_lib.errors import Address, milliseconds, positive, printable, valid_address
 from echo_lib.network.local import addresses, port_holder, ports, resolve
 
 PROBE = "diagnóstico "  # como começa a mensagem que um diagnóstico envia
@@ -19,7 +19,7 @@ _SHOWN = 60  # bytes mostrados de uma resposta que não é eco
 # tipo → (o que aconteceu, causas da mais comum para a menos, próximo passo).
 _TEXTS: dict[str, tuple[str, tuple[str, ...], str]] = {
     "echo": (
-        "um servidor de eco respondeu em {ms} ms. Está tudo certo.",
+        "um servidor de eco respondeu em {time}. Está tudo certo.",
         (),
         "conecte e converse.",
     ),
@@ -308,8 +308,7 @@ def _talk(sock: socket.SocketType, address: Address, timeout: float) -> Diagnosi
     except OSError:  # RST: fechou sem ler
         pass
     if answer == probe:
-        ms = f"{(perf_counter() - start) * 1000:.1f}".replace(".", ",")
-        return _echo(address, sock.getpeername()[0], ms)
+        return _echo(address, sock.getpeername()[0], milliseconds(perf_counter() - start))
     if not answer:
         return _result(address, "full")
     if probe.startswith(answer):
@@ -317,9 +316,9 @@ def _talk(sock: socket.SocketType, address: Address, timeout: float) -> Diagnosi
     return _result(address, "not_echo", answer=f"“{printable(answer[:_SHOWN])}”")
 
 
-def _echo(address: Address, host: str, ms: str) -> Diagnosis:
+def _echo(address: Address, host: str, time: str) -> Diagnosis:
     """Respondeu. Num servidor compartilhado, a porta pode ser a de um colega: diz de quem é."""
-    result = _result(address, "echo", ms=ms)
+    result = _result(address, "echo", time=time)
     here = host.startswith("127.") or any(host == i.address for i in addresses())
     holder = port_holder(address[1]) if here else ""
     who = f" Quem atende: {holder}, nesta máquina." if holder else ""

@@ -12,7 +12,7 @@ import anywidget
 import traitlets
 
 from echo_lib.cell import close_on_rerun
-from echo_lib.errors import MOST_BYTES, positive
+from echo_lib.errors import MOST_BYTES, counted, positive
 from echo_lib.panels import still
 from echo_lib.panels.assets import script, style
 
@@ -179,8 +179,7 @@ def _character(char: str, code: bytes) -> dict[str, str]:
     """Um caractere como a página o mostra."""
     if not char:
         return {"label": "inválido", "bytes": code.hex(" "), "title": "byte que não é de UTF-8"}
-    unit = "1 byte" if len(code) == 1 else f"{len(code)} bytes"
-    title = f"U+{ord(char):04X}, {unit}"
+    title = f"U+{ord(char):04X}, {counted(len(code), 'byte')}"
     return {"label": _label(char), "bytes": code.hex(" "), "title": title}
 
 
@@ -259,7 +258,7 @@ def _cut(characters: list[tuple[str, bytes]], size: int) -> list[str]:
 
 def _summary(calls: int, cut: list[str]) -> str:
     """Quantos recv e o que eles cortam, numa frase."""
-    said = "1 chamada" if calls == 1 else f"{calls} chamadas"
+    said = counted(calls, "chamada")
     if not cut:
         return f"{said}, nenhum caractere cortado."
     unit = "caractere cortado" if len(cut) == 1 else "caracteres cortados"

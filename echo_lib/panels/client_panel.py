@@ -13,7 +13,7 @@ import traitlets
 
 from echo_lib.cell import close_on_rerun
 from echo_lib.client import EchoClient
-from echo_lib.errors import explain, printable, valid_address
+from echo_lib.errors import counted, explain, milliseconds, printable, valid_address
 from echo_lib.network import diagnose, discover
 from echo_lib.panels import still
 from echo_lib.panels.assets import script, style
@@ -274,26 +274,23 @@ def _step(event: Event) -> Step:
         result = _bytes(event.data, event.size)
     else:
         result = "feito"
-    return {"call": call, "result": result, "time": _milliseconds(event.duration)}
+    return {"call": call, "result": result, "time": milliseconds(event.duration, 3)}
 
 
 def _timed(call: str, function: Callable[[], str]) -> Step:
     """Um passo que não é de socket, com o tempo que levou."""
     start = perf_counter()
     result = function()
-    return {"call": call, "result": result, "time": _milliseconds(perf_counter() - start)}
-
-
-def _milliseconds(seconds: float) -> str:
-    return f"{seconds * 1000:.3f} ms".replace(".", ",")
+    return {"call": call, "result": result, "time": milliseconds(perf_counter() - start, 3)}
 
 
 def _bytes(data: bytes, size: int | None = None) -> str:
     """Quantos bytes e quais, em hexadecimal."""
     size = len(data) if size is None else size
-    unit = "byte" if size == 1 else "bytes"
     more = " …" if size > _SHOWN_BYTES else ""
-    return f"{size} {unit}: {data[:_SHOWN_BYTES].hex(' ')}{more}" if size else "0 bytes: fim"
+    return (
+        f"{counted(size, 'byte')}: {data[:_SHOWN_BYTES].hex(' ')}{more}" if size else "0 bytes: fim"
+    )
 
 
 def _text(text: str) -> str:

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from echo_lib.errors import printable
+from echo_lib.errors import counted, printable
 from echo_lib.trace import RECEIVES, SENDS, Event
 
 SHOWN_BYTES = 256  # de cada chamada, o começo; os últimos TAIL_BYTES, se couberam no rastro
@@ -62,7 +62,7 @@ class Scene:
     Os números das conexões e dos sockets são os do rastro: duas cenas do mesmo rastro coincidem.
     """
 
-    NAMES = ("chamada", "chamadas")  # o que é uma linha do diagrama
+    NAME = "chamada"  # o que é uma linha do diagrama
     COLUMN = (116, 170)  # pixels de uma linha de vida no desenho parado: se há muitas, e o máximo
 
     def __init__(self) -> None:
@@ -402,16 +402,12 @@ def _outcome(event: Event) -> tuple[str, str]:
         return "accept", f"conn {event.connection}, de {address_text(event.peer)}"
     if event.sends:  # só send devolve algo: quantos bytes aceitou
         delivered = " entregue ao sistema" if event.size == 1 else " entregues ao sistema"
-        return "send", _size(event.size) + ("" if event.call == "send" else delivered)
+        return "send", counted(event.size, "byte") + ("" if event.call == "send" else delivered)
     if event.call in RECEIVES:
         if not event.size and event.argument:
             return "end", "b'' (fim)"
-        return "recv", _size(event.size)
+        return "recv", counted(event.size, "byte")
     return event.call, ""
-
-
-def _size(size: int) -> str:
-    return f"{size} byte" if size == 1 else f"{size} bytes"
 
 
 def _bytes(event: Event) -> Record:

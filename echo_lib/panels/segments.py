@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from echo_lib.capture import SIDES, Segment
-from echo_lib.errors import printable
+from echo_lib.errors import milliseconds, printable
 from echo_lib.panels.scene import LINK, Record, address_text
 
 _LETTERS = 8  # dos dados, sobre a seta
@@ -19,7 +19,7 @@ class SegmentScene:
     """
 
     WHAT = "segments"
-    NAMES = ("segmento", "segmentos")
+    NAME = "segmento"
     COLUMN = (260, 260)  # pixels: os rótulos são mais longos que os das chamadas
 
     def __init__(self) -> None:
@@ -61,7 +61,7 @@ def _row(segment: Segment) -> Record:
         "line": f"{segment.connection}{_ROLES[segment.sender]}",
         "connection": segment.connection,
         "call": str(segment),
-        "result": f"[{segment.number - 1}] {notes}aos {_milliseconds(segment.time)}",
+        "result": f"[{segment.number - 1}] {notes}aos {milliseconds(segment.time)}",
         "kind": _kind(segment),
         "facts": _facts(segment),
         "size": segment.size,
@@ -86,7 +86,7 @@ def _facts(segment: Segment) -> list[tuple[str, str]]:
     """Os campos do segmento, pelos nomes que a lição usa."""
     numbered = [("ack", str(segment.ack))] if "ACK" in segment.flags else []
     when = segment.arrival
-    arrived = [] if when is None else [("Chegou", f"aos {_milliseconds(when)}")]
+    arrived = [] if when is None else [("Chegou", f"aos {milliseconds(when)}")]
     return [
         ("De", f"{segment.sender}, {address_text(segment.source)}"),
         ("Para", address_text(segment.target)),
@@ -94,11 +94,7 @@ def _facts(segment: Segment) -> list[tuple[str, str]]:
         ("seq", f"{segment.seq}; o próximo é {segment.end}"),
         *numbered,
         ("Janela", str(segment.window)),
-        ("Saiu", f"aos {_milliseconds(segment.time)} da captura"),
+        ("Saiu", f"aos {milliseconds(segment.time)} da captura"),
         *arrived,
         *([("O que houve", segment.notes)] if segment.notes else []),
     ]
-
-
-def _milliseconds(seconds: float) -> str:
-    return f"{seconds * 1000:.1f} ms".replace(".", ",")

@@ -9,11 +9,11 @@ from typing import Any
 import traitlets
 
 from echo_lib.cell import close_on_rerun
-from echo_lib.errors import Address
+from echo_lib.errors import Address, counted
 from echo_lib.panels import still
 from echo_lib.panels.assets import script, style
 from echo_lib.panels.polled import PolledPanel
-from echo_lib.server import Client, EchoServer, counted
+from echo_lib.server import Client, EchoServer
 
 _SHOWN_CLIENTS = 100  # os mais recentes
 _SHOWN_ENTRIES = 200  # acontecimentos mostrados
@@ -109,4 +109,4 @@ def _state(running: bool, clients: int) -> str:
         return "parado"
     if not clients:
         return "escutando"
-    return f"atendendo {counted(clients)}"
+    return f"atendendo {counted(clients, 'cliente')}"

@@ -7,6 +7,7 @@ from html import escape
 from typing import Any
 
 from echo_lib.capture import Segment
+from echo_lib.errors import counted
 from echo_lib.panels.scene import OUTSIDE, Record, Scene
 from echo_lib.panels.segments import SegmentScene
 from echo_lib.trace import Event
@@ -67,7 +68,7 @@ class _Still:
 
     def __init__(self, events: Sequence[Any], skipped: int, rows: int, scene: Any) -> None:
         records = scene.add(events[: rows * _REPEATS])  # repetidos são uma linha só
-        self.names = scene.NAMES
+        self.name = scene.NAME
         self.rows = records["rows"][:rows]
         drawn = {row["id"] for row in self.rows}
         found = [link for link in records["links"] if not link.get("gone")]
@@ -89,7 +90,7 @@ class _Still:
         self.bottom = y
         rest = len(records["rows"]) - len(self.rows) + max(0, len(events) - rows * _REPEATS)
         notes = [(skipped, "antes destas"), (rest, "depois destas")]
-        self.notes = [f"… e mais {self._count(n)} {what}" for n, what in notes if n > 0]
+        self.notes = [f"… e mais {counted(n, self.name)} {what}" for n, what in notes if n > 0]
         self.out: list[str] = []
         self.labels: list[str] = []  # por cima das setas
 
@@ -107,7 +108,7 @@ class _Still:
         return (
             f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height:g}" '
             f'width="{width}" height="{height:g}" role="img">'
-            f"<title>Diagrama de sequência: {self._count(len(self.rows))}</title>"
+            f"<title>Diagrama de sequência: {counted(len(self.rows), self.name)}</title>"
             f'<style>{_STYLE}</style><rect width="100%" height="100%" fill="#fff"/>'
             f"{''.join(self.out + self.labels)}</svg>"
         )
@@ -117,9 +118,6 @@ class _Still:
         longest = max((len(line["note"]) for line in self.lines if not line["ghost"]), default=0)
         room = (_ROOM - _TEXT) // max(1, len(self.lines))
         return min(wide, max(narrow, room, 7 * longest))
-
-    def _count(self, count: int) -> str:
-        return f"{count} {self.names[count != 1]}"
 
     def _text(self, x: float, y: float, text: str, style: str = "", anchor: str = "start") -> None:
         layer = self.labels if style == "label" else self.out
