@@ -24,8 +24,8 @@ from typing import NoReturn
 
 from echo_lib.client import EchoClient
 from echo_lib.errors import Address, counted, explain, printable
-from echo_lib.network import Announcement, addresses, diagnose
-from echo_lib.server import Client, EchoServer, exposure, is_loopback
+from echo_lib.network import Announcement, diagnose, is_loopback, network_addresses
+from echo_lib.server import Client, EchoServer, exposure
 
 _LINES = 50  # linhas mostradas de cada máquina por vez: quem inunda não esconde as outras
 _REFRESH = 0.2  # segundos entre duas olhadas no servidor; também o que Ctrl+C espera no Windows
@@ -66,7 +66,7 @@ def serve(options: argparse.Namespace) -> None:
         print(f"Escutando em {host}:{port}. Ctrl+C encerra.")
         if not is_loopback(host):
             only = None if host == "0.0.0.0" else [host]  # só se anuncia onde se escuta
-            found = only or [i.address for i in addresses() if not i.address.startswith("127.")]
+            found = only or network_addresses()
             mine, *others = found or ["127.0.0.1"]
             alone = "" if found else " (sem rede: só esta máquina alcança)"
             print(f"Digite no cliente: {mine} {port}{alone}")

@@ -27,7 +27,7 @@ from typing import NamedTuple, Self
 
 from echo_lib.cell import close_on_rerun
 from echo_lib.errors import MOST, MOST_BYTES, Address, annotate, counted, positive, valid_address
-from echo_lib.network import next_free_port, port_holder, resolve
+from echo_lib.network import is_loopback, next_free_port, port_holder, resolve
 
 TIMEOUT = 5.0  # segundos: a resolução do nome em start(), o fim da thread em stop()
 _READ, _WRITE = selectors.EVENT_READ, selectors.EVENT_WRITE
@@ -576,11 +576,6 @@ class EchoServer:
         for sock in (self._listener, self._wake_receiver, self._wake_sender):
             sock.close()
         _leave(self)
-
-
-def is_loopback(host: str) -> bool:
-    """Diz se só esta máquina alcança o endereço (RFC 1122, seção 3.2.1.3)."""
-    return host == "localhost" or host.startswith("127.")
 
 
 def _ask_who_is_silent(listener: socket.socket) -> None:

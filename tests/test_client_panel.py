@@ -326,7 +326,7 @@ def test_conversation_does_not_wait_for_a_diagnosis(talking):
 @pytest.fixture
 def own_network(monkeypatch):
     """A «rede» dos anúncios é só esta máquina."""
-    monkeypatch.setattr(discovery, "_network_addresses", lambda: [HERE])
+    monkeypatch.setattr(discovery, "network_addresses", lambda: [HERE])
 
 
 def test_search_lists_the_servers_that_announce_themselves(page, server, own_network):
@@ -340,6 +340,6 @@ def test_search_lists_the_servers_that_announce_themselves(page, server, own_net
 
 @pytest.mark.parametrize("interfaces", [[], [HERE]])
 def test_search_that_finds_nobody_says_to_type_the_address(page, monkeypatch, interfaces):
-    monkeypatch.setattr(discovery, "_network_addresses", lambda: interfaces)
+    monkeypatch.setattr(discovery, "network_addresses", lambda: interfaces)
     lines = page.ask_aside("search")
     assert page.panel.found == [] and "digite o endereço" in lines[1]

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from time import perf_counter
 
 from echo_lib.errors import Address, milliseconds, positive, printable, valid_address
-from echo_lib.network.local import addresses, port_holder, ports, resolve
+from echo_lib.network.local import addresses, is_loopback, port_holder, ports, resolve
 
 PROBE = "diagnóstico "  # como começa a mensagem que um diagnóstico envia
 _SHOWN = 60  # bytes mostrados de uma resposta que não é eco
@@ -240,12 +240,12 @@ def diagnose(host: str, port: int | str, timeout: float = 5.0) -> Diagnosis:
 def _not_connected(address: Address, number: Address, error: OSError, timeout: float) -> Diagnosis:
     """A conexão não foi feita; o erro e o lugar do endereço dizem por quê."""
     mine = addresses()
-    here = number[0].startswith("127.") or any(number[0] == i.address for i in mine)
+    here = is_loopback(number[0]) or any(number[0] == i.address for i in mine)
     if isinstance(error, ConnectionRefusedError):
         return _refused_here(address, number) if here else _result(address, "refused")
     if here:
         return _result(address, "stuck")
-    neighbours = [i for i in mine if not i.address.startswith("127.")]
+    neighbours = [i for i in mine if not is_loopback(i.address)]
     away = bool(neighbours) and not any(i.reaches(number[0]) for i in neighbours)
     if not neighbours or not _has_route(number):
         return _result(address, "no_route")
@@ -319,7 +319,7 @@ def _talk(sock: socket.SocketType, address: Address, timeout: float) -> Diagnosi
 def _echo(address: Address, host: str, time: str) -> Diagnosis:
     """Respondeu. Num servidor compartilhado, a porta pode ser a de um colega: diz de quem é."""
     result = _result(address, "echo", time=time)
-    here = host.startswith("127.") or any(host == i.address for i in addresses())
+    here = is_loopback(host) or any(host == i.address for i in addresses())
     holder = port_holder(address[1]) if here else ""
     who = f" Quem atende: {holder}, nesta máquina." if holder else ""
     return replace(result, happened=result.happened + who)

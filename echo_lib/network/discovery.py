@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import uuid4
 
 from echo_lib.errors import Address, positive, printable
-from echo_lib.network.local import addresses, in_time
+from echo_lib.network.local import addresses, in_time, is_loopback, network_addresses
 
 if TYPE_CHECKING:
     from zeroconf import Zeroconf
@@ -61,7 +61,7 @@ class Announcement:
     def __init__(self, port: int, name: str, interfaces: Sequence[str] | None = None) -> None:
         positive("port", port, most=65535)
         self._follow = interfaces is None
-        self.interfaces = _network_addresses() if interfaces is None else list(interfaces)
+        self.interfaces = network_addresses() if interfaces is None else list(interfaces)
         self.name: str | None = None
         self._stopping = threading.Event()
         self._thread = threading.Thread(
@@ -110,7 +110,7 @@ class Announcement:
     def _wanted(self) -> list[str]:
         """Por onde anunciar agora; se o sistema não diz, por onde já se anuncia."""
         with suppress(Exception):
-            return _network_addresses() if self._follow else self.interfaces
+            return network_addresses() if self._follow else self.interfaces
         return self.interfaces
 
 
@@ -129,7 +129,7 @@ def discover(seconds: float = 3.0, interfaces: Sequence[str] | None = None) -> l
         ValueError: `seconds` não é um número positivo.
     """
     positive("seconds", seconds, float)
-    chosen = _network_addresses() if interfaces is None else list(interfaces)
+    chosen = network_addresses() if interfaces is None else list(interfaces)
     with suppress(Exception):  # noutra thread: na principal, o zeroconf usaria o laço do kernel
         return in_time(lambda: _browse(chosen, seconds), seconds + _TIMEOUT)
     return []
@@ -142,7 +142,7 @@ def _browse(interfaces: Sequence[str], seconds: float) -> list[Found]:
     from zeroconf import DNSQuestionType, ServiceBrowser, ServiceStateChange
 
     names: queue.SimpleQueue[str] = queue.SimpleQueue()
-    here = any(host.startswith("127.") for host in interfaces)
+    here = any(map(is_loopback, interfaces))
 
     def notice(name: str, state_change: ServiceStateChange, **others: Any) -> None:
         if state_change is not ServiceStateChange.Removed:
@@ -203,7 +203,7 @@ def _locate(zeroconf: Zeroconf, name: str, seconds: float, here: bool) -> list[F
         return []
     label = printable(name.removesuffix(f".{SERVICE}"))[:_SHOWN_NAME]
     hosts = [str(host) for host in info.ip_addresses_by_version(IPVersion.V4Only) if _is_host(host)]
-    hosts = _nearest([host for host in hosts if here or not host.startswith("127.")])
+    hosts = _nearest([host for host in hosts if here or not is_loopback(host)])
     return [Found(label, (host, info.port)) for host in hosts[:_MOST_HOSTS]]
 
 
@@ -253,7 +253,3 @@ def _open(interfaces: Sequence[str]) -> Zeroconf | None:
         return Zeroconf(interfaces=list(interfaces), ip_version=IPVersion.V4Only)
     except Exception:  # sem multicast, ou a porta 5353 tomada com exclusividade
         return None
-
-
-def _network_addresses() -> list[str]:
-    return [i.address for i in addresses() if not i.address.startswith("127.")]

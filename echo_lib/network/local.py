@@ -47,7 +47,7 @@ class Interface:
         return ipaddress.ip_address(address) in network
 
     def __str__(self) -> str:
-        if self.address.startswith("127."):
+        if is_loopback(self.address):
             note = "só esta máquina"
         else:
             note = "o da rede local" if self.lan else "outra rede ou adaptador virtual"
@@ -79,6 +79,11 @@ class PortUse:
         return f"{local:<21}  {peer:<21}  {self.state}{who}"
 
 
+def is_loopback(host: str) -> bool:
+    """Diz se só esta máquina alcança o endereço (RFC 1122, seção 3.2.1.3)."""
+    return host == "localhost" or host.startswith("127.")
+
+
 def lan_address() -> str | None:
     """O IPv4 pelo qual a rede local vê esta máquina, ou None se ela está sem rede.
 
@@ -96,7 +101,7 @@ def lan_address() -> str | None:
             return str(probe.getsockname()[0])
         except OSError:  # sem rota para fora: uma rede só local, ou nenhuma
             pass
-    outside = [i.address for i in _ipv4() if not i.address.startswith("127.")]
+    outside = [i.address for i in _ipv4() if not is_loopback(i.address)]
     # Os 169.254, que a máquina se dá quando ninguém lhe dá outro, só servem entre si.
     return min(outside, key=lambda address: address.startswith("169.254."), default=None)
 
@@ -111,7 +116,12 @@ def addresses() -> list[Interface]:
     """
     lan = lan_address()
     found = [replace(i, lan=i.address == lan) for i in _ipv4()]
-    return sorted(found, key=lambda i: (not i.lan, i.address.startswith("127."), i.address))
+    return sorted(found, key=lambda i: (not i.lan, is_loopback(i.address), i.address))
+
+
+def network_addresses() -> list[str]:
+    """Os endereços por que a rede pode alcançar esta máquina, o da rede local primeiro."""
+    return [i.address for i in addresses() if not is_loopback(i.address)]
 
 
 def ports(port: int | None = None) -> list[PortUse]:

@@ -20,13 +20,13 @@ from IPython.display import display
 
 from echo_lib import cell
 from echo_lib.errors import Address, valid_address
-from echo_lib.network import Announcement, addresses
+from echo_lib.network import Announcement, addresses, is_loopback
 from echo_lib.panels import still
 from echo_lib.panels.assets import script, style
 from echo_lib.panels.polled import PolledPanel
 from echo_lib.panels.roster import Machine, Roster
 from echo_lib.panels.sequence import SequenceDiagram
-from echo_lib.server import TIMEOUT, Client, EchoServer, exposure, is_loopback
+from echo_lib.server import TIMEOUT, Client, EchoServer, exposure
 from echo_lib.trace import Trace
 
 _SHOWN = 200  # máquinas mostradas
@@ -438,8 +438,8 @@ class ClassPanel(PolledPanel):
         mine = addresses()
         self._lan = next((i.address for i in mine if i.lan), None) if everywhere else host
         self._roster.own = {i.address for i in mine}
-        reachable = [i.address for i in mine if everywhere and not i.address.startswith("127.")]
-        self._others = [address for address in reachable if address != self._lan]
+        others = [i.address for i in mine if not (i.lan or is_loopback(i.address))]
+        self._others = others if everywhere else []
 
     def _publish(self) -> None:
         """Anuncia o servidor na rede, se ela o alcança."""

@@ -14,6 +14,7 @@ from pathlib import Path
 from time import monotonic, time
 
 from echo_lib.errors import Address, printable
+from echo_lib.network import is_loopback
 from echo_lib.network.diagnosis import PROBE
 from echo_lib.server import Client, Entry
 
@@ -193,7 +194,7 @@ class Roster:
     def key(self, address: Address) -> str:
         """A máquina a que um endereço pertence, como em Machine.key."""
         host, port = address
-        return f"{host}:{port}" if host in self.own or host.startswith("127.") else host
+        return f"{host}:{port}" if host in self.own or is_loopback(host) else host
 
     def _find(self, address: Address) -> Machine:
         key = self.key(address)

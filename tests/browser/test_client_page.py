@@ -10,7 +10,7 @@ from tests.browser.conftest import use_theme, violations
 SETUP = """
 from echo_lib import ClientPanel, EchoServer
 from echo_lib.network import Announcement, discovery
-discovery._network_addresses = lambda: ["127.0.0.1"]
+discovery.network_addresses = lambda: ["127.0.0.1"]
 servidor = EchoServer(port=0).start()
 ClientPanel(port=1)
 """
