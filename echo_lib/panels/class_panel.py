@@ -225,7 +225,7 @@ class ClassPanel(PolledPanel):
         machine = self._machine(key)
         if machine is None:
             return f"{key} já não está aqui."
-        if _is_person(key):
+        if ":" in key:  # o cartão é de uma conexão só
             return (
                 "Esse endereço é o desta máquina, de todos os que a usam: só dá para desconectar."
             )
@@ -373,16 +373,13 @@ class ClassPanel(PolledPanel):
                 self._work.put(self.stop)
             case {"command": "pause"}:
                 self._work.put(self._pause)
-            case {"command": "disconnect", "key": str(key)}:
-                self._work.put(lambda: self.disconnect(key))
-            case {"command": "block", "key": str(key)}:
-                self._work.put(lambda: self.block(key))
-            case {"command": "unblock", "key": str(key)}:
-                self._work.put(lambda: self.unblock(key))
             case {"command": "new_class"}:
                 self._work.put(self.new_class)
-            case {"command": "select", "key": str(key)}:
-                self._work.put(lambda: self.select(key))
+            case {
+                "command": "disconnect" | "block" | "unblock" | "select" as command,
+                "key": str(key),
+            }:
+                self._work.put(lambda: getattr(self, command)(key))
             case {"command": "save"}:
                 self._work.put(lambda: f"Registro salvo em {self.save()}.")
 
@@ -406,7 +403,6 @@ class ClassPanel(PolledPanel):
     # Daqui para baixo, tudo roda na thread do painel.
 
     def _pause(self) -> str:
-        """Pausa, ou volta da pausa."""
         if self.server.paused:
             self.server.resume()
             return "De volta: o que esperava foi respondido."
@@ -513,23 +509,13 @@ class ClassPanel(PolledPanel):
 
 def _left_by_last_run(asked: Address) -> ClassPanel | None:
     """O painel que esta célula tinha nesse endereço, encerrado sem que a turma dele caia."""
-    found = [close for close in cell.waiting if isinstance(_panel(close), ClassPanel)]
-    for close in sorted(found, key=lambda close: not _panel(close).server.running):
-        panel: ClassPanel = _panel(close)
+    owners = [(close, getattr(close, "__self__", None)) for close in cell.waiting]
+    found = [(close, owner) for close, owner in owners if isinstance(owner, ClassPanel)]
+    for close, panel in sorted(found, key=lambda pair: not pair[1].server.running):
         if panel._asked == asked and panel.leave():
             cell.waiting.remove(close)
             return panel
     return None
-
-
-def _panel(close: Callable[[], None]) -> Any:
-    """O objeto de que é este método."""
-    return getattr(close, "__self__", None)
-
-
-def _is_person(key: str) -> bool:
-    """Diz se o cartão é de uma conexão só, de quem está nesta máquina."""
-    return ":" in key
 
 
 def _new_file() -> Path:

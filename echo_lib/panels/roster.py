@@ -128,10 +128,11 @@ class Roster:
             if entry.number > self._seen:
                 self._seen = entry.number
                 self._read(entry)
-        for client in filter(_is_here, clients):
-            machine = self._find(client.address)
-            machine.live.append(client)
-            machine.hear(client)
+        for client in clients:
+            if _is_student(client, stays=monotonic() - client.since > _PROBING):
+                machine = self._find(client.address)
+                machine.live.append(client)
+                machine.hear(client)
         for machine in self._machines.values():
             machine.settle()
             machine.refused = self._refused[machine.key]
@@ -210,10 +211,6 @@ class Roster:
 def _is_student(client: Client, stays: bool = False) -> bool:
     """Quem só veio diagnosticar não é da turma: envia uma mensagem, e não fica."""
     return stays or client.messages != 1 or not _DIAGNOSIS.fullmatch(client.first)
-
-
-def _is_here(client: Client) -> bool:
-    return _is_student(client, monotonic() - client.since > _PROBING)
 
 
 def _name(client: Client) -> str:
