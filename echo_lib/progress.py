@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import re
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -76,21 +77,18 @@ class Progress:
         self._lessons = [_read(file) for file in sorted(Path(folder).glob("[0-9][0-9]_*.ipynb"))]
 
     def __repr__(self) -> str:
-        rows = (
-            f"{title}: {self._ended(file)}; {self._exercises(file, numbers)}"
-            for file, title, numbers in self._lessons
-        )
-        return "\n".join(rows)
+        return "\n".join(f"{title}: {end}; {right}" for _, title, end, right in self._rows())
 
     def _repr_markdown_(self) -> str:
         rows = [
-            f"| [{title}]({file}) | {self._ended(file)} | {self._exercises(file, numbers)} |"
-            for file, title, numbers in self._lessons
+            f"| [{title}]({file}) | {end} | {right} |" for file, title, end, right in self._rows()
         ]
         return "\n".join(["| lição | até o fim | exercícios |", "|---|---|---|", *rows])
 
-    def _ended(self, file: str) -> str:
-        return "✔ sim" if file[:2] in self._done else "ainda não"
+    def _rows(self) -> Iterator[tuple[str, str, str, str]]:
+        for file, title, numbers in self._lessons:
+            ended = "✔ sim" if file[:2] in self._done else "ainda não"
+            yield file, title, ended, self._exercises(file, numbers)
 
     def _exercises(self, file: str, numbers: list[str]) -> str:
         right = [number for number in numbers if f"{file[:2]}.{number}" in self._done]
