@@ -286,14 +286,10 @@ def annotate(exc: BaseException, address: Address | None = None, extra: str = ""
     Fonte: docs.python.org/3/library/exceptions.html#BaseException.add_note.
     """
     explanation, notes = explain(exc, address), getattr(exc, "__notes__", [])
-    if explanation and not any(map(_is_ours, notes)):
+    if explanation and not any(note.startswith(_BEGINS) for note in notes):
         # O Python 3.12 põe ele mesmo uma nota nos erros de codificação, que nada acrescenta.
         others = [note for note in notes if not note.endswith("codec failed")]
         exc.__notes__ = [str(explanation), *filter(None, [extra]), *others]
-
-
-def _is_ours(note: str) -> bool:
-    return note.startswith(_BEGINS)
 
 
 def _valid_host(host: object) -> str:
