@@ -49,12 +49,6 @@ function rowNode([number, bytes, decoded, mended, note]) {
     resultNode(mended, note));
 }
 
-function tableNode(caption, body) {
-  const head = element("tr", {}, ...HEADINGS.map((text) =>
-    element("th", { scope: "col", textContent: text })));
-  return element("table", {}, caption, element("thead", {}, head), body);
-}
-
 function render({ model, el, signal }) {
   const id = uniqueId();
   const [label, slider] = field(id, "Tamanho do recv (bytes)", { type: "range", min: 1 });
@@ -69,11 +63,9 @@ function render({ model, el, signal }) {
     element("code", { textContent: 'decodificador = codecs.getincrementaldecoder("utf-8")()' }));
   const body = element("tbody");
   const rows = element("div", {
-    className: "echo-rows", tabIndex: 0, role: "group", "aria-label": "Tabela dos recv" }, tableNode(caption, body));
-  const root = element("section", { className: "echo-panel echo-bytes", "aria-label": "Bytes da mensagem" },
-    controls, summary, notice, characters, rows);
-  el.append(root);
-  keepInside(root);
+    className: "echo-rows", tabIndex: 0, role: "group", "aria-label": "Tabela dos recv" },
+    element("table", {}, caption, tableHead(HEADINGS), body));
+  panel(el, "bytes", "Bytes da mensagem", controls, summary, notice, characters, rows);
 
   const showSize = () => {
     const tables = model.get("tables");

@@ -1,7 +1,6 @@
 // O painel da turma: a confirmação, o que digitar, as máquinas em cartões, a conversa de uma.
 
 const sign = (state) => ({ fechado: "○", "em pausa": "◐" })[state] ?? "●";
-const plural = (count, one, many) => `${number(count)} ${count === 1 ? one : many}`;
 
 /** O que digitar em cada tipo de cliente. */
 function commands(address) {
@@ -67,12 +66,10 @@ function render({ model, el, host: page, signal }) {
     blocked, drawing);
 
   const live = element("div", { className: "echo-live" }, how, totals, list, more, chosen);
-  const root = element("section", { className: "echo-panel echo-class", "aria-label": "Painel da turma" }, lost(),
+  const root = panel(el, "class", "Painel da turma", lost(),
     element("div", { className: "echo-row" }, address, state),
     element("div", { className: "echo-row" }, pause, stop, save, renew),
     notice, confirm, live);
-  el.append(root);
-  keepInside(root);
 
   const showAgree = () => disable(open, !agree.checked);
   agree.addEventListener("change", showAgree);
@@ -176,8 +173,7 @@ function render({ model, el, host: page, signal }) {
     other_addresses: showOthers,
     exposed: () => exposed.replaceChildren(
       element("p", {}, element("strong", { textContent: "Antes de abrir, saiba o que fica ao alcance:" })),
-      ...model.get("exposed").map((line) => element("p", { textContent: line })),
-      element("p", { textContent: "Se o firewall perguntar, permita em redes privadas, e confira se a desta sala não está marcada como pública." })),
+      ...paragraphs([...model.get("exposed"), "Se o firewall perguntar, permita em redes privadas, e confira se a desta sala não está marcada como pública."])),
     machines: showMachines,
     hidden_machines: showMachines,
     selected: showMachines,

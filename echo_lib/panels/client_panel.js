@@ -6,8 +6,7 @@ function entryNode({ title, steps, error }) {
       element("code", { textContent: call }),
       element("span", { className: "echo-result", textContent: result ? ` → ${result}` : "" }),
       element("span", { className: "echo-time", textContent: time ? ` (${time})` : "" }))));
-  const lines = (error ?? []).map((line) => element("p", { textContent: line }));
-  const box = lines.length ? [element("div", { className: "echo-error" }, ...lines)] : [];
+  const box = error?.length ? [element("div", { className: "echo-error" }, ...paragraphs(error))] : [];
   return element("li", {}, element("strong", { textContent: title }), list, ...box);
 }
 
@@ -37,10 +36,8 @@ async function render({ model, el, host: page, signal }) {
     hostLabel, host, portLabel, port, connect, state);
   const help = element("div", { className: "echo-row" }, search, diagnose);
   const talk = element("form", { className: "echo-row" }, messageLabel, message, sending);
-  const root = element("section", { className: "echo-panel echo-client", "aria-label": "Cliente de eco" }, lost(),
+  const root = panel(el, "client", "Cliente de eco", lost(),
     connection, talk, notice, help, found, answer, history, drawing);
-  el.append(root);
-  keepInside(root);
 
   const isOpen = () => ["conectado", "enviando"].includes(model.get("state"));
 

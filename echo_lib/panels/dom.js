@@ -23,9 +23,13 @@ export function button(text, onclick, properties) {
 
 export const { format: number } = new Intl.NumberFormat("pt-BR");
 
+export const plural = (count, one, many) => `${number(count)} ${count === 1 ? one : many}`;
+
+export const paragraphs = (lines) => lines.map((line) => element("p", { textContent: line }));
+
 /** Um parágrafo por linha, no lugar dos que havia; o que não deu certo se destaca. */
 export function showLines(node, lines) {
-  node.replaceChildren(...lines.map((line) => element("p", { textContent: line })));
+  node.replaceChildren(...paragraphs(lines));
   node.classList.toggle("echo-error", lines[0] === "Não deu certo.");
 }
 
@@ -52,6 +56,11 @@ export function keepRows(parent, items, keyOf, build) {
 export function field(id, label, properties) {
   const input = element("input", { id, autocomplete: "off", spellcheck: false, ...properties });
   return [element("label", { htmlFor: id, textContent: label }), input];
+}
+
+export function tableHead(titles) {
+  const cells = titles.map((text) => element("th", { scope: "col", textContent: text }));
+  return element("thead", {}, element("tr", {}, ...cells));
 }
 
 /** Chama a função sempre que o modelo avisar, até o desenho sair da página. */
@@ -87,8 +96,10 @@ export function followEnd(node, signal) {
   return toTheEnd;
 }
 
-/** O que se faz no painel fica nele: um x, ou Ctrl+Z, mexeria nas células do notebook. */
-export function keepInside(root) {
+/** Um painel na página. O que se faz nele fica nele: um x, ou Ctrl+Z, mexeria nas células. */
+export function panel(el, kind, label, ...children) {
+  const root = element("section", { className: `echo-panel echo-${kind}`, "aria-label": label }, ...children);
+  el.append(root);
   root.tabIndex = -1; // um clique fora dos botões também lhe dá o foco, que seria da célula
   root.addEventListener("keydown", (event) => {
     const shared = (event.ctrlKey || event.metaKey) && "sb".includes(event.key.toLowerCase());
@@ -102,6 +113,7 @@ export function keepInside(root) {
     event.preventDefault();
     event.stopImmediatePropagation();
   }, true);
+  return root;
 }
 
 /** O botão que não serve agora continua com o foco, que um disabled perderia. */

@@ -143,9 +143,9 @@ export function layout(store, { connection = null, until = null, room = Infinity
   for (const link of store.links.values()) {
     if (!all.has(link.from) && !all.has(link.to)) continue;
     for (const id of [link.source, link.target]) if (id) use(id);
-    const found = place(link, index);
-    if (!found) continue;
-    links.push(found);
+    const from = index.get(link.from) ?? null, to = index.get(link.to) ?? null;
+    if (from === null && to === null) continue;
+    links.push({ ...link, from, to }); // solta, se só uma das pontas está no desenho
     if (link.kind === "handshake") tall.add(link.from);
   }
   for (const row of chosen) use(row.line);
@@ -186,13 +186,6 @@ function lives(store, rows, links) {
     if (row.kind === "close" && line) spans.get(line.id)[1] = i;
   });
   return spans;
-}
-
-/** A seta, se as suas chamadas estão no desenho; solta, se só uma das pontas está. */
-function place(link, index) {
-  const from = index.get(link.from), to = index.get(link.to);
-  if (from === undefined && to === undefined) return null;
-  return { ...link, from: from ?? null, to: to ?? null };
 }
 
 /** As primeiras e últimas linhas entre duas alturas. */
@@ -391,10 +384,7 @@ export function mount(el, store, onExport) {
   const stage = element("div", { className: "echo-stage" }, head, body);
   const hint = element("p");
   const inspector = element("div", { className: "echo-details", role: "region" }, hint);
-  const root = element("section", { className: "echo-panel echo-sequence", "aria-label": "Diagrama de sequência" },
-    toolbar, status, stage, inspector, notice);
-  el.append(root);
-  keepInside(root);
+  const root = panel(el, "sequence", "Diagrama de sequência", toolbar, status, stage, inspector, notice);
 
   const live = () => state.until === null;
   const atEnd = () => stage.scrollTop + stage.clientHeight > stage.scrollHeight - SIZES.row;
@@ -468,7 +458,7 @@ export function mount(el, store, onExport) {
     const part = live() ? "" : `${number(shown)} de `;
     const gone = store.dropped ? `; ${older(store.dropped)}` : "";
     status.textContent = total
-      ? `${part}${number(total)} ${total === 1 ? texts.one : texts.many}${gone}.`
+      ? `${part}${plural(total, texts.one, texts.many)}${gone}.`
       : state.connection === null
         ? texts.none
         : `As chamadas da conexão ${state.connection} já foram descartadas.`;

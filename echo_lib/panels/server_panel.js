@@ -20,12 +20,8 @@ function render({ model, el, signal }) {
   const stop = button("Parar", () => model.send({ command: "stop" }));
   const notice = element("div", { className: "echo-notice", role: "status" });
 
-  const header = (text) => element("th", { scope: "col", textContent: text });
   const body = element("tbody");
-  const table = element("table", {},
-    element("thead", {}, element("tr", {},
-      ...["Endereço", "Desde", "recv", "Bytes", "Ação"].map(header))),
-    body);
+  const table = element("table", {}, tableHead(["Endereço", "Desde", "recv", "Bytes", "Ação"]), body);
   const nobody = element("p", { textContent: "Nenhum cliente conectado." });
   const more = element("p");
   const clientsTitle = element("p", { className: "echo-title", id: `${id}-clients`, textContent: "Clientes" });
@@ -37,11 +33,9 @@ function render({ model, el, signal }) {
   const log = element("div", { // aria-live: uma turma que entra não vira uma torrente de avisos
     className: "echo-log", tabIndex: 0, role: "log", "aria-live": "off", "aria-labelledby": logTitle.id }, list);
 
-  const root = element("section", { className: "echo-panel echo-server", "aria-label": "Servidor de eco" }, lost(),
+  panel(el, "server", "Servidor de eco", lost(),
     element("div", { className: "echo-row" }, address, state, start, stop),
     notice, clientsTitle, clients, logTitle, log);
-  el.append(root);
-  keepInside(root);
 
   function clientRow([host, port, since]) {
     const name = `${host}:${port}`;
