@@ -219,26 +219,29 @@ const signs = { error: "◆ ", timeout: "○ ", pending: "○ ", send: "", segme
 const within = (x, left, right) => x >= left && x <= right;
 const older = (n) => (n === 1 ? "a mais antiga já foi descartada" : `as ${number(n)} mais antigas já foram descartadas`);
 
+const cross = (x, y, style) => shape("path", { d: `M${x - 6} ${y - 6}l12 12m0 -12l-12 12`, class: `cross ${style}` });
+
 /** As formas do trecho [first, last) do desenho, entre duas abscissas. */
 export function draw(store, plan, [first, last], [left, right]) {
   const shapes = [], labels = [];
   const middle = (i) => (plan.tops[i] + plan.tops[i + 1]) / 2;
   const kind = (id) => store.line(id)?.kind ?? "socket";
+  const write = (x1, x2, y, text, sign = "") => {
+    const shown = shorten(text, Math.max(16, Math.abs(x2 - x1) / 7)) + sign;
+    labels.push(shape("text", { x: (x1 + x2) / 2, y, class: "label" }, shown));
+  };
   const arrow = (x1, y1, x2, y2, style, label, labelY = y2) => {
     const back = x2 > x1 ? -10 : 10;
     shapes.push(shape("path", { d: `M${x1} ${y1}L${x2} ${y2}`, class: `arrow ${style}` }));
     shapes.push(shape("path", { d: `M${x2 + back} ${y2 - 5}L${x2} ${y2}l${back} 5`, class: `head ${style}` }));
-    if (label) {
-      labels.push(shape("text", { x: (x1 + x2) / 2, y: labelY - 7, class: "label" }, shorten(label, Math.max(16, Math.abs(x2 - x1) / 7))));
-    }
+    if (label) write(x1, x2, labelY - 7, label);
   };
   const segment = (link, x1, x2, y) => {
     const missing = link.kind === "missing", bad = link.kind !== "segment";
     const end = missing ? (x1 + x2) / 2 : x2;
     arrow(x1, y, end, y + (missing ? 7 : 14), bad ? "bad" : kind(link.source));
-    if (missing) shapes.push(shape("path", { d: `M${end - 6} ${y + 1}l12 12m0 -12l-12 12`, class: "cross bad" }));
-    const text = shorten(link.label, Math.max(16, Math.abs(x2 - x1) / 7));
-    labels.push(shape("text", { x: (x1 + x2) / 2, y: y - 5, class: "label" }, bad ? `${text} ✗` : text));
+    if (missing) shapes.push(cross(end, y + 7, "bad"));
+    write(x1, x2, y - 5, link.label, bad ? " ✗" : "");
   };
   const system = {
     handshake(x1, x2, y) {
@@ -305,7 +308,7 @@ function spot(store, plan, i) {
 function mark(store, plan, i) {
   const { kind, x, y } = spot(store, plan, i);
   const how = plan.rows[i].kind;
-  if (how === "close") return shape("path", { d: `M${x - 6} ${y - 6}l12 12m0 -12l-12 12`, class: `cross ${kind}` });
+  if (how === "close") return cross(x, y, kind);
   if (how === "error") return shape("path", { d: `M${x} ${y - 9}l9 9l-9 9l-9 -9z`, class: "wrong" });
   const waiting = how === "timeout" || how === "pending" ? "waiting" : "";
   return shape("circle", { cx: x, cy: y, r: 5, class: `dot ${kind} ${waiting}` });
@@ -334,20 +337,19 @@ export function dump({ at, hex }) {
 
 function details(store, row) {
   const line = store.line(row.line);
-  const fact = (name, value) => (value ? [element("dt", { textContent: name }), element("dd", { textContent: value })] : []);
   const facts = row.facts ?? [
     ["Resultado", row.result],
     ["Quando", `${milliseconds(row.time)} depois da primeira chamada; durou ${milliseconds(row.duration)}`],
     ["Este lado", row.local], ["Outro lado", row.peer],
   ];
-  const list = element("dl", {}, ...facts.flatMap(([name, value]) => fact(name, value)));
+  const text = ["Como texto", row.bytes.map((part) => part.text).join(" … ")];
+  const list = element("dl", {}, ...[...facts, text].filter(([, value]) => value).flatMap(([name, value]) =>
+    [element("dt", { textContent: name }), element("dd", { textContent: value })]));
   const parts = row.bytes.map((part) => element("pre", { textContent: dump(part) }));
-  const text = row.bytes.length ? fact("Como texto", row.bytes.map((part) => part.text).join(" … ")) : [];
   const sent = row.bytes.reduce((sum, part) => sum + part.hex.length / 2, 0);
   const missing = row.size > sent && row.bytes.length
     ? [element("p", { textContent: `Aqui, ${sent} dos ${row.size} bytes; os demais não são mostrados.` })]
     : [];
-  list.append(...text);
   return [
     element("p", { className: "echo-title", textContent: `${line?.name ?? ""}: ${row.call}` }), list, ...parts, ...missing,
   ];
