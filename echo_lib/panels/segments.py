@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from echo_lib.capture import SIDES, Segment
 from echo_lib.errors import milliseconds, printable
-from echo_lib.panels.scene import LINK, Record, address_text
+from echo_lib.panels.scene import LINK, OTHER, Record, address_text
 
 _LETTERS = 8  # dos dados, sobre a seta
 _ROLES = dict(zip(SIDES, ("client", "server"), strict=True))
@@ -75,8 +75,7 @@ def _kind(segment: Segment) -> str:
 
 def _link(segment: Segment) -> Record:
     source = _ROLES[segment.sender]
-    target = "server" if source == "client" else "client"
-    ends = f"{segment.connection}{source}", f"{segment.connection}{target}"
+    ends = f"{segment.connection}{source}", f"{segment.connection}{OTHER[source]}"
     number, label = segment.number, segment.label(_LETTERS)
     values = (f"p{number}", number, number, *ends, _kind(segment), label)
     return dict(zip(LINK, values, strict=True))
