@@ -400,9 +400,7 @@ def _error_name(exc: BaseException) -> str:
             known.setdefault(getattr(socket, name, socket.EAI_NONAME), "EAI_ADDRFAMILY")
         known[socket.EAI_NONAME] = "EAI_NONAME"
         return known.get(exc.errno or 0, "EAI_NONAME")
-    if not isinstance(exc, OSError):
-        return ""
-    if exc.filename is not None:  # um arquivo, não um socket
+    if not isinstance(exc, OSError) or exc.filename is not None:  # ou um arquivo, não um socket
         return ""
     if exc.errno is None:
         return "ETIMEDOUT" if isinstance(exc, TimeoutError) else ""
