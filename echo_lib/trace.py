@@ -184,7 +184,6 @@ class Trace:
             self._lost_rows += extra
 
     def _event(self, row: tuple[Any, ...]) -> Event:
-        """Monta o Event de uma linha gravada."""
         start, end, call, argument, size, data, error, thread, ends = row
         time = start if call in _ACTS else end
         given = (self._read, time, end - start, call, argument, size, data, error, thread)

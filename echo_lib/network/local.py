@@ -275,7 +275,6 @@ def _ipv4() -> list[Interface]:
 
 
 def _port_use(row: Any) -> PortUse:
-    """Uma linha de psutil.net_connections."""
     peer = (row.raddr.ip, row.raddr.port) if row.raddr else None
     return PortUse((row.laddr.ip, row.laddr.port), peer, row.status, row.pid)
 

@@ -114,7 +114,6 @@ _STILL = "border: 1px solid; text-align: left; vertical-align: top"
 
 
 def _still_row(number: str, data: str, decoded: str, mended: str, note: str) -> str:
-    """Uma linha da tabela parada."""
     cells = [html.escape(text) for text in (data, decoded, mended)]
     cells[2] += f"<br>{html.escape(note)}" if note else ""
     columns = "".join(f'<td style="{_STILL}"><code>{cell}</code></td>' for cell in cells)

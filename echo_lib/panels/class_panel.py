@@ -322,12 +322,8 @@ class ClassPanel(PolledPanel):
             raise
         return file
 
-    def leave(self) -> bool:
-        """Encerra o painel, mas não a turma, que fica para outro.
-
-        Retorna:
-            bool: se deu certo; não, se ele já estava encerrado ou não acabou em 5 segundos.
-        """
+    def _leave(self) -> bool:
+        """Encerra o painel, mas não a turma, que fica para outro; diz se deu certo."""
         if self._closed:
             return False
         self._left = True
@@ -512,7 +508,7 @@ def _left_by_last_run(asked: Address) -> ClassPanel | None:
     owners = [(close, getattr(close, "__self__", None)) for close in cell.waiting]
     found = [(close, owner) for close, owner in owners if isinstance(owner, ClassPanel)]
     for close, panel in sorted(found, key=lambda pair: not pair[1].server.running):
-        if panel._asked == asked and panel.leave():
+        if panel._asked == asked and panel._leave():
             cell.waiting.remove(close)
             return panel
     return None

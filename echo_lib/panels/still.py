@@ -161,7 +161,6 @@ class _Still:
             self.out.append(f'<circle cx="{x:g}" cy="{y:g}" r="4" fill="{color}"/>')
 
     def _line(self, name: Any) -> Record:
-        """A linha de vida com este id."""
         return next(line for line in self.lines if line["id"] == self.same.get(name, name))
 
     def _link(self, link: Record) -> None:
