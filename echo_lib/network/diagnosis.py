@@ -7,7 +7,7 @@ import ipaddress
 import os
 import socket
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from time import perf_counter
 
 from echo_lib.errors import Address, milliseconds, positive, printable, valid_address
@@ -19,7 +19,7 @@ _SHOWN = 60  # bytes mostrados de uma resposta que não é eco
 # tipo → (o que aconteceu, causas da mais comum para a menos, próximo passo).
 _TEXTS: dict[str, tuple[str, tuple[str, ...], str]] = {
     "echo": (
-        "um servidor de eco respondeu em {time}. Está tudo certo.",
+        "um servidor de eco respondeu em {time}. Está tudo certo.{who}",
         (),
         "conecte e converse.",
     ),
@@ -318,11 +318,10 @@ def _talk(sock: socket.SocketType, address: Address, timeout: float) -> Diagnosi
 
 def _echo(address: Address, host: str, time: str) -> Diagnosis:
     """Respondeu. Num servidor compartilhado, a porta pode ser a de um colega: diz de quem é."""
-    result = _result(address, "echo", time=time)
     here = is_loopback(host) or any(host == i.address for i in addresses())
     holder = port_holder(address[1]) if here else ""
     who = f" Quem atende: {holder}, nesta máquina." if holder else ""
-    return replace(result, happened=result.happened + who)
+    return _result(address, "echo", time=time, who=who)
 
 
 def _result(address: Address, kind: str, **values: object) -> Diagnosis:
