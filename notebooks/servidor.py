@@ -10,12 +10,13 @@ import sys
 HOST = sys.argv[1] if len(sys.argv) > 1 else "127.0.0.1"
 PORTA = sys.argv[2] if len(sys.argv) > 2 else "61840"
 ESPERA = 1.0  # segundos: no Windows, Ctrl+C só é notado entre uma espera e outra
+PACIENCIA = 30.0  # segundos, no máximo, à espera de que um cliente leia o eco
 
 
 def atender(conn, addr):
     """Ecoa tudo o que este cliente envia, até ele fechar a conexão."""
-    conn.settimeout(ESPERA)
     while True:
+        conn.settimeout(ESPERA)
         try:
             dados = conn.recv(1024)
         except TimeoutError:
@@ -23,6 +24,7 @@ def atender(conn, addr):
         if not dados:  # b"" é o fim: o cliente fechou o lado dele
             break
         print(f"{addr[0]}:{addr[1]} enviou {dados}")
+        conn.settimeout(PACIENCIA)
         conn.sendall(dados)
 
 

@@ -16,30 +16,31 @@ def atender(vigia, conn, falta):
 
 def servir(escuta, parar, atender=atender):
     escuta.setblocking(False)  # o que teria de esperar dá erro: BlockingIOError
-    vigia = selectors.DefaultSelector()
-    vigia.register(escuta, selectors.EVENT_READ)
-    while not parar.is_set():
-        for chave, _ in vigia.select(timeout=0.5):  # espera até alguém poder agir
-            try:
-                if chave.fileobj is not escuta:
-                    atender(vigia, chave.fileobj, chave.data)
-                else:
-                    conn, _ = escuta.accept()
-                    conn.setblocking(False)
-                    vigia.register(conn, selectors.EVENT_READ, b"")
-            except OSError:  # este saiu ou caiu; os outros continuam
-                if chave.fileobj is not escuta:
-                    vigia.unregister(chave.fileobj).fileobj.close()
-    for chave in [*vigia.get_map().values()]:
-        chave.fileobj.close()
-    vigia.close()
+    with selectors.DefaultSelector() as vigia:
+        vigia.register(escuta, selectors.EVENT_READ)
+        while not parar.is_set():
+            for chave, _ in vigia.select(timeout=0.5):  # espera até alguém poder agir
+                try:
+                    if chave.fileobj is not escuta:
+                        atender(vigia, chave.fileobj, chave.data)
+                    else:
+                        conn, _ = escuta.accept()
+                        conn.setblocking(False)
+                        vigia.register(conn, selectors.EVENT_READ, b"")
+                except OSError:  # este saiu ou caiu; os outros continuam
+                    if chave.fileobj is not escuta:
+                        vigia.unregister(chave.fileobj).fileobj.close()
+        for chave in [*vigia.get_map().values()]:
+            chave.fileobj.close()
 
 
 if __name__ == "__main__":  # quando este arquivo é o programa, e não num import
-    host, porta = sys.argv[1:] or ("127.0.0.1", "61840")
-    with socket.create_server((host, int(porta))) as escuta:
-        print(f"Servidor em {host}:{escuta.getsockname()[1]}. Ctrl+C encerra.", flush=True)
-        try:
+    try:
+        host, porta = sys.argv[1:] or ("127.0.0.1", "61840")
+        with socket.create_server((host, int(porta))) as escuta:
+            print(f"Servidor em {host}:{escuta.getsockname()[1]}. Ctrl+C encerra.", flush=True)
             servir(escuta, threading.Event())
-        except KeyboardInterrupt:
-            print("Servidor encerrado.")
+    except KeyboardInterrupt:
+        print("Servidor encerrado.")
+    except (OSError, ValueError, OverflowError) as erro:
+        sys.exit(f"{__doc__}\nNão foi possível escutar: {erro}.")

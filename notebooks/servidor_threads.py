@@ -25,10 +25,12 @@ def servir(escuta, parar, atender=atender):
 
 
 if __name__ == "__main__":  # quando este arquivo é o programa, e não num import
-    host, porta = sys.argv[1:] or ("127.0.0.1", "61840")
-    with socket.create_server((host, int(porta))) as escuta:
-        print(f"Servidor em {host}:{escuta.getsockname()[1]}. Ctrl+C encerra.", flush=True)
-        try:
+    try:
+        host, porta = sys.argv[1:] or ("127.0.0.1", "61840")
+        with socket.create_server((host, int(porta))) as escuta:
+            print(f"Servidor em {host}:{escuta.getsockname()[1]}. Ctrl+C encerra.", flush=True)
             servir(escuta, threading.Event())
-        except KeyboardInterrupt:
-            print("Servidor encerrado.")
+    except KeyboardInterrupt:
+        print("Servidor encerrado.")
+    except (OSError, ValueError, OverflowError) as erro:
+        sys.exit(f"{__doc__}\nNão foi possível escutar: {erro}.")

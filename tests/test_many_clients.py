@@ -107,6 +107,21 @@ def test_ctrl_c_ends_the_server_with_clients_connected(program, terminal):
 
 
 @PROGRAM
+@pytest.mark.parametrize("arguments", [[HERE], [HERE, "abc"], [HERE, "99999"], None])
+def test_what_it_cannot_listen_on_is_said_with_the_usage(program, arguments):
+    with socket.create_server((HERE, 0)) as taken:
+        command = [NOTEBOOKS / program, *(arguments or map(str, taken.getsockname()))]
+        done = subprocess.run(
+            [sys.executable, "-X", "utf8", *command],
+            capture_output=True,
+            encoding="utf-8",
+            timeout=TIMEOUT,
+        )
+    assert done.returncode == 1 and "Traceback" not in done.stderr
+    assert f"Uso: python {program} [HOST PORTA]\nNão foi possível escutar: " in done.stderr
+
+
+@PROGRAM
 def test_in_the_lesson_it_stops_when_told_and_leaves_no_thread(program):
     before, stop = threading.active_count(), threading.Event()
     serve = runpy.run_path(str(NOTEBOOKS / program))["servir"]

@@ -3,9 +3,11 @@
 import os
 import socket
 import sys
+from contextlib import suppress
 
 import pytest
 
+from echo_lib import program
 from tests.conftest import HERE, ROOT, TIMEOUT, finish, leave, quiet_port, receive, reset
 
 pytestmark = [
@@ -154,3 +156,19 @@ def test_bytes_that_are_not_text_are_not_blamed_on_the_port(desk):
 )
 def test_bad_host_or_port_is_said(terminal, name, host, port, text):
     assert finish(terminal(ROOT / "notebooks" / f"{name}.py", host, port), text) == 1
+
+
+def test_client_that_is_slow_to_read_gets_the_whole_echo(tmp_path):
+    text = (ROOT / "notebooks" / "servidor.py").read_text(encoding="utf-8")
+    hurried = tmp_path / "servidor.py"  # cem vezes menos paciente
+    hurried.write_text(text.replace("ESPERA = 1.0", "ESPERA = 0.01"), encoding="utf-8")
+    with program.serving(str(hurried)) as served:
+        assert served.wait(TIMEOUT) == ""
+        with socket.create_connection(served.address, 0.5) as client:
+            sent = 0
+            with suppress(TimeoutError):  # nada mais cabe em nenhum dos dois lados
+                while True:
+                    sent += client.send(b"x" * 65536)
+            client.settimeout(TIMEOUT)
+            client.shutdown(socket.SHUT_WR)
+            assert len(receive(client)) == sent
