@@ -1,17 +1,19 @@
 """As verificações: cada engano comum recebe a sua pista; soluções de vários estilos passam."""
 
+import re
 import socket
 import subprocess
 import sys
 import threading
+import tomllib
 
 import cloudpickle
 import pytest
 
 from echo_lib import checks, isolated
-from echo_lib.checks.environment import _package
+from echo_lib.checks.environment import _package, _port
 from echo_lib.network import addresses, lan_address
-from tests.conftest import ROOT, TIMEOUT, own_network
+from tests.conftest import HERE, ROOT, TIMEOUT, own_network, quiet_port
 
 # As funções daqui vão inteiras ao outro processo, como as de um notebook.
 cloudpickle.register_pickle_by_value(sys.modules[__name__])
@@ -103,10 +105,28 @@ def test_environment_answers_every_item():
     items = checks.environment()
     assert [str(item)[0] for item in items] == ["✔"] * len(items), items
     assert {item.text for item in items} >= {"Python 3.11 ou mais novo", "jupyterlab instalado"}
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    shown = {item.text.removesuffix(" instalado") for item in items}
+    assert {re.match(r"[\w-]+", line)[0].lower() for line in project["dependencies"]} <= shown
+
+
+def test_port_that_the_system_keeps_for_a_while_is_not_said_to_have_an_owner():
+    port = quiet_port()
+    with (
+        socket.create_server((HERE, port)) as listener,
+        socket.create_connection((HERE, port)) as client,
+    ):
+        listener.accept()[0].close()  # quem fecha primeiro deixa a porta em TIME_WAIT
+        assert client.recv(1) == b""
+        assert "este mesmo programa" in _port(port).text
+    assert f"A porta {port} está com o sistema (foi usada há pouco" in _port(port).text
+    assert _port(quiet_port()).text.endswith("do tutorial está livre")
 
 
 def test_missing_package_says_what_to_do():
-    assert "python kit.py aula" in _package("um-pacote-que-não-existe").text
+    missing = _package("um-pacote-que-não-existe>=1.0")
+    assert not missing.ok and "um-pacote-que-não-existe não está instalado" in missing.text
+    assert "python3 kit.py aula" in missing.text
 
 
 def endless(host, port, text):

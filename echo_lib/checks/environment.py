@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import importlib.metadata
+import re
 import sys
+from contextlib import suppress
 
 from echo_lib import network
 from echo_lib.checks.base import Check
@@ -13,16 +15,19 @@ from echo_lib.server import EchoServer
 
 def environment() -> list[Check]:
     """Confere o que as lições precisam, um item por linha."""
-    packages = map(_package, ("jupyterlab", "ipywidgets", "anywidget"))
+    needed = importlib.metadata.requires("echo-lib") or []
+    packages = (_package(line) for line in needed if "extra ==" not in line)
     python = Check(sys.version_info >= (3, 11), "Python 3.11 ou mais novo")
     return [python, *packages, _loopback(), _port(), _lan()]
 
 
-def _package(name: str) -> Check:
+def _package(requirement: str) -> Check:
+    name = re.split(r"[^\w.-]", requirement)[0]
     try:
         importlib.metadata.version(name)
     except importlib.metadata.PackageNotFoundError:
-        return Check(False, f"{name} não está instalado: abra o kit com python kit.py aula")
+        how = "python3 kit.py aula (no Windows, py kit.py aula)"
+        return Check(False, f"{name} não está instalado: abra o kit com {how}")
     return Check(True, f"{name} instalado")
 
 
@@ -37,12 +42,16 @@ def _loopback() -> Check:
     return Check(True, "Esta máquina conversa consigo mesma (127.0.0.1)")
 
 
-def _port() -> Check:
-    port = network.next_free_port()
-    if port == 61840:
-        return Check(True, "A porta 61840 do tutorial está livre")
-    holder = network.port_holder(61840) or "outro programa"
-    return Check(True, f"A porta 61840 está com {holder}: as lições usarão a {port}, sem problema")
+def _port(wanted: int = 61840) -> Check:
+    port = network.next_free_port(start=wanted)
+    if port == wanted:
+        return Check(True, f"A porta {wanted} do tutorial está livre")
+    holder = network.port_holder(wanted) or "outro programa"
+    with suppress(OSError):  # sem psutil nem netstat que respondam
+        if not any(row.state == "LISTEN" for row in network.ports(wanted)):
+            holder = "o sistema (foi usada há pouco, ou é reservada)"
+    text = f"A porta {wanted} está com {holder}: as lições usarão a {port}, sem problema"
+    return Check(True, text)
 
 
 def _lan() -> Check:
