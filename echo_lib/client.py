@@ -15,6 +15,11 @@ from echo_lib.errors import MOST_BYTES, Address, EchoError, annotate, positive, 
 from echo_lib.network import resolve
 from echo_lib.trace import Trace, TracedSocket
 
+_HUNG_UP = (
+    "você encerrou a conversa antes de o eco voltar inteiro.",
+    "close(), ou o botão Desconectar, veio enquanto se esperava a resposta.",
+    "para conversar de novo, conecte.",
+)
 _CHUNK = 16 * 1024  # bytes em viagem por vez: cabem nos buffers de qualquer sistema
 
 
@@ -98,7 +103,8 @@ class EchoClient:
                 Se outra thread está enviando, espera a vez.
 
         Erros:
-            EchoError: o servidor fechou antes de devolver tudo, ou devolveu outra coisa.
+            EchoError: o servidor fechou antes de devolver tudo, ou devolveu outra coisa; ou close()
+                veio de outra thread antes do eco.
             OSError: TimeoutError (o eco não voltou inteiro em `timeout` segundos),
                 ConnectionResetError, ou ENOTCONN se não há conexão.
             UnicodeEncodeError: o texto não cabe em UTF-8; nada foi enviado.
@@ -126,6 +132,8 @@ class EchoClient:
             self._sock = None
             if sock is not None:
                 sock.close()
+                if self._closed and isinstance(error, OSError):
+                    raise EchoError(*_HUNG_UP) from error
             annotate(error, self.address)
             raise
         if self._sock is not sock:  # close() chegou no fim da troca e deixou o socket conosco

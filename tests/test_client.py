@@ -204,7 +204,7 @@ def test_close_from_another_thread_wakes_a_waiting_send():
 
     with peer(behave) as client:
         closer = threading.Thread(target=client.close)
-        with pytest.raises(EchoError, match="o servidor fechou a conexão depois de devolver 0"):
+        with pytest.raises(EchoError, match="você encerrou a conversa antes de o eco"):
             client.connect().send("olá" * 10_000)
         closer.join(TIMEOUT)
         assert not client.connected

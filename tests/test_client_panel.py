@@ -302,6 +302,8 @@ def test_disconnecting_does_not_wait_for_an_answer_that_does_not_come(page):
         page.panel._submit(quiet.set)
         assert quiet.wait(TIMEOUT / 2)  # bem antes do prazo do send
         assert page.panel.state == "desconectado"
+        assert page.panel.notice == "Você encerrou a conversa antes de o eco voltar inteiro."
+        assert "Desconectar" in page.panel.history[-1]["error"][1]
 
 
 def test_diagnosis_says_what_prevents_the_conversation(page, server):
