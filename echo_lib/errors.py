@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import re
 import socket
+from collections.abc import Iterator
 from dataclasses import dataclass
 from errno import errorcode
 from typing import Any
@@ -279,17 +280,29 @@ def annotate(exc: BaseException, address: Address | None = None, extra: str = ""
     """Acrescenta a explicação à exceção, como nota que aparece sob o traceback, uma só vez.
 
     Argumentos:
-        exc: a exceção; se não é do assunto, fica como está.
+        exc: a exceção, que pode ter nascido de outra, ou ser um grupo; se nenhuma é do assunto,
+            fica como está.
         address: o par (host, porta) da chamada, se conhecido.
         extra: uma segunda nota, com a saída para este caso.
 
     Fonte: docs.python.org/3/library/exceptions.html#BaseException.add_note.
     """
-    explanation, notes = explain(exc, address), getattr(exc, "__notes__", [])
+    behind = (explain(e, address) for e in _behind(exc) if isinstance(e, OSError | UnicodeError))
+    explanation = explain(exc, address) or next(filter(None, behind), None)
+    notes = getattr(exc, "__notes__", [])
     if explanation and not any(note.startswith(_BEGINS) for note in notes):
         # O Python 3.12 põe ele mesmo uma nota nos erros de codificação, que nada acrescenta.
         others = [note for note in notes if not note.endswith("codec failed")]
         exc.__notes__ = [str(explanation), *filter(None, [extra]), *others]
+
+
+def _behind(exc: BaseException) -> Iterator[BaseException]:
+    """As exceções que estão dentro dela, se é um grupo, e a que a provocou."""
+    before = exc.__cause__ or (None if exc.__suppress_context__ else exc.__context__)
+    inside = exc.exceptions if isinstance(exc, BaseExceptionGroup) else ()
+    for other in filter(None, (*inside, before)):
+        yield other
+        yield from _behind(other)
 
 
 def _valid_host(host: object) -> str:

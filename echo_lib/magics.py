@@ -12,7 +12,9 @@ import os
 import socket
 import sys
 import textwrap
+import threading
 from collections.abc import Iterator
+from functools import partial
 from keyword import iskeyword
 from time import monotonic, sleep
 from types import TracebackType
@@ -48,6 +50,8 @@ def load(ipython: Any) -> None:
     ipython.register_magic_function(lambda line, cell: _rastrear(ipython, line, cell), *_MAGIC)
 
     ipython.events.register("post_run_cell", _explain_what_is_not_shown)
+    if getattr(threading.excepthook, "func", None) is not _show_of_a_thread:
+        threading.excepthook = partial(_show_of_a_thread, threading.excepthook)
 
     # Rodar de novo a célula do %load_ext não deve imprimir um aviso: o IPython esquece que já o
     # carregou, no fim desta célula ou, carregado com o kernel, no começo da primeira.
@@ -149,15 +153,28 @@ def _show(
     """Mostra o traceback de sempre, com a explicação como nota no fim."""
     from IPython.core.error import UsageError
 
-    annotate(error)
     traceback = _skip_magic(traceback)
-    notes = getattr(error, "__notes__", [])
-    notes[:] = [_wrap(note) for note in notes]
-    if notes or isinstance(error, KeyboardInterrupt):
-        _cut_library(traceback)
+    notes = _explain(error, traceback)
     shell.showtraceback((kind, error, traceback), tb_offset=tb_offset)
     if notes and isinstance(error, UsageError):  # o IPython mostra deste só a mensagem
         print(*notes, sep="\n", file=sys.stderr)
+
+
+def _show_of_a_thread(show: Any, problem: threading.ExceptHookArgs) -> None:
+    """O erro de uma thread, que o Python mostra em stderr, com a explicação no fim."""
+    if problem.exc_value is not None:
+        _explain(problem.exc_value, problem.exc_traceback)
+    show(problem)
+
+
+def _explain(error: BaseException, traceback: TracebackType | None) -> list[str]:
+    """Põe na exceção a explicação, como notas, e devolve as notas."""
+    annotate(error)
+    notes: list[str] = getattr(error, "__notes__", [])
+    notes[:] = map(_wrap, notes)
+    if notes or isinstance(error, KeyboardInterrupt):
+        _cut_library(traceback)
+    return notes
 
 
 def _explain_what_is_not_shown(result: Any) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import itertools
 import os
 import socket
+import sys
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -117,6 +118,7 @@ class Trace:
         with _patch_lock:
             _active.append(self)
             socket.socket = TracedSocket  # type: ignore[misc]
+            _rename(_plain_socket, TracedSocket)
             socket.socketpair = _untraced_pair
         return self
 
@@ -125,6 +127,7 @@ class Trace:
             _active.remove(self)
             if not _active:
                 socket.socket = _plain_socket  # type: ignore[misc]
+                _rename(TracedSocket, _plain_socket)
                 socket.socketpair = _plain_pair
 
     def events(self, after: int = 0, most: int | None = None) -> list[Event]:
@@ -424,6 +427,13 @@ class TracedSocket(socket.socket):
         self._rows.append(row)
         if len(self._rows) > self._most:
             self._trace._make_room()
+
+
+def _rename(old: type, new: type) -> None:
+    """Troca a classe que o programa, ou o notebook, já trouxe com `from socket import *`."""
+    space = vars(sys.modules["__main__"])
+    for name in [n for n, v in [*space.items()] if v is old and n != TracedSocket.__name__]:
+        space[name] = new
 
 
 def _untraced_pair(*arguments: Any, **named: Any) -> tuple[socket.socket, socket.socket]:

@@ -99,6 +99,23 @@ def test_error_that_brings_its_own_note_is_explained_once(kernel, before):
         assert text.count(NOTE) == 1 and "(192.168.0.12:61840)" in text
 
 
+CALL = "socket.create_connection(('127.0.0.1', 1), 5)"
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        f"import threading\nt = threading.Thread(target=lambda: {CALL})\nt.start()\nt.join()",
+        f"try:\n    {CALL}\nexcept OSError as erro:\n    raise RuntimeError('não deu') from erro",
+        f"try:\n    {CALL}\nexcept OSError as erro:\n    raise ExceptionGroup('dois', [erro])",
+    ],
+)
+def test_error_of_a_thread_or_behind_another_is_explained_once(kernel, before, code):
+    kernel.run("%load_ext echo_lib")
+    told = kernel.run(code)
+    assert told.count(NOTE) == 1 and "conexão recusada" in told, told
+
+
 def test_loading_again_prints_nothing_and_explains_once(kernel, before):
     assert kernel.run("%load_ext echo_lib") == kernel.run("%reload_ext echo_lib") == ""
     assert kernel.run("s.connect(('127.0.0.1', 1))").count(NOTE) == 1

@@ -277,6 +277,15 @@ def test_sockets_from_outside_the_block_are_plain():
         assert type(inside) is TracedSocket and trace.events() == []
 
 
+def test_class_imported_before_by_its_name_is_also_traced(monkeypatch):
+    main, plain = sys.modules["__main__"], socket.socket
+    monkeypatch.setattr(main, "socket", plain, raising=False)
+    with Trace() as trace:
+        main.socket().close()
+    assert [event.call for event in trace.events()] == ["close"]
+    assert main.socket is socket.socket is plain
+
+
 def test_listener_of_the_block_keeps_tracing_after_it():
     with Trace() as trace:
         listener = socket.create_server((HERE, 0))
