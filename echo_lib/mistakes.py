@@ -17,49 +17,12 @@ import traceback
 from difflib import get_close_matches
 
 Texts = tuple[str, str, str]
+_Kinds = type[BaseException] | tuple[type[BaseException], ...]
 
 BAD_PORT = (
     "a porta{onde} não é válida.",
     "uma porta é um número inteiro de 0 a 65535, sem aspas.",
     "escreva, por exemplo, ('127.0.0.1', 61840).",
-)
-_BAD_ADDRESS = (
-    "o endereço não tem a forma que o socket espera.",
-    "bind, connect, create_server e create_connection recebem o endereço num só argumento: o par "
-    "(host, porta), com o host entre aspas e a porta como número inteiro de 0 a 65535.",
-    "escreva com parênteses duplos: s.bind((host, porta)), ou s.connect((host, porta)). Uma porta "
-    "que veio em texto vira número com int(porta).",
-)
-_NOT_A_TUPLE = (
-    "os argumentos da thread não são uma tupla.",
-    "(conn), sem vírgula, é só o próprio conn.",
-    "escreva args=(conn,): é a vírgula que faz a tupla de um item.",
-)
-_NOT_BYTES = (
-    "o socket só envia bytes, e recebeu texto.",
-    "faltou o encode: texto (str) precisa virar bytes antes de viajar.",
-    "escreva s.sendall(mensagem.encode()).",
-)
-_NOT_DATA = (
-    "o socket só envia bytes, e recebeu outra coisa.",
-    "faltaram os parênteses de uma chamada, como em dados.upper(), ou o valor não é nem texto.",
-    "veja com print o que está entre os parênteses do sendall: deve começar por b'.",
-)
-_A_COMPARISON = (
-    "o socket só envia bytes, e recebeu True ou False.",
-    "é o resultado de uma comparação: em dados := conn.recv(1024) != b'', ela vem primeiro.",
-    "tire o != b'', que while já faz; ou ponha os parênteses: (dados := conn.recv(1024)) != b''.",
-)
-_DECODE = (
-    "estes bytes não formam um texto UTF-8 completo.",
-    "um recv pode cortar um caractere no meio (ç, ã e emojis ocupam mais de um byte), ou os "
-    "bytes não são texto em UTF-8.",
-    "junte todos os bytes antes do decode, ou use codecs.getincrementaldecoder('utf-8').",
-)
-_NOT_UTF_8 = (
-    "estes bytes não são um texto na codificação que se pediu.",
-    "os bytes estão em UTF-8, e o decode, o open ou o makefile usou outra.",
-    "use decode() sem nada, que é UTF-8; num arquivo, encoding='utf-8'.",
 )
 _UNKNOWN_NAME = (
     "esse nome ainda não existe neste kernel.",
@@ -87,176 +50,10 @@ _CAPITAL = (
     "em outras linguagens, a escrita é outra.",
     "escreva True, False ou None.",
 )
-_ASSERTED = (
-    "o assert confere uma condição, e desta vez ela não valia.",
-    "o texto depois de AssertionError diz qual.",
-    "faça o que o texto pede, ou veja com print os valores que a condição compara.",
-)
-_TOO_FEW = (
-    "a função foi chamada sem um dos argumentos que o def dela pede.",
-    "o def pede mais argumentos do que a chamada passa; numa thread, quem os passa é args.",
-    "compare os parênteses do def com os da chamada.",
-)
-_TOO_MANY = (
-    "a função foi chamada com mais argumentos do que o def dela pede.",
-    "a chamada passa algo que o def não recebe; numa thread, quem os passa é args.",
-    "compare os parênteses do def com os da chamada.",
-)
-_NO_SUCH_NAME = (
-    "a função chamada não tem um parâmetro com o nome que está antes do =.",
-    "o nome está escrito de outro jeito, ou é de outra função.",
-    "confira os parâmetros com help, como em help(socket.create_connection).",
-)
-_THREAD = (
-    "o Thread não entendeu os argumentos: o primeiro, sem nome, não é a função.",
-    "a função e os argumentos dela vão com nome.",
-    "escreva threading.Thread(target=atender, args=(conn,)).",
-)
-_FORGOTTEN = (
-    "esse nome já não existe: o Python o apaga quando o except acaba.",
-    "é o nome depois do as, em except … as erro.",
-    "guarde o erro em outro nome dentro do except, ou use raise ali mesmo.",
-)
-_NOTHING_TO_RAISE = (
-    "o raise, sozinho, repete o erro que se trata, e aqui não há nenhum.",
-    "ele está fora do except.",
-    "ponha o raise dentro do except, na última tentativa.",
-)
-_HOST_BITS = (
-    "esse é o endereço de uma máquina, e ip_network esperava o da rede dela.",
-    "no endereço de uma rede, os bits que a máscara não marca são todos zero.",
-    "passe também strict=False: ip_network zera esses bits por você.",
-)
-_NOT_DIGITS = (
-    "int() lê um número escrito em algarismos, e estes bytes não são algarismos.",
-    "o tamanho veio em quatro bytes, como os que struct.pack('!I', …) faz.",
-    "use struct.unpack('!I', dados)[0], ou int.from_bytes(dados, 'big').",
-)
-_NOT_AN_ADDRESS = (
-    "uma rede do ipaddress só sabe procurar um ip_address, e recebeu outra coisa.",
-    "o endereço é ainda um texto (str).",
-    "escreva ipaddress.ip_address(endereço) in rede.",
-)
-_A_PAIR = (
-    "o accept devolve um par, e não só um socket.",
-    "o par tem dois itens: o socket da conversa e o endereço do cliente, nessa ordem.",
-    "guarde os dois: conn, addr = s.accept().",
-)
 _TEXT_AND_BYTES = (
     "texto (str) e bytes não se somam.",
     "o recv devolve bytes, e a outra parte da soma é texto; ou o contrário.",
     "junte bytes com bytes, a começar por dados = b''; o decode vem no fim.",
-)
-_NO_SIZE = (
-    "o recv foi chamado sem dizer quantos bytes quer, no máximo.",
-    "os parênteses estão vazios.",
-    "escreva, por exemplo, conn.recv(1024).",
-)
-_BAD_SIZE = (
-    "o recv espera um número inteiro de bytes, e recebeu outra coisa.",
-    "um texto, um float, ou a tupla que struct.unpack devolve mesmo para um número só.",
-    "escreva o número sem aspas, como em conn.recv(1024); de unpack, use o item [0].",
-)
-_NO_HOW = (
-    "o shutdown foi chamado sem dizer o que encerrar.",
-    "os parênteses estão vazios.",
-    "escreva s.shutdown(socket.SHUT_WR): nada mais se envia, e ainda se recebe.",
-)
-_NOT_OF_A_SOCKET = (
-    "esse nome é do módulo socket, e não de cada socket.",
-    "antes do ponto está um socket já criado.",
-    "escreva o nome do módulo antes do ponto, como em socket.SHUT_WR; se já está assim, é que um "
-    "socket seu se chama socket: dê-lhe outro nome.",
-)
-_NO_DATA = (
-    "o sendall foi chamado sem o que enviar.",
-    "os parênteses estão vazios.",
-    "escreva entre eles os bytes: conn.sendall(dados).",
-)
-_BYTES_WITH_TEXT = (
-    "a operação é entre bytes, e recebeu um texto (str).",
-    "do recv vêm bytes, e os métodos deles, como split e startswith, pedem bytes também.",
-    "ponha um b antes das aspas, como em dados.split(b'\\n'), ou converta antes: os bytes com "
-    "decode, ou o texto com encode.",
-)
-_WRONG_WAY = (
-    "encode é dos textos (str), e decode é dos bytes; este valor é de outro tipo.",
-    "um foi posto no lugar do outro, ou a conversão já estava feita.",
-    "para enviar, texto.encode(); do que o recv trouxe, dados.decode(). Um número vira texto com "
-    "str(número).",
-)
-_NONE = (
-    "o que está antes do ponto é None, que não tem isso.",
-    "ele guardou a resposta de algo que nada devolve: connect, bind, listen, sendall, print, "
-    "append (que muda a própria lista), uma função sem return ou uma busca que não achou.",
-    "se é de uma função sua, confira o return; se é de connect ou bind, dê uma linha a cada coisa: "
-    "s = socket.socket(…), e na seguinte s.connect(…).",
-)
-_SHADOWED = (
-    "o import achou um arquivo seu, e não o módulo do Python.",
-    "há nesta pasta um .py com o nome de um módulo, como socket.py.",
-    "mude o nome do arquivo; num notebook, reinicie depois o kernel.",
-)
-_MODULE_CALLED = (
-    "um módulo inteiro foi chamado, como se fosse uma função.",
-    "faltou o que vem depois do ponto; ou há nesta pasta um .py com o nome do módulo, como "
-    "socket.py, e o import achou esse.",
-    "escreva socket.socket(…); se o arquivo existe, mude o nome dele e reinicie o kernel.",
-)
-_NOT_CLOSABLE = (
-    "o with recebeu algo que ele não sabe fechar.",
-    "um par não é um socket: nem (host, porta), nem o que o accept devolve. Um número também não, "
-    "e bind e connect devolvem None.",
-    "crie o socket no with, como em with socket.create_connection((host, porta)) as s; com o "
-    "accept, escreva primeiro conn, addr = s.accept(), e depois with conn.",
-)
-_A_CLASS = (
-    "depois do with está a própria classe, e não um objeto dela.",
-    "faltaram os parênteses que a chamam.",
-    "escreva, por exemplo, with EchoClient(host, porta) as cliente.",
-)
-_A_MODULE = (
-    "depois do with está um módulo inteiro, e não um socket.",
-    "faltou dizer qual socket.",
-    "escreva with conn, ou crie um ali: with socket.create_connection((host, porta)) as s.",
-)
-_LOCK = (
-    "a trava não foi usada como se usa.",
-    "ela não se chama, e acquire devolve True, que o with não sabe fechar.",
-    "escreva só with trava: o with a pega na entrada e a solta na saída, mesmo com erro.",
-)
-_NOT_HELD = (
-    "a trava foi solta sem que ninguém a tivesse pegado.",
-    "há um release a mais: o with já a solta na saída; ou faltou o acquire antes dele.",
-    "escreva só with trava, sem acquire nem release.",
-)
-_NOT_ENCODED = (
-    "bytes() não faz bytes de um texto sem saber em que codificação.",
-    "cada codificação o escreve com outros bytes, e nenhuma foi dita.",
-    "escreva mensagem.encode(), que é UTF-8.",
-)
-_NOT_BY_NAME = (
-    "o que está entre colchetes é um texto, e os itens de uma lista não têm nome.",
-    "numa lista, ali vai a posição; o nome é de um campo de cada item, ou a chave de um "
-    "dicionário.",
-    "passe por todos: for linha in linhas, e depois linha.state; para usar chaves, o dicionário "
-    "começa com {}.",
-)
-_NOT_MANY = (
-    "um socket é um só, e aqui se esperavam vários itens.",
-    "+= e extend juntam a uma lista os itens de outra, e o for percorre uma lista.",
-    "para pôr um socket na lista, escreva sala.append(conn); para receber, conn.recv(1024).",
-)
-_NOT_AN_ERROR = (
-    "o raise só lança um erro, e recebeu outra coisa.",
-    "um texto é só o que o erro diz: falta o tipo dele em volta.",
-    'escreva, por exemplo, raise ConnectionError("o servidor fechou").',
-)
-_NOT_A_RANGE = (
-    "o for percorre itens, e um número não os tem.",
-    "faltou o range, ou o nome é de um número, e não da lista; ou += somou um número a uma lista.",
-    "para repetir n vezes, escreva for _ in range(n); para pôr um item numa lista, "
-    "lista.append(item).",
 )
 _DEADLINE = (
     "o prazo não foi dado como o socket o espera.",
@@ -264,155 +61,17 @@ _DEADLINE = (
     "um número sem aspas.",
     "depois de criar o socket, escreva s.settimeout(1); ou use o timeout=1 de create_connection.",
 )
-_NOT_IN_THE_MODULE = (
-    "esse módulo não tem o que está depois do ponto.",
-    "o nome está escrito de outro jeito (maiúsculas contam: threading.Thread), ou é de um objeto, "
-    "e não do módulo: recv é de cada socket.",
-    "confira o nome, com a tecla Tab depois do ponto.",
-)
-_NOT_IN_THE_OBJECT = (
-    "esse objeto não tem o que está depois do ponto.",
-    "o nome está escrito de outro jeito, ou é de outro objeto.",
-    "confira o nome, com a tecla Tab depois do ponto.",
-)
-_A_TUPLE = (
-    "um par não tem o que está depois do ponto.",
-    "enumerate e accept dão pares, de dois itens, e aqui um nome só guardou o par.",
-    "dê um nome a cada item: for i, s in enumerate(…), ou conn, addr = s.accept().",
-)
-_BYTE_IS_A_NUMBER = (
-    "um número não se soma a bytes.",
-    "um item de bytes, como dados[0], é um número de 0 a 255.",
-    "bytes([número]) faz dele um byte; uma fatia, como dados[0:1], já são bytes.",
-)
-_NUMBERS_JOINED = (
-    "b''.join junta pedaços de bytes, e recebeu números.",
-    "um item de bytes, como dados[0], é um número de 0 a 255.",
-    "bytes(lista) faz bytes de uma lista de números.",
-)
-_NOT_A_LIST = (
-    "bytes e textos não têm append nem extend: eles não mudam.",
-    "os dois são das listas; de bytes e textos fazem-se outros, maiores.",
-    "some o pedaço, dados += parte, a começar por dados = b''; o append pede dados = [].",
-)
-_NO_ORDER = (
-    "não se sabe qual destes segmentos vem antes.",
-    "faltou dizer por qual campo ordená-los.",
-    "escreva sorted(segmentos, key=lambda s: s.seq).",
-)
-_NOT_SORTED = (
-    "uma captura não tem sort, e nem uma lista tem sorted.",
-    "quem põe em ordem o que quer que seja é a função sorted, que faz uma lista nova.",
-    "escreva sorted(lista); para segmentos, sorted(segmentos, key=lambda s: s.seq).",
-)
-_REGISTERED = (
-    "o selector já vigia esse socket, ou já não o vigia.",
-    "register e unregister são uma vez só para cada socket.",
-    "chame register quando ele é aceito, e unregister logo antes do close dele.",
-)
-_NO_KEY = (
-    "o dicionário, ou o conjunto, não tem isso.",
-    "nada foi guardado ali com esse nome: a condição que o faria nunca valeu, ele já foi tirado, "
-    "ou está escrito de outro jeito.",
-    "veja com print o que há; num dicionário, onde a chave pode faltar, use dicionario.get(chave).",
-)
-_NOT_A_START = (
-    "o startswith de um texto procura um texto, e recebeu um número.",
-    "faltam as aspas.",
-    'escreva, por exemplo, host.startswith("127.").',
-)
-_NOT_A_NETWORK = (
-    "o in do ipaddress procura numa rede, e recebeu um endereço só.",
-    "à direita do in vai uma rede, e à esquerda, um endereço.",
-    'a rede é ipaddress.ip_network(f"{endereço}/{máscara}", strict=False).',
-)
-_NOT_A_COUNT = (
-    "o range conta até um número, e recebeu outra coisa.",
-    "ele recebeu a própria lista, ou um texto.",
-    "escreva range(len(lista)); com o índice e o item, for i, item in enumerate(lista).",
-)
-_NOT_JOINED = (
-    "uma lista só se soma a outra lista.",
-    "o + junta duas listas, e de um dos lados está um item.",
-    "para pôr um item no fim dela, escreva lista.append(item).",
-)
-_NOT_LOADED = (
-    "o arquivo que o %load pede não está aqui.",
-    "o nome está escrito de outro jeito, ou quem dá a aula guardou as respostas.",
-    "confira o nome; sem as respostas, siga as pistas da verificação.",
-)
 _UNPACKED = (
     "à esquerda do =, ou no for, há mais nomes, ou menos, do que itens no valor.",
     "cada nome fica com um item: o par do accept pede dois, e uma lista, um para cada item; no "
     "for, dão pares enumerate, zip e uma lista de pares.",
     "veja o valor com print e escreva tantos nomes quantos são os itens.",
 )
-_NOT_IN_THE_LIST = (
-    "uma lista, ou uma captura, não tem o que está depois do ponto.",
-    "ele pode ser de cada item dela; das listas são append, remove, sort…",
-    "passe por todos com for: for item in lista, por exemplo, e use o ponto em cada item.",
-)
-_NOT_REMOVED = (
-    "o remove não achou o item: a lista já não o tem.",
-    "ele já foi tirado, por outra thread ou numa volta anterior do laço.",
-    "tire cada um num lugar só do código; ou, com a trava, confira antes: if conn in sala.",
-)
-_INTERRUPTED = (
-    "a célula foi interrompida, na linha da seta.",
-    "você a parou (■), ou deu Ctrl+C: ela esperava o que não vinha, ou um laço não acabava.",
-    "o que ela já tinha feito continua feito; para recomeçar, execute de novo a célula que abre os "
-    "sockets.",
-)
-_NOT_AN_INDEX = (
-    "o que está entre colchetes não é a posição de um item.",
-    "o for já dá o próprio item da lista, e não a posição dele.",
-    "use o item sem a lista: for outro in sala, e depois outro.sendall(dados).",
-)
-_PAIR_AS_INDEX = (
-    "o que está entre colchetes é um par, e não uma posição.",
-    "enumerate dá pares, de posição e item, e aqui um nome só guardou o par.",
-    "dê um nome a cada um: for i, s in enumerate(…); i é a posição, e s, o item.",
-)
-_NO_ITEM = (
-    "não há item nessa posição.",
-    "a lista está vazia, ou acaba antes: a primeira posição é a 0, e a última, len(lista) - 1.",
-    "percorra-a com for item in lista; ou confira antes, com if lista.",
-)
-_NOT_SEARCHED = (
-    "o in procura dentro de um texto ou de uma lista, e recebeu um objeto inteiro.",
-    "faltou o campo em que procurar, depois do ponto.",
-    'escreva, por exemplo, "FIN" in s.flags; um número se compara com ==.',
-)
-_SEARCH_REVERSED = (
-    "o in recebeu os dois lados trocados.",
-    "à esquerda vai o que se procura, e à direita, onde.",
-    'escreva, por exemplo, "FIN" in s.flags.',
-)
-_FIELDS = (
-    "os campos deste objeto não se leem com colchetes.",
-    "ele não é um dicionário: cada campo vem depois de um ponto.",
-    "escreva, por exemplo, endereco.address e linha.state.",
-)
-_BYTES_FOR_A_NUMBER = (
-    "bytes não são um número: não se comparam com um, nem se subtraem dele.",
-    "falta o len, que diz quantos são; ou é um tamanho que chegou em quatro bytes.",
-    "escreva len(dados) < n e n - len(dados); de um tamanho, struct.unpack('!I', dados)[0].",
-)
-_NEGATIVE_SIZE = (
-    "o recv recebeu um número negativo de bytes.",
-    "a subtração está ao contrário.",
-    "o que falta é n - len(dados).",
-)
 _PACK = (
     "struct.pack ou struct.unpack não entendeu os argumentos.",
     "primeiro vai a forma, entre aspas, com o ! na frente; depois, em pack, um número, e em "
     "unpack, os bytes.",
     "escreva struct.pack('!I', len(dados)), e struct.unpack('!I', quatro_bytes)[0].",
-)
-_ONE_SOCKET = (
-    "um socket é um só, e há dois nomes à esquerda do =.",
-    "create_server e create_connection devolvem o socket, e não um par.",
-    "guarde-o num nome só; a porta dele é s.getsockname()[1].",
 )
 _NOT_IN_THE_SOCKET = (
     "um socket não tem o que está depois do ponto.",
@@ -424,57 +83,11 @@ _MANY_STARTS = (
     "ele recebe um começo, ou uma tupla; uma lista não, e o segundo argumento é uma posição.",
     'junte os começos numa tupla: host.startswith(("127.", "localhost")).',
 )
-_NOT_THE_NUMBER = (
-    "um dicionário não se soma a um número.",
-    "o número está dentro dele, guardado sob uma chave.",
-    'diga a chave: placar["agora"] += 1.',
-)
-_NOT_ADDED = (
-    "um número só se soma a outro número.",
-    "sendall nada devolve (None), e o que o recv traz são bytes, ainda por contar.",
-    "depois do sendall, some quantos foram: total += len(dados).",
-)
-_VALUE_CALLED = (
-    "um valor foi chamado, como se fosse uma função.",
-    "há parênteses depois de um valor, como em linha.state() e with conn(), ou o nome de uma "
-    'função está entre aspas, como em target="atender".',
-    "tire os parênteses, ou as aspas.",
-)
-_NOT_A_TYPE = (
-    "isinstance e except perguntam por um tipo, e receberam outra coisa.",
-    "um código, como errno.EADDRINUSE, é um número; e o nome de um tipo vai sem aspas.",
-    "use tipos: isinstance(erro, TimeoutError); mais de um, numa tupla: (TimeoutError, OSError). "
-    "Um código se compara com erro.errno.",
-)
-_ARGUMENTS = (
-    "à esquerda do = há mais nomes, ou menos, do que itens à direita.",
-    "sys.argv começa pelo nome do programa, que é o item [0]; numa célula sem %%writefile, é o do "
-    "próprio Jupyter.",
-    "diga tantos quantos são os nomes: host, porta = sys.argv[1:3], ou, para três, sys.argv[1:4]; "
-    "e confira se %%writefile é a primeira linha da célula.",
-)
 _NOT_A_NUMBER = (
     "int() lê um número escrito em algarismos, e recebeu outro texto.",
     "o texto é um nome, um endereço, ou o argumento vizinho: na linha de comando, sys.argv[0] é o "
     "nome do programa, e os argumentos começam no [1].",
     "confira o que está entre os parênteses do int, e se %%writefile é a primeira linha da célula.",
-)
-_A_NAME = (
-    "int() lê um número escrito em algarismos, e recebeu um nome.",
-    "um host pode vir em números, como 127.0.0.1, ou ser um nome, como localhost.",
-    'trate o nome à parte, antes do int: if host == "localhost".',
-)
-_NOT_AN_IP = (
-    "o ipaddress só lê endereços escritos em números, e recebeu outro texto.",
-    "é um nome, como localhost; ou o par inteiro; ou faltou o f antes das aspas; ou a ordem está "
-    "trocada.",
-    "trate o nome à parte, antes; desfaça o par com for endereço, máscara in …; e escreva a rede "
-    'com f, sem espaços: f"{endereço}/{máscara}".',
-)
-_TEXT_WITHOUT_BITS = (
-    "& compara os bits de dois números, e isto são textos.",
-    "um endereço em texto é uma fila de letras.",
-    "deixe a conta com o ipaddress, ou use int(ipaddress.ip_address(endereço)).",
 )
 _COMMA = (
     "um número foi partido em dois por uma vírgula.",
@@ -502,244 +115,550 @@ _BARE_HOST = (
     "ponha-o entre aspas: ('127.0.0.1', 61840).",
 )
 # Do erro de sintaxe, o que a mensagem diz, a causa e o remédio; vale o primeiro.
-_BY_SYNTAX = (
-    (
-        "expected ':'",
+_BY_SYNTAX = {
+    "expected ':'": (
         "faltam os dois-pontos de um def, if, for, while, with, try, except…",
         "ponha : no fim dessa linha.",
     ),
-    (
-        "multiple exception types",
+    "multiple exception types": (
         "dois tipos num except vão numa tupla.",
         "ponha os parênteses: except (TimeoutError, ConnectionError):",
     ),
-    (
-        "expected 'except'",
+    "expected 'except'": (
         "depois do bloco de um try vem um except, ou um finally, com o mesmo recuo do try.",
         "escreva-o, ou tire o try.",
     ),
-    (
-        "indent",
+    "indent": (
         "o recuo dessa linha não é o esperado: um bloco começa depois de dois-pontos, e todas as "
         "linhas dele têm o mesmo recuo.",
         "alinhe-a com as do mesmo bloco; use espaços, quatro de cada vez.",
     ),
-    (
-        "'(return|yield)' outside|outside loop|not properly in loop",
+    "'(return|yield)' outside|outside loop|not properly in loop": (
         "return só existe dentro de um def, e break e continue, dentro de um laço.",
         "confira o recuo dessa linha; num programa, para mostrar, use print.",
     ),
-    (
-        "'await' outside|asynchronous",
+    "'await' outside|asynchronous": (
         "await, e for e with com async, só existem dentro de um async def.",
         "escreva async def; quem a chama usa await, ou asyncio.run.",
     ),
-    (
-        "bytes can only contain ASCII",
+    "bytes can only contain ASCII": (
         "b'…' só aceita letras sem acento, sem ç e sem emojis.",
         'escreva o texto e converta-o: "olá".encode().',
     ),
-    (
-        "invalid character|non-printable",
+    "invalid character|non-printable": (
         "um caractere que o Python não usa: aspas curvas (“ ”) ou um espaço especial, de um texto "
         "copiado.",
         "apague-o e digite-o: aspas retas, espaço comum.",
     ),
-    (
-        "leading zeros",
+    "leading zeros": (
         "um número não começa com zero.",
         "escreva-o sem o zero, como em 61840.",
     ),
-    (
-        "positional argument follows",
+    "positional argument follows": (
         "um argumento sem nome vem depois de um com nome, como timeout=1.",
         "ponha primeiro os sem nome.",
     ),
-    (
-        "string literal",
+    "string literal": (
         "faltam as aspas que fecham um texto.",
         "feche-as com as mesmas que o abrem.",
     ),
-    (
-        "never closed|unmatched|does not match|incomplete input|unexpected EOF",
+    "never closed|unmatched|does not match|incomplete input|unexpected EOF": (
         "um parêntese, colchete ou chave foi aberto e não fechado, ou o contrário; ou falta o "
         "bloco que continua a última linha, como o except de um try.",
         "conte os que abrem e os que fecham, nessa linha e nas de cima; um try pede um except.",
     ),
-    (
-        "cannot assign|cannot contain assignment|meant '=='",
+    "cannot assign|cannot contain assignment|meant '=='": (
         "= guarda um valor num nome. Comparar é com ==; e um argumento com nome, como timeout=1, "
         "fica nos parênteses da chamada, fora dos do par (host, porta).",
         "veja o que está à esquerda do =, e onde fecha cada parêntese.",
     ),
-    (
-        "invalid syntax",
+    "invalid syntax": (
         "falta ou sobra um sinal: vírgula, dois-pontos, parênteses, aspas.",
         "confira essa linha e a de cima.",
     ),
-    (
-        "",
+    "": (
         "a que a linha do SyntaxError diz, em inglês, do lugar que o ^ marca.",
         "confira essa linha e a de cima.",
     ),
-)
-_NOT_CALLED = (
-    "aqui está a própria função, e não o que ela devolve.",
-    "faltaram os parênteses da chamada, ou no lugar deles há colchetes.",
-    "chame-a com parênteses, como em mensagem.encode() e conn.recv(1024).",
-)
-_NO_VALUE_YET = (
-    "esse nome é usado, dentro da função, antes de ter um valor.",
-    "+= soma ao que já havia, e não havia nada; ou quem lhe daria o valor não foi executado; ou é "
-    "o nome depois do as de um except, que o Python apaga. Um nome igual fora da função é outro.",
-    "dê-lhe um valor antes do laço, como em dados = b''; quem fecha um socket que talvez nem se "
-    "tenha criado é o with.",
-)
-_NOBODY_TYPES = (
-    "o input não tem quem digite: a entrada acabou.",
-    "quem verifica um exercício chama a função sem ninguém ao teclado; num terminal, foi Ctrl+D "
-    "ou Ctrl+Z.",
-    "use o que o exercício dá no lugar do input: os parâmetros da função ou, num programa, "
-    "sys.argv.",
-)
-_LEFT = (
-    "sys.exit() e exit() encerram o programa inteiro.",
-    "dentro de uma função, encerram também quem a chamou.",
-    "para sair da função, use return.",
-)
-_RECURSION = (
-    "a função chamou a si mesma até o limite do Python.",
-    "dentro dela, ou de outra que ela chama, há uma chamada a ela própria: talvez a linha que era "
-    "para experimentá-la.",
-    "chame-a de fora; para repetir, use while ou for.",
-)
-_NOT_FIRST = (
-    "um comando de célula, como %%writefile, não é a primeira linha dela, e não foi executado.",
-    "há algo acima dele, como um comentário ou um import, ou espaços antes do %%.",
-    "ponha-o no começo da primeira linha; até lá, o arquivo que ele gravaria é o de antes.",
-)
-_ENCODE = (
-    "este texto não pode virar bytes.",
-    "ele contém um caractere que a codificação não aceita; num nome de máquina, uma parte vazia "
-    "ou longa demais.",
-    "confira o texto; para mensagens use mensagem.encode(), que é UTF-8.",
-)
+}
 
 _TAKES = r"(bind|connect|connect_ex|create_server)\(\) takes"
+_SOCKET_CALL = r"\.(bind|connect|connect_ex|send|sendall)\(|create_(server|connection)\("
+_ADDRESS_TYPE = (
+    rf"{_TAKES}|AF_INET|getaddrinfo|interpreted as an integer|bytearray expected|values to unpack"
+)
 # Do tipo, o que a mensagem diz, e os textos; vale o primeiro.
-_BY_TYPE = (
-    (UnicodeDecodeError, "^'utf-?8'", _DECODE),
-    (UnicodeDecodeError, "", _NOT_UTF_8),
-    (UnicodeError, "", _ENCODE),
-    (OverflowError, "port", BAD_PORT),
-    ((AttributeError, ImportError), "partially initialized|consider renaming", _SHADOWED),
-    (ValueError, "has host bits set", _HOST_BITS),
-    (ValueError, "was not found in history, as a file", _NOT_LOADED),
-    (ValueError, r"int\(\) with base \d+: b'.*\\x", _NOT_DIGITS),
-    (AttributeError, "no attribute '_?version'", _NOT_AN_ADDRESS),
-    (AttributeError, r"'tuple' object has no attribute '(recv|send|sendall|settimeout)'", _A_PAIR),
-    (TypeError, r"concatenate str \(not \"bytes\"\)|can't concat str to bytes", _TEXT_AND_BYTES),
-    (TypeError, "expected str instance, bytes found", _TEXT_AND_BYTES),
-    (TypeError, r"recv\(\) (takes at least|missing) 1", _NO_SIZE),
-    (TypeError, r"sendall(\(\) takes| expected) at least 1|sendall\(\) missing 1", _NO_DATA),
-    (TypeError, r"shutdown\(\) (.*\(0 given|missing 1)", _NO_HOW),
-    (AttributeError, r"'\w*[sS]ocket' .* '(SHUT|SOL|SO|AF|SOCK)_", _NOT_OF_A_SOCKET),
-    (AttributeError, "'NoneType' object has no attribute", _NONE),
+_BY_TYPE: dict[tuple[_Kinds, str], Texts] = {
+    (UnicodeDecodeError, "^'utf-?8'"): (
+        "estes bytes não formam um texto UTF-8 completo.",
+        "um recv pode cortar um caractere no meio (ç, ã e emojis ocupam mais de um byte), ou os "
+        "bytes não são texto em UTF-8.",
+        "junte todos os bytes antes do decode, ou use codecs.getincrementaldecoder('utf-8').",
+    ),
+    (UnicodeDecodeError, ""): (
+        "estes bytes não são um texto na codificação que se pediu.",
+        "os bytes estão em UTF-8, e o decode, o open ou o makefile usou outra.",
+        "use decode() sem nada, que é UTF-8; num arquivo, encoding='utf-8'.",
+    ),
+    (UnicodeError, ""): (
+        "este texto não pode virar bytes.",
+        "ele contém um caractere que a codificação não aceita; num nome de máquina, uma parte "
+        "vazia ou longa demais.",
+        "confira o texto; para mensagens use mensagem.encode(), que é UTF-8.",
+    ),
+    (OverflowError, "port"): BAD_PORT,
+    ((AttributeError, ImportError), "partially initialized|consider renaming"): (
+        "o import achou um arquivo seu, e não o módulo do Python.",
+        "há nesta pasta um .py com o nome de um módulo, como socket.py.",
+        "mude o nome do arquivo; num notebook, reinicie depois o kernel.",
+    ),
+    (ValueError, "has host bits set"): (
+        "esse é o endereço de uma máquina, e ip_network esperava o da rede dela.",
+        "no endereço de uma rede, os bits que a máscara não marca são todos zero.",
+        "passe também strict=False: ip_network zera esses bits por você.",
+    ),
+    (ValueError, "was not found in history, as a file"): (
+        "o arquivo que o %load pede não está aqui.",
+        "o nome está escrito de outro jeito, ou quem dá a aula guardou as respostas.",
+        "confira o nome; sem as respostas, siga as pistas da verificação.",
+    ),
+    (ValueError, r"int\(\) with base \d+: b'.*\\x"): (
+        "int() lê um número escrito em algarismos, e estes bytes não são algarismos.",
+        "o tamanho veio em quatro bytes, como os que struct.pack('!I', …) faz.",
+        "use struct.unpack('!I', dados)[0], ou int.from_bytes(dados, 'big').",
+    ),
+    (AttributeError, "no attribute '_?version'"): (
+        "uma rede do ipaddress só sabe procurar um ip_address, e recebeu outra coisa.",
+        "o endereço é ainda um texto (str).",
+        "escreva ipaddress.ip_address(endereço) in rede.",
+    ),
+    (AttributeError, r"'tuple' object has no attribute '(recv|send|sendall|settimeout)'"): (
+        "o accept devolve um par, e não só um socket.",
+        "o par tem dois itens: o socket da conversa e o endereço do cliente, nessa ordem.",
+        "guarde os dois: conn, addr = s.accept().",
+    ),
+    (TypeError, r"concatenate str \(not \"bytes\"\)|can't concat str to bytes"): _TEXT_AND_BYTES,
+    (TypeError, "expected str instance, bytes found"): _TEXT_AND_BYTES,
+    (TypeError, r"recv\(\) (takes at least|missing) 1"): (
+        "o recv foi chamado sem dizer quantos bytes quer, no máximo.",
+        "os parênteses estão vazios.",
+        "escreva, por exemplo, conn.recv(1024).",
+    ),
+    (TypeError, r"sendall(\(\) takes| expected) at least 1|sendall\(\) missing 1"): (
+        "o sendall foi chamado sem o que enviar.",
+        "os parênteses estão vazios.",
+        "escreva entre eles os bytes: conn.sendall(dados).",
+    ),
+    (TypeError, r"shutdown\(\) (.*\(0 given|missing 1)"): (
+        "o shutdown foi chamado sem dizer o que encerrar.",
+        "os parênteses estão vazios.",
+        "escreva s.shutdown(socket.SHUT_WR): nada mais se envia, e ainda se recebe.",
+    ),
+    (AttributeError, r"'\w*[sS]ocket' .* '(SHUT|SOL|SO|AF|SOCK)_"): (
+        "esse nome é do módulo socket, e não de cada socket.",
+        "antes do ponto está um socket já criado.",
+        "escreva o nome do módulo antes do ponto, como em socket.SHUT_WR; se já está assim, é que "
+        "um socket seu se chama socket: dê-lhe outro nome.",
+    ),
+    (AttributeError, "'NoneType' object has no attribute"): (
+        "o que está antes do ponto é None, que não tem isso.",
+        "ele guardou a resposta de algo que nada devolve: connect, bind, listen, sendall, print, "
+        "append (que muda a própria lista), uma função sem return ou uma busca que não achou.",
+        "se é de uma função sua, confira o return; se é de connect ou bind, dê uma linha a cada "
+        "coisa: s = socket.socket(…), e na seguinte s.connect(…).",
+    ),
     (
         AttributeError,
         r"'(str|bytes|bytearray|int|float)' object has no attribute '(encode|decode)'",
-        _WRONG_WAY,
+    ): (
+        "encode é dos textos (str), e decode é dos bytes; este valor é de outro tipo.",
+        "um foi posto no lugar do outro, ou a conversão já estava feita.",
+        "para enviar, texto.encode(); do que o recv trouxe, dados.decode(). Um número vira texto "
+        "com str(número).",
     ),
-    (
-        TypeError,
-        "'(tuple|NoneType|int)' object does not support the context manager",
-        _NOT_CLOSABLE,
+    (TypeError, "'(tuple|NoneType|int)' object does not support the context manager"): (
+        "o with recebeu algo que ele não sabe fechar.",
+        "um par não é um socket: nem (host, porta), nem o que o accept devolve. Um número também "
+        "não, e bind e connect devolvem None.",
+        "crie o socket no with, como em with socket.create_connection((host, porta)) as s; com o "
+        "accept, escreva primeiro conn, addr = s.accept(), e depois with conn.",
     ),
-    (TypeError, "'type' object does not support the context manager", _A_CLASS),
-    (TypeError, "'module' object does not support the context manager", _A_MODULE),
-    (TypeError, "'bool' object does not support the context|lock' object is not callable", _LOCK),
-    (RuntimeError, "release un(locked|-acquired) lock", _NOT_HELD),
-    (TypeError, "'int' object is not iterable", _NOT_A_RANGE),
-    (TypeError, r"'\w*[sS]ocket' object is not iterable", _NOT_MANY),
-    (TypeError, "string argument without an encoding", _NOT_ENCODED),
-    (TypeError, "list indices must be integers or slices, not str", _NOT_BY_NAME),
-    (TypeError, "exceptions must derive from BaseException", _NOT_AN_ERROR),
-    (TypeError, "can only concatenate list", _NOT_JOINED),
-    (TypeError, "non-iterable (Segment|PortUse|Interface|int|NoneType) object", _UNPACKED),
-    (TypeError, "'module' object is not callable", _MODULE_CALLED),
-    (TypeError, r"settimeout\(\) takes", _DEADLINE),
+    (TypeError, "'type' object does not support the context manager"): (
+        "depois do with está a própria classe, e não um objeto dela.",
+        "faltaram os parênteses que a chamam.",
+        "escreva, por exemplo, with EchoClient(host, porta) as cliente.",
+    ),
+    (TypeError, "'module' object does not support the context manager"): (
+        "depois do with está um módulo inteiro, e não um socket.",
+        "faltou dizer qual socket.",
+        "escreva with conn, ou crie um ali: with socket.create_connection((host, porta)) as s.",
+    ),
+    (TypeError, "'bool' object does not support the context|lock' object is not callable"): (
+        "a trava não foi usada como se usa.",
+        "ela não se chama, e acquire devolve True, que o with não sabe fechar.",
+        "escreva só with trava: o with a pega na entrada e a solta na saída, mesmo com erro.",
+    ),
+    (RuntimeError, "release un(locked|-acquired) lock"): (
+        "a trava foi solta sem que ninguém a tivesse pegado.",
+        "há um release a mais: o with já a solta na saída; ou faltou o acquire antes dele.",
+        "escreva só with trava, sem acquire nem release.",
+    ),
+    (TypeError, "'int' object is not iterable"): (
+        "o for percorre itens, e um número não os tem.",
+        "faltou o range, ou o nome é de um número, e não da lista; ou += somou um número a uma "
+        "lista.",
+        "para repetir n vezes, escreva for _ in range(n); para pôr um item numa lista, "
+        "lista.append(item).",
+    ),
+    (TypeError, r"'\w*[sS]ocket' object is not iterable"): (
+        "um socket é um só, e aqui se esperavam vários itens.",
+        "+= e extend juntam a uma lista os itens de outra, e o for percorre uma lista.",
+        "para pôr um socket na lista, escreva sala.append(conn); para receber, conn.recv(1024).",
+    ),
+    (TypeError, "string argument without an encoding"): (
+        "bytes() não faz bytes de um texto sem saber em que codificação.",
+        "cada codificação o escreve com outros bytes, e nenhuma foi dita.",
+        "escreva mensagem.encode(), que é UTF-8.",
+    ),
+    (TypeError, "list indices must be integers or slices, not str"): (
+        "o que está entre colchetes é um texto, e os itens de uma lista não têm nome.",
+        "numa lista, ali vai a posição; o nome é de um campo de cada item, ou a chave de um "
+        "dicionário.",
+        "passe por todos: for linha in linhas, e depois linha.state; para usar chaves, o "
+        "dicionário começa com {}.",
+    ),
+    (TypeError, "exceptions must derive from BaseException"): (
+        "o raise só lança um erro, e recebeu outra coisa.",
+        "um texto é só o que o erro diz: falta o tipo dele em volta.",
+        'escreva, por exemplo, raise ConnectionError("o servidor fechou").',
+    ),
+    (TypeError, "can only concatenate list"): (
+        "uma lista só se soma a outra lista.",
+        "o + junta duas listas, e de um dos lados está um item.",
+        "para pôr um item no fim dela, escreva lista.append(item).",
+    ),
+    (TypeError, "non-iterable (Segment|PortUse|Interface|int|NoneType) object"): _UNPACKED,
+    (TypeError, "'module' object is not callable"): (
+        "um módulo inteiro foi chamado, como se fosse uma função.",
+        "faltou o que vem depois do ponto; ou há nesta pasta um .py com o nome do módulo, como "
+        "socket.py, e o import achou esse.",
+        "escreva socket.socket(…); se o arquivo existe, mude o nome dele e reinicie o kernel.",
+    ),
+    (TypeError, r"settimeout\(\) takes"): _DEADLINE,
     (
         AttributeError,
         "'settimeout' is read-only|'timeout' of .* not writable|'socket' has no.* 'settimeout'",
-        _DEADLINE,
+    ): _DEADLINE,
+    (AttributeError, "^module '.*' has no attribute"): (
+        "esse módulo não tem o que está depois do ponto.",
+        "o nome está escrito de outro jeito (maiúsculas contam: threading.Thread), ou é de um "
+        "objeto, e não do módulo: recv é de cada socket.",
+        "confira o nome, com a tecla Tab depois do ponto.",
     ),
-    (AttributeError, "^module '.*' has no attribute", _NOT_IN_THE_MODULE),
-    (AttributeError, "'(Capture' .* 'sort(ed)?|list' .* 'sorted)'", _NOT_SORTED),
-    (AttributeError, "'(list|Capture)' object has no attribute", _NOT_IN_THE_LIST),
-    (AttributeError, r"'\w*[sS]ocket' object has no attribute", _NOT_IN_THE_SOCKET),
-    (TypeError, "(list|tuple) indices must be integers or slices, not tuple", _PAIR_AS_INDEX),
-    (IndexError, "(list|tuple) index out of range", _NO_ITEM),
-    (
-        TypeError,
-        "argument of type '(Segment|PortUse|Interface)' is not (iter|a container)",
-        _NOT_SEARCHED,
+    (AttributeError, "'(Capture' .* 'sort(ed)?|list' .* 'sorted)'"): (
+        "uma captura não tem sort, e nem uma lista tem sorted.",
+        "quem põe em ordem o que quer que seja é a função sorted, que faz uma lista nova.",
+        "escreva sorted(lista); para segmentos, sorted(segmentos, key=lambda s: s.seq).",
     ),
-    (TypeError, "'in <string>' requires string as left operand, not tuple", _SEARCH_REVERSED),
-    (TypeError, "argument of type 'IPv4(Address|Interface)'", _NOT_A_NETWORK),
-    (TypeError, "^startswith first arg .* not (int|float)", _NOT_A_START),
-    (TypeError, "^startswith first arg .* not list", _MANY_STARTS),
-    (KeyError, "is (not|already) registered", _REGISTERED),
-    (KeyError, "", _NO_KEY),
-    (TypeError, "'(Segment|PortUse|Interface)' object is not subscriptable", _FIELDS),
-    (TypeError, "instances of '(bytes' and 'int|int' and 'bytes)'", _BYTES_FOR_A_NUMBER),
-    (TypeError, "for -=?: '(bytes' and 'int|int' and 'bytes)'", _BYTES_FOR_A_NUMBER),
-    (ValueError, "negative buffersize in recv", _NEGATIVE_SIZE),
-    (ValueError, r"list.remove\(x\)", _NOT_REMOVED),
-    (KeyboardInterrupt, "", _INTERRUPTED),
-    (struct.error, "^(?!unpack requires a buffer)", _PACK),
-    ((TypeError, ValueError), r"Struct\(\) argument 1 must|embedded null character", _PACK),
-    (TypeError, r"non-iterable \w*[sS]ocket object", _ONE_SOCKET),
-    (TypeError, r"list indices must be integers or slices, not \w*[sS]ocket", _NOT_AN_INDEX),
-    (TypeError, r"for \+=?: 'dict' and 'int'", _NOT_THE_NUMBER),
-    (TypeError, r"for \+=?: 'int' and '(NoneType|bytes)'", _NOT_ADDED),
+    (AttributeError, "'(list|Capture)' object has no attribute"): (
+        "uma lista, ou uma captura, não tem o que está depois do ponto.",
+        "ele pode ser de cada item dela; das listas são append, remove, sort…",
+        "passe por todos com for: for item in lista, por exemplo, e use o ponto em cada item.",
+    ),
+    (AttributeError, r"'\w*[sS]ocket' object has no attribute"): _NOT_IN_THE_SOCKET,
+    (TypeError, "(list|tuple) indices must be integers or slices, not tuple"): (
+        "o que está entre colchetes é um par, e não uma posição.",
+        "enumerate dá pares, de posição e item, e aqui um nome só guardou o par.",
+        "dê um nome a cada um: for i, s in enumerate(…); i é a posição, e s, o item.",
+    ),
+    (IndexError, "(list|tuple) index out of range"): (
+        "não há item nessa posição.",
+        "a lista está vazia, ou acaba antes: a primeira posição é a 0, e a última, len(lista) - 1.",
+        "percorra-a com for item in lista; ou confira antes, com if lista.",
+    ),
+    (TypeError, "argument of type '(Segment|PortUse|Interface)' is not (iter|a container)"): (
+        "o in procura dentro de um texto ou de uma lista, e recebeu um objeto inteiro.",
+        "faltou o campo em que procurar, depois do ponto.",
+        'escreva, por exemplo, "FIN" in s.flags; um número se compara com ==.',
+    ),
+    (TypeError, "'in <string>' requires string as left operand, not tuple"): (
+        "o in recebeu os dois lados trocados.",
+        "à esquerda vai o que se procura, e à direita, onde.",
+        'escreva, por exemplo, "FIN" in s.flags.',
+    ),
+    (TypeError, "argument of type 'IPv4(Address|Interface)'"): (
+        "o in do ipaddress procura numa rede, e recebeu um endereço só.",
+        "à direita do in vai uma rede, e à esquerda, um endereço.",
+        'a rede é ipaddress.ip_network(f"{endereço}/{máscara}", strict=False).',
+    ),
+    (TypeError, "^startswith first arg .* not (int|float)"): (
+        "o startswith de um texto procura um texto, e recebeu um número.",
+        "faltam as aspas.",
+        'escreva, por exemplo, host.startswith("127.").',
+    ),
+    (TypeError, "^startswith first arg .* not list"): _MANY_STARTS,
+    (KeyError, "is (not|already) registered"): (
+        "o selector já vigia esse socket, ou já não o vigia.",
+        "register e unregister são uma vez só para cada socket.",
+        "chame register quando ele é aceito, e unregister logo antes do close dele.",
+    ),
+    (KeyError, ""): (
+        "o dicionário, ou o conjunto, não tem isso.",
+        "nada foi guardado ali com esse nome: a condição que o faria nunca valeu, ele já foi "
+        "tirado, ou está escrito de outro jeito.",
+        "veja com print o que há; num dicionário, onde a chave pode faltar, use "
+        "dicionario.get(chave).",
+    ),
+    (TypeError, "'(Segment|PortUse|Interface)' object is not subscriptable"): (
+        "os campos deste objeto não se leem com colchetes.",
+        "ele não é um dicionário: cada campo vem depois de um ponto.",
+        "escreva, por exemplo, endereco.address e linha.state.",
+    ),
+    (TypeError, "(for -=?:|instances of) '(bytes' and 'int|int' and 'bytes)'"): (
+        "bytes não são um número: não se comparam com um, nem se subtraem dele.",
+        "falta o len, que diz quantos são; ou é um tamanho que chegou em quatro bytes.",
+        "escreva len(dados) < n e n - len(dados); de um tamanho, struct.unpack('!I', dados)[0].",
+    ),
+    (ValueError, "negative buffersize in recv"): (
+        "o recv recebeu um número negativo de bytes.",
+        "a subtração está ao contrário.",
+        "o que falta é n - len(dados).",
+    ),
+    (ValueError, r"list.remove\(x\)"): (
+        "o remove não achou o item: a lista já não o tem.",
+        "ele já foi tirado, por outra thread ou numa volta anterior do laço.",
+        "tire cada um num lugar só do código; ou, com a trava, confira antes: if conn in sala.",
+    ),
+    (KeyboardInterrupt, ""): (
+        "a célula foi interrompida, na linha da seta.",
+        "você a parou (■), ou deu Ctrl+C: ela esperava o que não vinha, ou um laço não acabava.",
+        "o que ela já tinha feito continua feito; para recomeçar, execute de novo a célula que "
+        "abre os sockets.",
+    ),
+    (struct.error, "^(?!unpack requires a buffer)"): _PACK,
+    ((TypeError, ValueError), r"Struct\(\) argument 1 must|embedded null character"): _PACK,
+    (TypeError, r"non-iterable \w*[sS]ocket object"): (
+        "um socket é um só, e há dois nomes à esquerda do =.",
+        "create_server e create_connection devolvem o socket, e não um par.",
+        "guarde-o num nome só; a porta dele é s.getsockname()[1].",
+    ),
+    (TypeError, r"list indices must be integers or slices, not \w*[sS]ocket"): (
+        "o que está entre colchetes não é a posição de um item.",
+        "o for já dá o próprio item da lista, e não a posição dele.",
+        "use o item sem a lista: for outro in sala, e depois outro.sendall(dados).",
+    ),
+    (TypeError, r"for \+=?: 'dict' and 'int'"): (
+        "um dicionário não se soma a um número.",
+        "o número está dentro dele, guardado sob uma chave.",
+        'diga a chave: placar["agora"] += 1.',
+    ),
+    (TypeError, r"for \+=?: 'int' and '(NoneType|bytes)'"): (
+        "um número só se soma a outro número.",
+        "sendall nada devolve (None), e o que o recv traz são bytes, ainda por contar.",
+        "depois do sendall, some quantos foram: total += len(dados).",
+    ),
     (
         TypeError,
         r"'(str|tuple|bool|int|float|bytes|list|dict|\w*[sS]ocket)' object is not callable",
-        _VALUE_CALLED,
+    ): (
+        "um valor foi chamado, como se fosse uma função.",
+        "há parênteses depois de um valor, como em linha.state() e with conn(), ou o nome de uma "
+        'função está entre aspas, como em target="atender".',
+        "tire os parênteses, ou as aspas.",
     ),
-    (AttributeError, "'tuple' object has no attribute", _A_TUPLE),
-    (AttributeError, "'(bytes|str)' object has no attribute '(append|extend)'", _NOT_A_LIST),
+    (AttributeError, "'tuple' object has no attribute"): (
+        "um par não tem o que está depois do ponto.",
+        "enumerate e accept dão pares, de dois itens, e aqui um nome só guardou o par.",
+        "dê um nome a cada item: for i, s in enumerate(…), ou conn, addr = s.accept().",
+    ),
+    (AttributeError, "'(bytes|str)' object has no attribute '(append|extend)'"): (
+        "bytes e textos não têm append nem extend: eles não mudam.",
+        "os dois são das listas; de bytes e textos fazem-se outros, maiores.",
+        "some o pedaço, dados += parte, a começar por dados = b''; o append pede dados = [].",
+    ),
     (
         AttributeError,
         "'(Segment|PortUse|Interface|EchoServer|EchoClient|str|bytes|dict)' object has no attr",
-        _NOT_IN_THE_OBJECT,
+    ): (
+        "esse objeto não tem o que está depois do ponto.",
+        "o nome está escrito de outro jeito, ou é de outro objeto.",
+        "confira o nome, com a tecla Tab depois do ponto.",
     ),
-    (TypeError, "can't concat int to bytes", _BYTE_IS_A_NUMBER),
-    (TypeError, "expected a bytes-like object, int found", _NUMBERS_JOINED),
-    (TypeError, "'[<>]=?' not supported between instances of 'Segment'", _NO_ORDER),
-    (TypeError, r"isinstance\(\) arg 2 must|catching classes that do not inherit", _NOT_A_TYPE),
-    (ValueError, r"int\(\) with base 10: '.*\..*'", _NOT_A_NUMBER),
-    (ValueError, "does not appear to be an IPv4 or IPv6", _NOT_AN_IP),
-    (TypeError, "for &: 'str'", _TEXT_WITHOUT_BITS),
-    (EOFError, "EOF when reading a line", _NOBODY_TYPES),
-    (SystemExit, "", _LEFT),
-    (RecursionError, "", _RECURSION),
-    (Exception, r"^Line magic function .%%\w+. not found", _NOT_FIRST),
-    (TypeError, r"missing \d+ required (positional|keyword-only) argument", _TOO_FEW),
-    (TypeError, rf"^(?!.*{_TAKES}).* takes .*positional arguments? but \d+ w", _TOO_MANY),
-    (TypeError, "unexpected keyword argument", _NO_SUCH_NAME),
+    (TypeError, "can't concat int to bytes"): (
+        "um número não se soma a bytes.",
+        "um item de bytes, como dados[0], é um número de 0 a 255.",
+        "bytes([número]) faz dele um byte; uma fatia, como dados[0:1], já são bytes.",
+    ),
+    (TypeError, "expected a bytes-like object, int found"): (
+        "b''.join junta pedaços de bytes, e recebeu números.",
+        "um item de bytes, como dados[0], é um número de 0 a 255.",
+        "bytes(lista) faz bytes de uma lista de números.",
+    ),
+    (TypeError, "'[<>]=?' not supported between instances of 'Segment'"): (
+        "não se sabe qual destes segmentos vem antes.",
+        "faltou dizer por qual campo ordená-los.",
+        "escreva sorted(segmentos, key=lambda s: s.seq).",
+    ),
+    (TypeError, r"isinstance\(\) arg 2 must|catching classes that do not inherit"): (
+        "isinstance e except perguntam por um tipo, e receberam outra coisa.",
+        "um código, como errno.EADDRINUSE, é um número; e o nome de um tipo vai sem aspas.",
+        "use tipos: isinstance(erro, TimeoutError); mais de um, numa tupla: (TimeoutError, "
+        "OSError). Um código se compara com erro.errno.",
+    ),
+    (ValueError, r"int\(\) with base 10: '.*\..*'"): _NOT_A_NUMBER,
+    (ValueError, "does not appear to be an IPv4 or IPv6"): (
+        "o ipaddress só lê endereços escritos em números, e recebeu outro texto.",
+        "é um nome, como localhost; ou o par inteiro; ou faltou o f antes das aspas; ou a ordem "
+        "está trocada.",
+        "trate o nome à parte, antes; desfaça o par com for endereço, máscara in …; e escreva a "
+        'rede com f, sem espaços: f"{endereço}/{máscara}".',
+    ),
+    (TypeError, "for &: 'str'"): (
+        "& compara os bits de dois números, e isto são textos.",
+        "um endereço em texto é uma fila de letras.",
+        "deixe a conta com o ipaddress, ou use int(ipaddress.ip_address(endereço)).",
+    ),
+    (EOFError, "EOF when reading a line"): (
+        "o input não tem quem digite: a entrada acabou.",
+        "quem verifica um exercício chama a função sem ninguém ao teclado; num terminal, foi "
+        "Ctrl+D ou Ctrl+Z.",
+        "use o que o exercício dá no lugar do input: os parâmetros da função ou, num programa, "
+        "sys.argv.",
+    ),
+    (SystemExit, ""): (
+        "sys.exit() e exit() encerram o programa inteiro.",
+        "dentro de uma função, encerram também quem a chamou.",
+        "para sair da função, use return.",
+    ),
+    (RecursionError, ""): (
+        "a função chamou a si mesma até o limite do Python.",
+        "dentro dela, ou de outra que ela chama, há uma chamada a ela própria: talvez a linha que "
+        "era para experimentá-la.",
+        "chame-a de fora; para repetir, use while ou for.",
+    ),
+    (Exception, r"^Line magic function .%%\w+. not found"): (
+        "um comando de célula, como %%writefile, não é a primeira linha dela, e não foi executado.",
+        "há algo acima dele, como um comentário ou um import, ou espaços antes do %%.",
+        "ponha-o no começo da primeira linha; até lá, o arquivo que ele gravaria é o de antes.",
+    ),
+    (TypeError, r"missing \d+ required (positional|keyword-only) argument"): (
+        "a função foi chamada sem um dos argumentos que o def dela pede.",
+        "o def pede mais argumentos do que a chamada passa; numa thread, quem os passa é args.",
+        "compare os parênteses do def com os da chamada.",
+    ),
+    (TypeError, rf"^(?!.*{_TAKES}).* takes .*positional arguments? but \d+ w"): (
+        "a função foi chamada com mais argumentos do que o def dela pede.",
+        "a chamada passa algo que o def não recebe; numa thread, quem os passa é args.",
+        "compare os parênteses do def com os da chamada.",
+    ),
+    (TypeError, "unexpected keyword argument"): (
+        "a função chamada não tem um parâmetro com o nome que está antes do =.",
+        "o nome está escrito de outro jeito, ou é de outra função.",
+        "confira os parâmetros com help, como em help(socket.create_connection).",
+    ),
     (
         TypeError,
         r"^(?!a bytes-like).*('|non-iterable )(builtin_function_or_method|method|function)('| ob)",
-        _NOT_CALLED,
+    ): (
+        "aqui está a própria função, e não o que ela devolve.",
+        "faltaram os parênteses da chamada, ou no lugar deles há colchetes.",
+        "chame-a com parênteses, como em mensagem.encode() e conn.recv(1024).",
     ),
-    (AssertionError, "group argument must be None", _THREAD),
-    (AssertionError, ".", _ASSERTED),
-    (UnboundLocalError, "cannot access local variable '(e|ex|exc|err|erro|error)'", _FORGOTTEN),
-    (UnboundLocalError, "", _NO_VALUE_YET),
-    (RuntimeError, "No active exception to reraise", _NOTHING_TO_RAISE),
-    (TypeError, r"(argument|Value) after \* must be an iterable, not \w*[sS]ocket", _NOT_A_TUPLE),
-)
+    (AssertionError, "group argument must be None"): (
+        "o Thread não entendeu os argumentos: o primeiro, sem nome, não é a função.",
+        "a função e os argumentos dela vão com nome.",
+        "escreva threading.Thread(target=atender, args=(conn,)).",
+    ),
+    (AssertionError, "."): (
+        "o assert confere uma condição, e desta vez ela não valia.",
+        "o texto depois de AssertionError diz qual.",
+        "faça o que o texto pede, ou veja com print os valores que a condição compara.",
+    ),
+    (UnboundLocalError, "cannot access local variable '(e|ex|exc|err|erro|error)'"): (
+        "esse nome já não existe: o Python o apaga quando o except acaba.",
+        "é o nome depois do as, em except … as erro.",
+        "guarde o erro em outro nome dentro do except, ou use raise ali mesmo.",
+    ),
+    (UnboundLocalError, ""): (
+        "esse nome é usado, dentro da função, antes de ter um valor.",
+        "+= soma ao que já havia, e não havia nada; ou quem lhe daria o valor não foi executado; "
+        "ou é o nome depois do as de um except, que o Python apaga. Um nome igual fora da função é "
+        "outro.",
+        "dê-lhe um valor antes do laço, como em dados = b''; quem fecha um socket que talvez nem "
+        "se tenha criado é o with.",
+    ),
+    (RuntimeError, "No active exception to reraise"): (
+        "o raise, sozinho, repete o erro que se trata, e aqui não há nenhum.",
+        "ele está fora do except.",
+        "ponha o raise dentro do except, na última tentativa.",
+    ),
+    (TypeError, r"(argument|Value) after \* must be an iterable, not \w*[sS]ocket"): (
+        "os argumentos da thread não são uma tupla.",
+        "(conn), sem vírgula, é só o próprio conn.",
+        "escreva args=(conn,): é a vírgula que faz a tupla de um item.",
+    ),
+}
+# De um TypeError, ou ValueError, que não está ali, o que a mensagem diz, a linha em que nasceu, e
+# os textos; vale o primeiro.
+_BY_LINE: dict[tuple[str, str], Texts] = {
+    ("interpreted as an int|must be real number", r"settimeout\("): _DEADLINE,
+    ("interpreted as an integer", r"range\("): (
+        "o range conta até um número, e recebeu outra coisa.",
+        "ele recebeu a própria lista, ou um texto.",
+        "escreva range(len(lista)); com o índice e o item, for i, item in enumerate(lista).",
+    ),
+    ("slice indices must be integers", r"startswith\("): _MANY_STARTS,
+    ("base 10: 'localhost'", r"split\(['\"]\."): (
+        "int() lê um número escrito em algarismos, e recebeu um nome.",
+        "um host pode vir em números, como 127.0.0.1, ou ser um nome, como localhost.",
+        'trate o nome à parte, antes do int: if host == "localhost".',
+    ),
+    ("base 10: 'localhost'", ""): _NOT_A_NUMBER,
+    ("values to unpack", r"sys\.argv"): (
+        "à esquerda do = há mais nomes, ou menos, do que itens à direita.",
+        "sys.argv começa pelo nome do programa, que é o item [0]; numa célula sem %%writefile, é o "
+        "do próprio Jupyter.",
+        "diga tantos quantos são os nomes: host, porta = sys.argv[1:3], ou, para três, "
+        "sys.argv[1:4]; e confira se %%writefile é a primeira linha da célula.",
+    ),
+    ("values to unpack", rf"(?s)^(?!.*({_SOCKET_CALL}))"): _UNPACKED,
+    ("'(str|float|tuple)' object cannot be interp", r"\.recv\("): (
+        "o recv espera um número inteiro de bytes, e recebeu outra coisa.",
+        "um texto, um float, ou a tupla que struct.unpack devolve mesmo para um número só.",
+        "escreva o número sem aspas, como em conn.recv(1024); de unpack, use o item [0].",
+    ),
+    (_ADDRESS_TYPE, rf"(?s)^(?!.*\.send(all)?\().*({_SOCKET_CALL})"): (
+        "o endereço não tem a forma que o socket espera.",
+        "bind, connect, create_server e create_connection recebem o endereço num só argumento: o "
+        "par (host, porta), com o host entre aspas e a porta como número inteiro de 0 a 65535.",
+        "escreva com parênteses duplos: s.bind((host, porta)), ou s.connect((host, porta)). Uma "
+        "porta que veio em texto vira número com int(porta).",
+    ),
+    ("not 'bool'", _SOCKET_CALL): (
+        "o socket só envia bytes, e recebeu True ou False.",
+        "é o resultado de uma comparação: em dados := conn.recv(1024) != b'', ela vem primeiro.",
+        "tire o != b'', que while já faz; ou ponha os parênteses: (dados := conn.recv(1024)) != "
+        "b''.",
+    ),
+    (r"bytes-like object.*\bstr\b", _SOCKET_CALL): (
+        "o socket só envia bytes, e recebeu texto.",
+        "faltou o encode: texto (str) precisa virar bytes antes de viajar.",
+        "escreva s.sendall(mensagem.encode()).",
+    ),
+    ("bytes-like object", _SOCKET_CALL): (
+        "o socket só envia bytes, e recebeu outra coisa.",
+        "faltaram os parênteses de uma chamada, como em dados.upper(), ou o valor não é nem texto.",
+        "veja com print o que está entre os parênteses do sendall: deve começar por b'.",
+    ),
+    ("a bytes-like object, str found", ""): _TEXT_AND_BYTES,
+    ("bytes-like object is required, not 'str'", "(?s)."): (
+        "a operação é entre bytes, e recebeu um texto (str).",
+        "do recv vêm bytes, e os métodos deles, como split e startswith, pedem bytes também.",
+        "ponha um b antes das aspas, como em dados.split(b'\\n'), ou converta antes: os bytes com "
+        "decode, ou o texto com encode.",
+    ),
+}
+
 # De quem quer outra coisa, e não escreveu errado o método parecido.
 _NOT_A_SLIP = {"disconnect", "closed", "connected", "listening", "accepted"}
 _NEAR = 0.8  # de 0 a 1: o quanto dois nomes se parecem, para um ser o outro mal escrito
@@ -749,12 +668,6 @@ _MODULES = (socket, struct, threading, time, ipaddress)  # os das lições
 _NOT_OF_A_MODULE = {"error", "timeout", "local", "__file__", "__name__"}
 _KIT = {"checks", "progress", "EchoClient", "EchoServer", "ClientPanel", "ServerPanel", "Trace"}
 _METHODS = {"startswith", "endswith", "split", "decode", "encode", "append", "upper", "rstrip"}
-_SOCKET_CALL = re.compile(
-    r"\.(bind|connect|connect_ex|send|sendall)\(|create_(server|connection)\("
-)
-_ADDRESS_TYPE = re.compile(
-    rf"{_TAKES}|AF_INET|getaddrinfo|interpreted as an integer|bytearray expected|values to unpack"
-)
 
 
 def explained(exc: BaseException, line: str = "") -> Texts | None:
@@ -768,7 +681,9 @@ def explained(exc: BaseException, line: str = "") -> Texts | None:
     if isinstance(exc, NameError) and not isinstance(exc, UnboundLocalError):
         return _texts_of_a_name(str(exc), lines, in_a_program=bool(line))
     if isinstance(exc, SyntaxError):
-        cause, remedy = next(texts for said, *texts in _BY_SYNTAX if re.search(said, str(exc)))
+        cause, remedy = next(
+            texts for said, texts in _BY_SYNTAX.items() if re.search(said, str(exc))
+        )
         if _DECIMAL_COMMA.search(exc.text or ""):
             cause, remedy = _COMMA[1:]
         elif "or ':='" in str(exc) and re.match(r"\s*(if|elif|while)\b", exc.text or ""):
@@ -782,11 +697,13 @@ def explained(exc: BaseException, line: str = "") -> Texts | None:
         return _COMMA
     if isinstance(exc, AttributeError) and (texts := _texts_of_a_method(str(exc))):
         return texts
-    for kind, said, texts in _BY_TYPE:
+    for (kind, said), texts in _BY_TYPE.items():
         if isinstance(exc, kind) and re.search(said, str(exc)):
             return texts
     if isinstance(exc, (TypeError, ValueError)):
-        return _texts_of_an_argument(str(exc), lines)
+        for (said, where), texts in _BY_LINE.items():
+            if re.search(said, str(exc)) and re.search(where, lines):
+                return texts
     return None
 
 
@@ -846,36 +763,6 @@ def _not_imported(line: str, in_a_program: bool) -> Texts:
         "faltou a linha dele, ou a célula dela não foi executada desde que o kernel começou.",
         f"execute a célula que tem {line}; se não há uma, escreva-o.",
     )
-
-
-def _texts_of_an_argument(said: str, lines: str) -> Texts | None:
-    """Os textos de um argumento do tipo errado, pelo que o Python diz e pela chamada da linha."""
-    if re.search("interpreted as an int|must be real number", said) and "settimeout(" in lines:
-        return _DEADLINE
-    if "interpreted as an integer" in said and "range(" in lines:
-        return _NOT_A_COUNT
-    if "slice indices must be integers" in said and "startswith(" in lines:
-        return _MANY_STARTS
-    if "base 10: 'localhost'" in said:
-        return _A_NAME if re.search(r"split\(['\"]\.", lines) else _NOT_A_NUMBER
-    if "values to unpack" in said and "sys.argv" in lines:
-        return _ARGUMENTS
-    if "values to unpack" in said and not _SOCKET_CALL.search(lines):
-        return _UNPACKED
-    not_a_size = re.search("'(str|float|tuple)' object cannot be interp", said)
-    if not_a_size and ".recv(" in lines:
-        return _BAD_SIZE
-    if _SOCKET_CALL.search(lines):
-        if _ADDRESS_TYPE.search(said):
-            return _BAD_ADDRESS if not re.search(r"\.send(all)?\(", lines) else None
-        if "not 'bool'" in said:
-            return _A_COMPARISON
-        texts = _NOT_BYTES if re.search(r"\bstr\b", said) else _NOT_DATA
-        return texts if "bytes-like object" in said else None
-    if "a bytes-like object, str found" in said:
-        return _TEXT_AND_BYTES
-    mixed = lines and "bytes-like object is required, not 'str'" in said
-    return _BYTES_WITH_TEXT if mixed else None  # sem a linha, podia ser um sendall
 
 
 def last_lines(exc: BaseException) -> str:
