@@ -411,20 +411,16 @@ def _sent(value: Any) -> bytes:
     import cloudpickle
 
     known: dict[type, Callable[[Any], Any]] = {
-        type(new()): partial(_again, new) for new in (threading.Lock, threading.RLock)
+        type(threading.Lock()): lambda _: (threading.Lock, ()),
+        type(threading.RLock()): lambda _: (threading.RLock, ()),
+        struct.Struct: lambda form: (struct.Struct, (form.format,)),
+        type(cache(len)): lambda cached: (cache, (cached.__wrapped__,)),
+        memoryview: lambda view: (memoryview, (bytearray(view),)),
     }
-    known[struct.Struct] = lambda form: (struct.Struct, (form.format,))
-    known[type(cache(len))] = lambda cached: (cache, (cached.__wrapped__,))
-    known[memoryview] = lambda view: (memoryview, (bytearray(view),))
     table = cloudpickle.Pickler.dispatch_table.new_child(known)
     pickler = type("Pickler", (cloudpickle.Pickler,), {"dispatch_table": table})
     pickler(data := io.BytesIO()).dump(value)
     return data.getvalue()
-
-
-def _again(new: Callable[[], Any], _: Any) -> tuple[Callable[[], Any], tuple[()]]:
-    """O objeto, para o pickle: um novo, feito do zero."""
-    return new, ()
 
 
 def _sources(functions: tuple[Any, ...]) -> dict[str, list[str]]:

@@ -49,9 +49,10 @@ class Program:
         while monotonic() < deadline:
             if problem := self.failure():
                 return problem
-            if port in (listening := self._listening()):
+            listening = self._listening()
+            if port in listening:
                 return ""
-            if (other := next(iter(listening), 0)) != seen:
+            if (other := listening[0] if listening else 0) != seen:
                 seen, since = other, monotonic()
             if seen and monotonic() - since > _LASTING:
                 return f"escuta na porta {seen}, e recebeu a {port}: faltou usar sys.argv?"
@@ -64,15 +65,14 @@ class Program:
         return f"não escutou na porta {port}, a que recebeu: {why}"
 
     def _listening(self) -> list[int]:
-        """As portas em que ele escuta; olhar as da máquina inteira levaria vinte vezes o tempo."""
+        """As portas em que ele escuta."""
         import psutil
 
         found = []
         with suppress(psutil.Error):
             for process in family(self._process.pid):
-                rows = process.net_connections("tcp4")
-                found += [row.laddr.port for row in rows if row.status == "LISTEN"]
-        return found
+                found += [c for c in process.net_connections("tcp4") if c.status == "LISTEN"]
+        return [connection.laddr.port for connection in found]
 
     def failure(self, seconds: float = 0) -> str:
         """Por que ele acabou, ou "" se continua.
@@ -88,7 +88,9 @@ class Program:
                 return failure(code, self._errors.read(), self._path)
             late = monotonic() - limit
             # Quem já não escuta está acabando, e numa máquina ocupada isso demora.
-            if late >= 0 and (not seconds or late > _ENDING or self._listening()):
+            if late >= 0 and (
+                not seconds or late > _ENDING or self.address[1] in self._listening()
+            ):
                 return ""
 
     def hunger(self) -> Callable[[], bool]:

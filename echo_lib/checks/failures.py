@@ -71,9 +71,10 @@ def has_deadline(function: Callable[[str, int], bytes]) -> Check:
                 "trouxe."
             )
             return failed(text, learner)
-        with _silent(learner) as address:
+        learner.trace = Trace()
+        with learner.trace, socket.create_server((_HOST, 0)) as silent:
             start = monotonic()
-            learner.start(*address)
+            learner.start(*silent.getsockname())
             answer, error = learner.result(_PATIENCE)
             waited = monotonic() - start
         return _after_silence(learner, answer, error, waited)
@@ -589,14 +590,6 @@ def _still(learner: Learner) -> str:
     if any(isinstance(event.error, TimeoutError) for event in own):
         return "O prazo acabou, e você voltou ao recv: saia do laço."
     return "Falta um prazo, ou o fim?"
-
-
-@contextmanager
-def _silent(learner: Learner) -> Iterator[Address]:
-    """O endereço de quem escuta e nunca atende."""
-    learner.trace = Trace()
-    with learner.trace, socket.create_server((_HOST, 0)) as listener:
-        yield listener.getsockname()
 
 
 @contextmanager

@@ -159,23 +159,15 @@ class Guests:
         self.silent = self.new()
         self._here.clear()  # este fica até o fim
         self.still_served = False  # se o servidor continuava quando um passo falhou
+        # Os de `peers`, com paciência para uma máquina ocupada.
+        self.flood = partial(peers.flood, hunger=learner.hunger)
+        self.receive = partial(peers.receive, hunger=learner.hunger)
+        self.exchange = partial(peers.exchange, hunger=learner.hunger)
 
     def new(self) -> socket.socket:
         """Mais um cliente."""
         self._here.append(self._learner.peer(self._address))
         return self._here[-1]
-
-    def flood(self, client: socket.socket) -> int:
-        """O de `peers`, com paciência para uma máquina ocupada."""
-        return peers.flood(client, self._learner.hunger)
-
-    def receive(self, client: socket.socket, size: int) -> bytes:
-        """O de `peers`, com paciência para uma máquina ocupada."""
-        return peers.receive(client, size, hunger=self._learner.hunger)
-
-    def exchange(self, client: socket.socket, data: bytes) -> bytes:
-        """O de `peers`, com paciência para uma máquina ocupada."""
-        return peers.exchange(client, data, hunger=self._learner.hunger)
 
     def only_received(self) -> bool:
         """Se algo foi recebido, e nada enviado."""
