@@ -371,14 +371,15 @@ def waits_for_its_turn(pid: int) -> bool:
 def hunger(pid: int) -> Callable[[], bool]:
     """Uma pergunta: se o processo quer o processador e quase não o teve desde a vez anterior.
 
-    Numa máquina ocupada, é o caso de quem parece parado; um laço sem fim tem o processador.
+    Numa máquina ocupada, é o caso de quem parece parado; um laço sem fim tem o processador. Da
+    primeira vez, que só marca o começo, a resposta é sim.
     """
-    before = worked(pid)
+    before: float | None = None
 
     def asked() -> bool:
         nonlocal before
         last, before = before, worked(pid)
-        return before - last < _TURN and waits_for_its_turn(pid)
+        return last is None or (before - last < _TURN and waits_for_its_turn(pid))
 
     return asked
 

@@ -106,28 +106,29 @@ def serving(path: str) -> Iterator[Program]:
         path: o arquivo .py, que recebe host e porta na linha de comando.
     """
     address = HOST, spare_port()
-    command = [sys.executable, path, address[0], str(address[1])]
     # Um arquivo, e não um pipe: um programa que escreve muito não fica esperando quem o leia.
     with (
         tempfile.TemporaryFile() as errors,
-        subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=errors,
-            creationflags=NO_WINDOW,
-            env=environment(),
-        ) as process,
+        running(path, *map(str, address), stdout=subprocess.DEVNULL, stderr=errors) as process,
     ):
+        yield Program(process, path, address, errors)
+
+
+@contextmanager
+def running(path: str, *arguments: str, **streams: Any) -> Iterator[subprocess.Popen[bytes]]:
+    """O processo de um programa Python, que acaba com o bloco.
+
+    Argumentos:
+        streams: stdout e stderr, como em subprocess.Popen.
+    """
+    command = [sys.executable, path, *arguments]
+    env = {**os.environ, "PYTHONIOENCODING": "utf-8"}  # que o Windows não daria a um pipe
+    streams |= {"stdin": subprocess.DEVNULL, "creationflags": NO_WINDOW}
+    with subprocess.Popen(command, env=env, **streams) as process:
         try:
-            yield Program(process, path, address, errors)
+            yield process
         finally:
             process.kill()
-
-
-def environment() -> dict[str, str]:
-    """As variáveis de ambiente, com a saída em UTF-8, que o Windows não daria a um pipe."""
-    return {**os.environ, "PYTHONIOENCODING": "utf-8"}
 
 
 def failure(status: int, errors: bytes, path: str) -> str:

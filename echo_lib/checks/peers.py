@@ -14,11 +14,16 @@ from echo_lib import isolated
 _FLOOD = 2**21  # bytes: mais do que cabe nos quatro buffers, que limit_buffers limita
 _AT_ONCE = 2**15  # bytes que cabem sempre no caminho
 _STALL = 0.3  # segundos sem caber mais nada
-Hunger = Callable[[], Callable[[], bool]]  # o de `isolated.hunger`, de um processo
+Hunger = Callable[[], Callable[[], bool]]  # o de um Learner, ou de um Program
+
+
+def _none() -> Callable[[], bool]:
+    """A fome de quem não se conhece: não se espera mais por ele."""
+    return lambda: False
 
 
 def exchange(
-    peer: socket.socket, data: bytes, size: int | None = None, hunger: Hunger | None = None
+    peer: socket.socket, data: bytes, size: int | None = None, hunger: Hunger = _none
 ) -> bytes:
     """Envia `data` e recebe outro tanto, ou `size` bytes, ou até o prazo, o fim ou a queda.
 
@@ -32,7 +37,7 @@ def exchange(
     return received
 
 
-def send(peer: socket.socket, data: bytes, hunger: Hunger | None = None) -> None:
+def send(peer: socket.socket, data: bytes, hunger: Hunger = _none) -> None:
     """Envia tudo; o que faltou chegar aparece na comparação."""
     if len(data) > _AT_ONCE:  # o prazo de um sendall é o de todos os bytes
         _push(peer, data, isolated.TIMEOUT, hunger)
@@ -41,7 +46,7 @@ def send(peer: socket.socket, data: bytes, hunger: Hunger | None = None) -> None
             peer.sendall(data)
 
 
-def flood(peer: socket.socket, hunger: Hunger | None = None, most: int = _FLOOD) -> int:
+def flood(peer: socket.socket, hunger: Hunger = _none, most: int = _FLOOD) -> int:
     """Envia sem ler, até que nada mais caiba no caminho; devolve quantos bytes foram.
 
     Argumentos:
@@ -51,9 +56,9 @@ def flood(peer: socket.socket, hunger: Hunger | None = None, most: int = _FLOOD)
     return _push(peer, bytes(most), _STALL, hunger)
 
 
-def _push(peer: socket.socket, data: bytes, silence: float, hunger: Hunger | None) -> int:
+def _push(peer: socket.socket, data: bytes, silence: float, hunger: Hunger) -> int:
     """Envia enquanto couber algo a cada `silence` segundos; devolve quantos bytes foram."""
-    gone, again = 0, _patience(hunger)
+    gone, again = 0, hunger()
     deadline = monotonic() + isolated.PATIENCE * isolated.TIMEOUT
     with suppress(OSError):
         peer.settimeout(silence)
@@ -64,7 +69,7 @@ def _push(peer: socket.socket, data: bytes, silence: float, hunger: Hunger | Non
                 if monotonic() > deadline or not again():
                     break
             else:
-                again = _patience(hunger)
+                again = hunger()
     return gone
 
 
@@ -94,33 +99,14 @@ def reset(peer: socket.socket) -> None:
     peer.close()
 
 
-def _patience(hunger: Hunger | None) -> Callable[[], bool]:
-    """Uma pergunta, quando um prazo acaba: se vale esperar mais.
-
-    A primeira vez só marca o começo: conta o processador que o outro teve desde que parou.
-    """
-    asked: Callable[[], bool] | None = None
-
-    def again() -> bool:
-        nonlocal asked
-        if asked is None and hunger:
-            asked = hunger()
-            return True
-        return asked is not None and asked()
-
-    return again
-
-
-def receive(
-    peer: socket.socket, size: int, more: float = 0.0, hunger: Hunger | None = None
-) -> bytes:
+def receive(peer: socket.socket, size: int, more: float = 0.0, hunger: Hunger = _none) -> bytes:
     """Até `size` bytes, ou até o silêncio, a demora, o fim ou a queda.
 
     Argumentos:
         more: segundos que se somam ao prazo do silêncio.
         hunger: o do outro lado, que numa máquina ocupada pode só esperar a vez no processador.
     """
-    received, again = bytearray(), _patience(hunger)
+    received, again = bytearray(), hunger()
     deadline = monotonic() + isolated.PATIENCE * isolated.TIMEOUT
     with suppress(OSError):
         peer.settimeout(isolated.TIMEOUT + more)
@@ -135,6 +121,6 @@ def receive(
             if not piece:
                 break
             received += piece
-            again = _patience(hunger)
+            again = hunger()
             peer.settimeout(isolated.TIMEOUT + more)
     return bytes(received)

@@ -32,7 +32,7 @@ from echo_lib.checks.base import (
 )
 from echo_lib.checks.tutorial import WAITED, served
 from echo_lib.client import EchoClient
-from echo_lib.isolated import NO_WINDOW, Learner
+from echo_lib.isolated import Learner
 from echo_lib.server import EchoServer
 from echo_lib.trace import Event, Trace, TracedSocket
 
@@ -485,20 +485,12 @@ def _run(path: str, *arguments: str, over: Callable[[], bool] = lambda: False) -
     Argumentos:
         over: se já se sabe que ele não vai acabar.
     """
-    with subprocess.Popen(
-        [sys.executable, path, *arguments],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        creationflags=NO_WINDOW,
-        env=program.environment(),
-    ) as process:
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with program.running(path, *arguments, **pipes) as process:
         try:
             shown, errors = _to_the_end(process, over)
         except subprocess.TimeoutExpired:
             return "", _NEVER_ENDED
-        finally:
-            process.kill()
     if process.returncode:
         return "", f"o programa {program.failure(process.returncode, errors, path)}"
     return shown.decode(errors="replace").strip(), ""
