@@ -80,6 +80,17 @@ def end(peer: socket.socket) -> None:
         peer.shutdown(socket.SHUT_WR)
 
 
+def after_the_end(peer: socket.socket) -> bytes | None:
+    """Diz que não enviará mais nada; o que ainda vem, b"" se é o fim, ou None se ele não vem."""
+    end(peer)
+    try:
+        return peer.recv(1024)
+    except TimeoutError:
+        return None
+    except OSError:
+        return b""
+
+
 def send_and_end(peer: socket.socket, data: bytes) -> None:
     send(peer, data)
     end(peer)

@@ -53,6 +53,10 @@ _ENDS = (
 _PIECES, _PAUSE = 12, 0.03  # pedaços de um eco, e segundos entre um e outro
 _GAVE_UP = 0.7  # segundos entre o fim do eco e o do cliente: esperou mais, e não veio
 _IN_VAIN = 2.0  # segundos depois do eco inteiro: quem ainda espera não vai acabar
+_NOT_CLOSED = (
+    "o programa não fechou a conexão. Quando o recv devolver b'', saia do laço e feche conn (with, "
+    "ou close), antes do próximo accept."
+)
 _NOBODY_CAME = "Um prazo do accept que acaba só diz que ninguém chegou ainda"
 _NOT_A_SERVER = "Conectar é do cliente: o servidor escuta, com create_server, ou bind e listen."
 _NEVER_ENDED = "o programa não terminou: falta um close, ou um laço não acaba?"
@@ -361,8 +365,9 @@ def _wrong_service(served: program.Program, trace: Trace) -> str:
             elif "cair de repente" in what:  # parado no sendall
                 peers.flood(peer, served.hunger, _MANY)
                 peers.reset(peer)
-            elif wrong := _after_the_end(peer):
-                return f"Com {what}, que terminou de enviar: {wrong}"
+            elif (more := peers.after_the_end(peer)) != b"":
+                extra = more and f"veio ainda {brief(more)}, que ele não enviou."
+                return f"Com {what}, que terminou de enviar: {extra or _NOT_CLOSED}"
     return ""
 
 
@@ -411,21 +416,6 @@ def _wrong_queue(path: str, trace: Trace) -> str:
             if not served.failure(seconds=0.5):
                 return f"Quem chegou enquanto outro era atendido perdeu a vez. {_OPENED_ONCE}"
     return ""
-
-
-def _after_the_end(peer: socket.socket) -> str:
-    """O que o servidor faz de errado depois que o cliente diz que não enviará mais; ou ""."""
-    peers.end(peer)
-    try:
-        more = peer.recv(1024)
-    except TimeoutError:
-        return (
-            "o programa não fechou a conexão. Quando o recv devolver b'', saia do laço e feche "
-            "conn (with, ou close), antes do próximo accept."
-        )
-    except OSError:
-        return ""
-    return f"veio ainda {brief(more)}, que ele não enviou." if more else ""
 
 
 def _with_the_cause(served: program.Program, text: str, hint: str) -> str:
