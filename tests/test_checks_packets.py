@@ -1,6 +1,7 @@
 """As verificações da lição 11: cada engano tem a sua pista; o certo passa, como for."""
 
 import sys
+from itertools import chain
 
 import cloudpickle
 import pytest
@@ -318,9 +319,9 @@ def test_a_wrong_answer_about_the_end_gets_its_hint(function, hint):
 
 
 def test_the_cases_are_captures_that_tcp_could_make():
-    cases = [*packets._HANDSHAKES, *packets._STREAMS, *packets._ENDS]
-    for case in cases:
+    tables = (packets._HANDSHAKES, packets._STREAMS, packets._ENDS)
+    for name, case in chain.from_iterable(table.items() for table in tables):
         for segment in case.segments:
             numbers = [s.end for s in case.segments if s.sender != segment.sender]
-            assert segment.ack <= max([0, *numbers]), (case.name, segment)
+            assert segment.ack <= max([0, *numbers]), (name, segment)
         assert any(s.again for s in case.segments) == ("retransmissão" in str(case.segments))

@@ -26,15 +26,14 @@ _STEP = 0.01  # segundos entre um segmento e o seguinte
 
 
 class _Case(NamedTuple):
-    """Uma captura, como se fala dela, e a resposta que se espera."""
+    """Uma captura e a resposta que se espera."""
 
-    name: str
     segments: Capture
     expected: Any
 
 
-def _capture(*steps: str) -> Capture:
-    """Uma captura: de cada segmento, quem, flags, seq, ack, dados e o que houve.
+def _case(expected: Any, *steps: str) -> _Case:
+    """Um caso: o que se espera e, de cada segmento, quem, flags, seq, ack, dados e o que houve.
 
     O fim é “perdido” ou “estragado”; sem ele, o segmento chegou.
     """
@@ -63,7 +62,7 @@ def _capture(*steps: str) -> Capture:
         bytes_ = {(who, n) for n in range(segment.seq, segment.end)}
         made.append(replace(segment, again=bool(bytes_ & sent)))
         sent |= bytes_
-    return Capture(made)
+    return _Case(Capture(made), expected)
 
 
 _OPEN = ("c S 0 0", "s SA 0 1", "c A 1 1")
@@ -79,109 +78,78 @@ def _closing(client: int, server: int) -> list[str]:
     ]
 
 
-_HANDSHAKES = (
-    _Case("uma conversa sem perda", _capture(*_OPEN, "c A 1 1 oi", "s A 1 3"), [0, 1, 2]),
-    _Case(
-        "uma captura em que dois SYN se perderam",
-        _capture("c S 0 0 perdido", "c S 0 0 perdido", *_OPEN, "c A 1 1 oi"),
-        [2, 3, 4],
+# De cada captura, como se fala dela ao aluno; o que se espera, e os segmentos.
+_HANDSHAKES = {
+    "uma conversa sem perda": _case([0, 1, 2], *_OPEN, "c A 1 1 oi", "s A 1 3"),
+    "uma captura em que dois SYN se perderam": _case(
+        [2, 3, 4], "c S 0 0 perdido", "c S 0 0 perdido", *_OPEN, "c A 1 1 oi"
     ),
-    _Case(
-        "uma captura em que a resposta do servidor se perdeu",
-        _capture("c S 0 0", "s SA 0 1 perdido", "s SA 0 1", "c A 1 1", "s A 1 1 oi", "c A 1 3"),
-        [0, 2, 3],
+    "uma captura em que a resposta do servidor se perdeu": _case(
+        [0, 2, 3], "c S 0 0", "s SA 0 1 perdido", "s SA 0 1", "c A 1 1", "s A 1 1 oi", "c A 1 3"
     ),
-    _Case(
-        "uma captura em que o servidor fala primeiro",
-        _capture("c S 0 0 perdido", *_OPEN, "s A 1 1 bemvindo", "c A 1 9"),
-        [1, 2, 3],
+    "uma captura em que o servidor fala primeiro": _case(
+        [1, 2, 3], "c S 0 0 perdido", *_OPEN, "s A 1 1 bemvindo", "c A 1 9"
     ),
-    _Case(
-        "uma captura em que a confirmação se perdeu",
-        _capture("c S 0 0", "s SA 0 1", "c A 1 1 perdido", "s SA 0 1", "c A 1 1", "c A 1 1 oi"),
-        [0, 1, 4],
+    "uma captura em que a confirmação se perdeu": _case(
+        [0, 1, 4], "c S 0 0", "s SA 0 1", "c A 1 1 perdido", "s SA 0 1", "c A 1 1", "c A 1 1 oi"
     ),
-)
-_STREAMS = (
-    _Case(
-        "uma conversa sem perda",
-        _capture(*_OPEN, "c A 1 1 ola", "s A 1 4 OLA", "c A 4 4 tchau", *_closing(9, 4)),
-        b"olatchau",
+}
+_STREAMS = {
+    "uma conversa sem perda": _case(
+        b"olatchau", *_OPEN, "c A 1 1 ola", "s A 1 4 OLA", "c A 4 4 tchau", *_closing(9, 4)
     ),
-    _Case(
-        "uma captura em que um ACK se perdeu",
-        _capture(*_OPEN, "c A 1 1 oi", "s A 1 3 perdido", "c A 1 1 oi", "s A 1 3", "c A 3 1 fim"),
-        b"oifim",
+    "uma captura em que um ACK se perdeu": _case(
+        b"oifim", *_OPEN, "c A 1 1 oi", "s A 1 3 perdido", "c A 1 1 oi", "s A 1 3", "c A 3 1 fim"
     ),
-    _Case(
-        "uma captura em que o segundo pedaço se perdeu e veio por último",
-        _capture(*_OPEN, "c A 1 1 um", "c A 3 1 dois perdido", "c A 7 1 tres", "c A 3 1 dois"),
-        b"umdoistres",
+    "uma captura em que o segundo pedaço se perdeu e veio por último": _case(
+        b"umdoistres", *_OPEN, "c A 1 1 um", "c A 3 1 dois perdido", "c A 7 1 tres", "c A 3 1 dois"
     ),
-    _Case(
-        "uma retransmissão que traz bytes repetidos e bytes novos",
-        _capture(*_OPEN, "c A 1 1 abcdef", "c A 4 1 defghi", "c A 10 1 jk"),
-        b"abcdefghijk",
+    "uma retransmissão que traz bytes repetidos e bytes novos": _case(
+        b"abcdefghijk", *_OPEN, "c A 1 1 abcdef", "c A 4 1 defghi", "c A 10 1 jk"
     ),
-    _Case(
-        "uma retransmissão que traz só o começo do que já tinha chegado",
-        _capture(*_OPEN, "c A 1 1 abcdef", "c A 1 1 abc", "c A 7 1 g\0i"),
-        b"abcdefg\0i",
+    "uma retransmissão que traz só o começo do que já tinha chegado": _case(
+        b"abcdefg\0i", *_OPEN, "c A 1 1 abcdef", "c A 1 1 abc", "c A 7 1 g\0i"
     ),
-    _Case(
-        "uma retransmissão que junta dois segmentos perdidos",
-        _capture(
-            *_OPEN, "c A 1 1 abc perdido", "c A 4 1 def perdido", "c A 7 1 ghi", "c A 1 1 abcdef"
-        ),
+    "uma retransmissão que junta dois segmentos perdidos": _case(
         b"abcdefghi",
+        *_OPEN,
+        "c A 1 1 abc perdido",
+        "c A 4 1 def perdido",
+        "c A 7 1 ghi",
+        "c A 1 1 abcdef",
     ),
-    _Case(
-        "uma captura em que um segmento chegou estragado",
-        _capture(*_OPEN, "c A 1 1 um", "c A 3 1 dois estragado", "c A 3 1 dois", "s A 1 7"),
-        b"umdois",
+    "uma captura em que um segmento chegou estragado": _case(
+        b"umdois", *_OPEN, "c A 1 1 um", "c A 3 1 dois estragado", "c A 3 1 dois", "s A 1 7"
     ),
-    _Case(
-        "uma captura em que um segmento chegou estragado, e não voltou",
-        _capture(*_OPEN, "c A 1 1 um", "c A 3 1 dois estragado"),
-        b"um",
+    "uma captura em que um segmento chegou estragado, e não voltou": _case(
+        b"um", *_OPEN, "c A 1 1 um", "c A 3 1 dois estragado"
     ),
-    _Case(
-        "uma captura em que um pedaço nunca chegou",
-        _capture(*_OPEN, "c A 1 1 abc", "c A 4 1 def perdido", "c A 7 1 ghi"),
-        b"abc",
+    "uma captura em que um pedaço nunca chegou": _case(
+        b"abc", *_OPEN, "c A 1 1 abc", "c A 4 1 def perdido", "c A 7 1 ghi"
     ),
-    _Case(
-        "doze segmentos, o primeiro entregue por último",
-        _capture(
-            *_OPEN,
-            "c A 1 1 a perdido",
-            *(f"c A {n} 1 {letter}" for n, letter in enumerate("bcdefghijkl", 2)),
-            "c A 1 1 a",
-        ),
+    "doze segmentos, o primeiro entregue por último": _case(
         b"abcdefghijkl",
+        *_OPEN,
+        "c A 1 1 a perdido",
+        *(f"c A {n} 1 {letter}" for n, letter in enumerate("bcdefghijkl", 2)),
+        "c A 1 1 a",
     ),
-    _Case("uma conversa sem dados", _capture(*_OPEN, *_closing(1, 1)), b""),
-)
-_ENDS = (
-    _Case("uma conversa que o cliente fecha", _capture(*_OPEN, *_closing(1, 1)), "cliente"),
-    _Case(
-        "uma conversa que o servidor fecha",
-        _capture(*_OPEN, "s A 1 1 oi", "s FA 3 1", "c A 1 4", "c FA 1 4", "s A 4 2"),
-        "servidor",
+    "uma conversa sem dados": _case(b"", *_OPEN, *_closing(1, 1)),
+}
+_ENDS = {
+    "uma conversa que o cliente fecha": _case("cliente", *_OPEN, *_closing(1, 1)),
+    "uma conversa que o servidor fecha": _case(
+        "servidor", *_OPEN, "s A 1 1 oi", "s FA 3 1", "c A 1 4", "c FA 1 4", "s A 4 2"
     ),
-    _Case("uma conversa que ainda não acabou", _capture(*_OPEN, "c A 1 1 oi", "s A 1 3"), None),
-    _Case("uma conexão recusada", _capture("c S 0 0", "s RA 0 1"), None),
-    _Case(
-        "uma captura em que o FIN do servidor leva dados, se perde e volta",
-        _capture(*_OPEN, "s FA 1 1 oi perdido", "s FA 1 1 oi", "c A 1 4", "c FA 1 4", "s A 4 2"),
-        "servidor",
+    "uma conversa que ainda não acabou": _case(None, *_OPEN, "c A 1 1 oi", "s A 1 3"),
+    "uma conexão recusada": _case(None, "c S 0 0", "s RA 0 1"),
+    "uma captura em que o FIN do servidor leva dados, se perde e volta": _case(
+        "servidor", *_OPEN, "s FA 1 1 oi perdido", "s FA 1 1 oi", "c A 1 4", "c FA 1 4", "s A 4 2"
     ),
-    _Case(
-        "uma captura em que o FIN do cliente se perde, e o do servidor chega antes do outro",
-        _capture(*_OPEN, "c FA 1 1 perdido", "s FA 1 1", "c A 2 2", "c FA 1 2", "s A 2 2"),
-        "cliente",
+    "uma captura em que o FIN do cliente se perde, e o do servidor chega antes do outro": _case(
+        "cliente", *_OPEN, "c FA 1 1 perdido", "s FA 1 1", "c A 2 2", "c FA 1 2", "s A 2 2"
     ),
-)
+}
 
 
 def retransmission(found: Capture, answer: object) -> Check:
@@ -227,18 +195,18 @@ def first_to_close(function: Callable[[Capture], Any]) -> Check:
 
 
 def _ask(
-    function: Callable[[Capture], Any], cases: tuple[_Case, ...], hint: Callable[[_Case, Any], str]
+    function: Callable[[Capture], Any], cases: dict[str, _Case], hint: Callable[[_Case, Any], str]
 ) -> Check | None:
     """Pergunta à função sobre cada captura; o que há de errado na primeira, ou None."""
     with Learner(function) as learner:
-        for case in cases:
+        for name, case in cases.items():
             answer, error = learner.call(case.segments)
             if not error and _same(answer, case.expected):
                 continue
             if answer is ...:
                 return failed(STUB)
             what = "" if error else hint(case, answer)
-            wrong = not_expected(learner, case.name, case.expected, answer, error, what)
+            wrong = not_expected(learner, name, case.expected, answer, error, what)
             return replace(wrong, events=case.segments.segments)
     return None
 
