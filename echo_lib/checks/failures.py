@@ -335,15 +335,15 @@ def _server_never(learner: Learner) -> Check | None:
         answer, error = learner.result(0)
     if error == NEVER_ENDED:
         text = "Ninguém escutava, e eram 2 tentativas: você continuou tentando."
-        return failed(text, learner)
-    if not error:
+    elif not error:
         text = f"Ninguém escutava, e a função devolveu {answer}. No fim, deixe o erro sair."
-        return failed(text, learner)
-    if "parou com ConnectionRefusedError" not in error:
-        return failed(f"Ninguém escutava: esperava ConnectionRefusedError. {error}", learner)
-    if (times := len(tries(learner))) != 2:
-        return failed(f"Ninguém escutava: pedi 2 tentativas, e vi {times}.", learner)
-    return None
+    elif "parou com ConnectionRefusedError" not in error:
+        text = f"Ninguém escutava: esperava ConnectionRefusedError. {error}"
+    elif (times := len(tries(learner))) != 2:
+        text = f"Ninguém escutava: pedi 2 tentativas, e vi {times}."
+    else:
+        return None
+    return failed(text, learner)
 
 
 def _full_queue(learner: Learner) -> Check | None:
@@ -369,14 +369,14 @@ def _full_queue(learner: Learner) -> Check | None:
         answer, error = learner.result()
     if (times := len(tries(learner))) > 1:
         text = f"Ninguém respondeu até o prazo, e você tentou {times} vezes: só a recusa se repete."
-        return failed(text, learner)
-    if error == NEVER_ENDED:
+    elif error == NEVER_ENDED:
         text = "Ninguém respondeu até o prazo, e você ainda esperava. O prazo vale também para o "
-        return failed(f"{text}connect: timeout=prazo, ou settimeout antes do connect.", learner)
-    if not error:
-        text = "Ninguém respondeu até o prazo: esperava que o erro saísse."
-        return failed(f"{text} Veio {answer}.", learner)
-    return None
+        text += "connect: timeout=prazo, ou settimeout antes do connect."
+    elif not error:
+        text = f"Ninguém respondeu até o prazo: esperava que o erro saísse. Veio {answer}."
+    else:
+        return None
+    return failed(text, learner)
 
 
 def _address_of_nobody(learner: Learner) -> Check | None:
@@ -386,10 +386,9 @@ def _address_of_nobody(learner: Learner) -> Check | None:
     what = f"Com o endereço {_NOWHERE}, que não é de máquina alguma,"
     if not error:
         return failed(f"{what} esperava o erro do sistema, e veio {answer}.", learner)
-    if error == NEVER_ENDED or len(tries(learner)) > 1:
-        text = f"{what} você insistiu: só a recusa passa com o tempo. Este erro, não."
-        return failed(text, learner)
-    return None
+    insisted = error == NEVER_ENDED or len(tries(learner)) > 1
+    text = f"{what} você insistiu: só a recusa passa com o tempo. Este erro, não."
+    return failed(text, learner) if insisted else None
 
 
 def survives(function: Callable[[socket.socket], int]) -> Check:

@@ -102,20 +102,17 @@ def port_is_free(function: Callable[[int], bool]) -> Check:
                     hint = _without_a_bind(learner, port) or hint
                 text = f"Com {what}, esperava {expected} e recebi {brief(answer)}. {hint}"
                 return failed(text, learner)
+        places = [e.local for e in learner.own_events() if e.call == "bind" and e.local]
         if network.next_free_port(_HOST, free) != free:
             text = "Você respondeu True, e a porta ficou presa: feche o socket antes de responder."
-            return failed(text, learner)
-        places = [e.local for e in learner.own_events() if e.call == "bind" and e.local]
-        if elsewhere := {place[0] for place in places} - {_HOST}:
+        elif elsewhere := {place[0] for place in places} - {_HOST}:
             text = f"A pergunta é sobre {_HOST}, e você prendeu o socket em {elsewhere.pop()!r}."
-            return failed(text, learner)
-        if open_one := _left_open(learner, bind="o socket"):
-            text = (
-                f"As respostas estão certas, mas faltou fechar {open_one}: use with, ou close(), "
-                "com os parênteses e antes do return."
-            )
-            return failed(text, learner)
-    return passed("Certo: presa, com ou sem listen, não; livre, sim, e livre ficou.")
+        elif open_one := _left_open(learner, bind="o socket"):
+            text = f"As respostas estão certas, mas faltou fechar {open_one}: use with, ou close(),"
+            text += " com os parênteses e antes do return."
+        else:
+            return passed("Certo: presa, com ou sem listen, não; livre, sim, e livre ficou.")
+        return failed(text, learner)
 
 
 def _bind_above(sock: socket.socket) -> None:
@@ -278,25 +275,24 @@ def one_conversation(function: Callable[[str, int, str, str], list[str]]) -> Che
                 hint = "A função recebe host e porta, e a nenhum deles você se conectou."
             came = unexplained(came) if hint else came
             return failed(f"Esperava {expected}. {came} {hint}", learner)
-        if not read_it_all(learner, address, "".join(expected)):
-            return failed("Os textos estão certos, mas você não recebeu os ecos.", learner)
-        if not connections and not used(learner, "connect"):
-            text = "Você devolveu os textos sem os enviar: nada chegou ao servidor."
-            return failed(text, learner)
-        if not connections:
-            text = "Os ecos estão certos, mas de outro servidor: a função recebe host e porta."
-            return failed(text, learner)
-        if connections != 1:
-            text = f"Os ecos estão certos, mas esperava uma conexão e vi {connections}."
-            return failed(text, learner)
-        if arrived != "".join(expected).encode():
-            return failed(f"Os textos estão certos, mas ao servidor chegou {arrived!r}.", learner)
-        if not _one_at_a_time(learner, expected):
-            return failed(f"Os textos vieram certos por sorte. {_GLUED}", learner)
         data, both = "olá".encode(), ["olá", "olá"]
-        if answered(learner, data, "OLÁ".encode(), *both, times=2)[0] == both:
-            return failed(OWN_MESSAGE, learner)
-    return passed("Certo: dois ecos, uma conexão.")
+        if not read_it_all(learner, address, "".join(expected)):
+            text = "Os textos estão certos, mas você não recebeu os ecos."
+        elif not connections and not used(learner, "connect"):
+            text = "Você devolveu os textos sem os enviar: nada chegou ao servidor."
+        elif not connections:
+            text = "Os ecos estão certos, mas de outro servidor: a função recebe host e porta."
+        elif connections != 1:
+            text = f"Os ecos estão certos, mas esperava uma conexão e vi {connections}."
+        elif arrived != "".join(expected).encode():
+            text = f"Os textos estão certos, mas ao servidor chegou {arrived!r}."
+        elif not _one_at_a_time(learner, expected):
+            text = f"Os textos vieram certos por sorte. {_GLUED}"
+        elif answered(learner, data, "OLÁ".encode(), *both, times=2)[0] == both:
+            text = OWN_MESSAGE
+        else:
+            return passed("Certo: dois ecos, uma conexão.")
+        return failed(text, learner)
 
 
 def _conversation_hint(learner: Learner, expected: list[str], answer: Any, error: str) -> str:
@@ -518,23 +514,22 @@ def sends_a_list(function: Callable[[str, int, list[str]], list[str]]) -> Check:
                     came = unexplained(came)
                 hint = own or ("" if error and hint == _LIST else hint)
                 return failed(f"{what}. {came} {hint}", learner)
-            if gave_up(learner):
-                return failed(f"{what}, os textos estão certos, mas {WAITED}", learner)
-            if not read_it_all(learner, address, "".join(messages)):
-                text = f"{what}, os textos estão certos, mas você não recebeu os ecos inteiros."
-                return failed(text, learner)
-            if not _one_at_a_time(learner, messages):
-                text = f"{what}, você enviou um texto antes de receber inteiro o eco do anterior."
-                return failed(text, learner)
             connections, arrived = served(learner.trace)
-            if connections > 1:
-                text = f"{what}, os ecos estão certos, mas vi {connections} conexões: use uma só."
-                return failed(text, learner)
-            if arrived != "".join(messages).encode():
-                text = f"{what}, os textos estão certos, mas ao servidor chegou {brief(arrived)}."
-                return failed(text, learner)
-        if wrong := talks_to_another(learner, ["olá"]):
-            return wrong
+            if gave_up(learner):
+                wrong = f"os textos estão certos, mas {WAITED}"
+            elif not read_it_all(learner, address, "".join(messages)):
+                wrong = "os textos estão certos, mas você não recebeu os ecos inteiros."
+            elif not _one_at_a_time(learner, messages):
+                wrong = "você enviou um texto antes de receber inteiro o eco do anterior."
+            elif connections > 1:
+                wrong = f"os ecos estão certos, mas vi {connections} conexões: use uma só."
+            elif arrived != "".join(messages).encode():
+                wrong = f"os textos estão certos, mas ao servidor chegou {brief(arrived)}."
+            else:
+                continue
+            return failed(f"{what}, {wrong}", learner)
+        if impostor := talks_to_another(learner, ["olá"]):
+            return impostor
     return passed("Seu cliente passou: várias mensagens, a vazia, uma comprida, numa só conexão.")
 
 

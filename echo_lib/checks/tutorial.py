@@ -108,27 +108,19 @@ def talks_to_another(learner: Learner, sent: str | list[str]) -> Check | None:
     # Devolver o que veio não engana ninguém; de quem devolve o que enviou se diz adiante.
     honest: tuple[Any, ...] = (sent, "o", ["o"], "", [""], [])
     if not error and answer not in honest:
-        text = (
-            "Um servidor fechou depois de devolver 1 byte dos 4 de 'olá', e a sua função devolveu "
-            f"{brief(answer)}, como se fosse o eco: aí, lance um erro, como raise ConnectionError."
-        )
-        return failed(text, learner)
-    if error == NEVER_ENDED:
-        text = (
-            "Um servidor fechou depois de devolver 1 byte dos 4 de 'olá', e o seu laço continuou: "
-            "no fim, o recv devolve b'' para sempre. Saia do laço quando vier b''."
-        )
-        return failed(text, learner)
-    if _NOT_RAISED.search(error):
-        text = (
-            "Um servidor fechou depois de devolver 1 byte dos 4 de 'olá', e o que veio não foi um "
-            "erro de conexão, como o de raise ConnectionError(…). "
-            f"{unexplained(error) if 'SystemExit' in error else error}"
-        )
-        return failed(text, learner)
-    if answered(learner, data, "OLÁ".encode(), sent)[0] == sent:
-        return failed(OWN_MESSAGE, learner)
-    return None
+        wrong = f"a sua função devolveu {brief(answer)}, como se fosse o eco: aí, lance um erro, "
+        wrong += "como raise ConnectionError."
+    elif error == NEVER_ENDED:
+        wrong = "o seu laço continuou: no fim, o recv devolve b'' para sempre. Saia do laço quando "
+        wrong += "vier b''."
+    elif _NOT_RAISED.search(error):
+        wrong = "o que veio não foi um erro de conexão, como o de raise ConnectionError(…). "
+        wrong += unexplained(error) if "SystemExit" in error else error
+    else:
+        its_own = answered(learner, data, "OLÁ".encode(), sent)[0] == sent
+        return failed(OWN_MESSAGE, learner) if its_own else None
+    text = f"Um servidor fechou depois de devolver 1 byte dos 4 de 'olá', e {wrong}"
+    return failed(text, learner)
 
 
 def answered(
