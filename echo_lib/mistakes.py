@@ -150,10 +150,7 @@ _BY_SYNTAX = {
         "copiado.",
         "apague-o e digite-o: aspas retas, espaço comum.",
     ),
-    "leading zeros": (
-        "um número não começa com zero.",
-        "escreva-o sem o zero, como em 61840.",
-    ),
+    "leading zeros": ("um número não começa com zero.", "escreva-o sem o zero, como em 61840."),
     "positional argument follows": (
         "um argumento sem nome vem depois de um com nome, como timeout=1.",
         "ponha primeiro os sem nome.",

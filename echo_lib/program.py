@@ -9,8 +9,9 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from time import monotonic, sleep
@@ -34,6 +35,7 @@ class Program:
     ) -> None:
         self.address = address
         self._process, self._path, self._errors = process, path, errors
+        self.hunger = partial(hunger, process.pid)
 
     def wait(self, seconds: float) -> str:
         """Espera até que ele escute na porta que recebeu.
@@ -92,10 +94,6 @@ class Program:
                 not seconds or late > _ENDING or self.address[1] in self._listening()
             ):
                 return ""
-
-    def hunger(self) -> Callable[[], bool]:
-        """A pergunta de `isolated.hunger` sobre este programa."""
-        return hunger(self._process.pid)
 
 
 @contextmanager

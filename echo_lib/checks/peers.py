@@ -25,11 +25,7 @@ def _none() -> Callable[[], bool]:
 def exchange(
     peer: socket.socket, data: bytes, size: int | None = None, hunger: Hunger = _none
 ) -> bytes:
-    """Envia `data` e recebe outro tanto, ou `size` bytes, ou até o prazo, o fim ou a queda.
-
-    Argumentos:
-        hunger: o de `receive`.
-    """
+    """Envia `data` e recebe outro tanto, ou `size` bytes, ou até o prazo, o fim ou a queda."""
     sender = threading.Thread(target=send, args=(peer, data, hunger), daemon=True)
     sender.start()
     received = receive(peer, len(data) if size is None else size, hunger=hunger)
@@ -47,12 +43,7 @@ def send(peer: socket.socket, data: bytes, hunger: Hunger = _none) -> None:
 
 
 def flood(peer: socket.socket, hunger: Hunger = _none, most: int = _FLOOD) -> int:
-    """Envia sem ler, até que nada mais caiba no caminho; devolve quantos bytes foram.
-
-    Argumentos:
-        hunger: o de `receive`.
-        most: quantos bytes enviar, no máximo.
-    """
+    """Envia sem ler, até `most` bytes, ou até nada mais caber no caminho; devolve quantos foram."""
     return _push(peer, bytes(most), _STALL, hunger)
 
 
