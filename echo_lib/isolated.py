@@ -11,6 +11,7 @@ import builtins
 import dis
 import inspect
 import io
+import itertools
 import linecache
 import os
 import pickle
@@ -73,6 +74,7 @@ class Learner:
     def __init__(self, *functions: Any) -> None:
         self._process: subprocess.Popen[bytes] | None = None
         self._answers: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        self._reports = itertools.count()  # cada pedido de notícias tem um número
         self._events: list[Event] = []
         self._early: Any = None  # a resposta que chegou enquanto se olhava
         self._failed = ""
@@ -174,17 +176,20 @@ class Learner:
         with suppress(queue.Empty):
             return self._next(TIMEOUT if timeout is None else timeout)
         for _ in range(PATIENCE - 1 if timeout is None else 0):
-            now, moved = perf_counter(), self._asked("moved")
-            if moved is None:  # acabou, ou nem responde
+            now, report = perf_counter(), self._asked()
+            if report is None or self._early is not None:  # nem responde, ou acabou
                 return self._early
             assert self._process
+            moved = max((event.time for event in report[0] if event.size), default=0.0)
             if now - moved > TIMEOUT / 2 or worked(self._process.pid) - self._before > WORK:
                 break
             with suppress(queue.Empty):
                 return self._next(TIMEOUT)
-        self.look(wait=0.001)
-        if self._early is None:
-            self.where = self._asked("where") or ""
+        with suppress(queue.Empty):
+            return self._next(0.001)
+        report = self._asked()
+        if report and self._early is None:
+            self._events, self.where = report
         return self._early
 
     def hunger(self) -> Callable[[], bool]:
@@ -208,22 +213,18 @@ class Learner:
             self._early = self._early or self._next(wait)
         if self._early is not None or self._process is None:
             self._events = self._early[2] if self._early and self._early is not _ENDED else []
-        elif (events := self._asked("events")) is not None:
-            self._events = events
+        elif report := self._asked():
+            self._events, _ = report
         return self.own_events()
 
-    def _asked(self, what: str) -> Any:
-        """O que o processo diz da chamada em curso; None se não respondeu, ou acabou.
-
-        Argumentos:
-            what: "events", o rastro; "moved", quando passaram os últimos bytes; ou "where", a
-                linha do aluno que se executa.
-        """
-        self._tell(("report", what))
+    def _asked(self) -> Any:
+        """O rastro da chamada em curso e a linha do aluno; None se não respondeu, ou acabou."""
+        number = next(self._reports)
+        self._tell(("report", number))
         with suppress(queue.Empty):
             while (answer := self._answers.get(timeout=ANSWER)) is not _ENDED:
-                if _is_report(answer) and answer[1] == what:
-                    return answer[2]
+                if _is_report(answer) and answer[1] == number:
+                    return answer[2:]
                 if not _is_report(answer):
                     self._early = answer  # acabou nesse meio-tempo
             self._early = answer
@@ -577,17 +578,10 @@ class _Worker:
             self._answers.write(data)
             self._answers.flush()
 
-    def report(self, what: str) -> None:
+    def report(self, number: int) -> None:
         """Responde sobre o que ainda não acabou."""
         with self._asking:  # um laço que não para de enviar ou receber espera a resposta sair
-            events = self.trace.events()
-            if what == "events":
-                answer: Any = _sendable(events)
-            elif what == "where":
-                answer = self._where()
-            else:
-                answer = max((event.time for event in events if event.size), default=0.0)
-            self.say(("report", what, answer))
+            self.say(("report", number, _sendable(self.trace.events()), self._where()))
 
     def _where(self) -> str:
         """A linha do aluno que a chamada executa agora, ou "" se não é uma dele."""
