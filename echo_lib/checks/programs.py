@@ -421,18 +421,15 @@ def _wrong_queue(path: str, trace: Trace) -> str:
 def _with_the_cause(served: program.Program, text: str, hint: str) -> str:
     """O que houve e, se foi um erro que derrubou o programa, ele; senão, a pista."""
     died = served.failure(seconds=0.5)
+    briefly = f"{text} O programa {unexplained(died)}"
     if "UnicodeDecodeError" in died:
         return f"{text} O programa {died} Um eco não precisa de texto: tire o decode."
     if "TimeoutError" in died and ".accept()" in died:
-        return (
-            f"{text} O programa {unexplained(died)}\n{_NOBODY_CAME}: capture-o, e repita o accept."
-        )
+        return f"{briefly}\n{_NOBODY_CAME}: capture-o, e repita o accept."
     if "EBADF" in died and ".accept()" in died:
-        return (
-            f"{text} O programa {unexplained(died)}\nVocê fechou a escuta: feche só conn, no laço."
-        )
+        return f"{briefly}\nVocê fechou a escuta: feche só conn, no laço."
     if "EADDRINUSE" in died:
-        return f"{text} O programa {unexplained(died)}\n{_OPENED_ONCE}"
+        return f"{briefly}\n{_OPENED_ONCE}"
     if re.search("falhou: (Connection|BrokenPipe)", died):
         where = f" {_IN_THE_SENDALL}" if "sem ler" in text else ""
         return f"{text} O programa {died}\n{_ONE_FELL}{where}"
