@@ -67,7 +67,7 @@ class Program:
         return f"não escutou na porta {port}, a que recebeu: {why}"
 
     def _listening(self) -> list[int]:
-        """As portas em que ele escuta."""
+        """As portas em que ele escuta; olhar as da máquina inteira levaria vinte vezes o tempo."""
         import psutil
 
         found = []
