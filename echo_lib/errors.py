@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import re
 import socket
+import traceback
 from collections.abc import Iterator
 from dataclasses import dataclass
 from errno import errorcode
@@ -413,7 +414,11 @@ def _error_name(exc: BaseException) -> str:
             known.setdefault(getattr(socket, name, socket.EAI_NONAME), "EAI_ADDRFAMILY")
         known[socket.EAI_NONAME] = "EAI_NONAME"
         return known.get(exc.errno or 0, "EAI_NONAME")
-    if not isinstance(exc, OSError) or exc.filename is not None:  # ou um arquivo, não um socket
+    if not isinstance(exc, OSError) or isinstance(
+        exc, socket.herror
+    ):  # os números deste são outros
+        return ""
+    if exc.filename is not None or _port_was_cut(exc):  # um arquivo, não um socket
         return ""
     if exc.errno is None:
         return "ETIMEDOUT" if isinstance(exc, TimeoutError) else ""
@@ -423,7 +428,7 @@ def _error_name(exc: BaseException) -> str:
 
 def _texts(exc: BaseException, name: str, line: str) -> Texts | None:
     """Escolhe os três textos: o que houve, a causa, o remédio."""
-    if isinstance(exc, socket.gaierror) and not name:
+    if not name and (isinstance(exc, socket.gaierror) or _port_was_cut(exc)):
         return BAD_PORT
     if isinstance(exc, TimeoutError) and exc.errno is None:
         where = line or last_lines(exc)
@@ -436,6 +441,15 @@ def _texts(exc: BaseException, name: str, line: str) -> Texts | None:
     if name == "EINVAL" and _FLAGS.search(line or last_lines(exc)):
         return _NOT_A_DEADLINE
     return explained(exc, line) or _BY_NAME.get(name)
+
+
+def _port_was_cut(exc: BaseException) -> bool:
+    """Se a porta pedida a create_connection não cabe em 16 bits: o Linux usaria só estes."""
+    for frame, _ in traceback.walk_tb(exc.__traceback__):
+        if frame.f_code is socket.create_connection.__code__:
+            port = frame.f_locals.get("port")
+            return isinstance(port, int) and not 0 <= port <= 65535
+    return False
 
 
 def _codes(name: str) -> str:

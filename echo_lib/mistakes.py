@@ -58,7 +58,7 @@ _TEXT_AND_BYTES = (
 _DEADLINE = (
     "o prazo não foi dado como o socket o espera.",
     "settimeout é um método de cada socket, e não do módulo; recebe entre parênteses os segundos, "
-    "um número sem aspas.",
+    "um número sem aspas, de 0 em diante.",
     "depois de criar o socket, escreva s.settimeout(1); ou use o timeout=1 de create_connection.",
 )
 _UNPACKED = (
@@ -598,7 +598,12 @@ _BY_TYPE: dict[tuple[_Kinds, str], Texts] = {
 # De um TypeError, ou ValueError, que não está ali, o que a mensagem diz, a linha em que nasceu, e
 # os textos; vale o primeiro.
 _BY_LINE: dict[tuple[str, str], Texts] = {
-    ("interpreted as an int|must be real number", r"settimeout\("): _DEADLINE,
+    ("interpreted as an int|must be real number|out of range", r"settimeout\("): _DEADLINE,
+    ("interpreted as an int", r"listen\("): (
+        "o listen espera um número inteiro, ou nada, e recebeu outra coisa.",
+        "o número é o tamanho da fila; host e porta são do bind.",
+        "escreva s.listen(), com os parênteses vazios.",
+    ),
     ("interpreted as an integer", r"range\("): (
         "o range conta até um número, e recebeu outra coisa.",
         "ele recebeu a própria lista, ou um texto.",
