@@ -99,7 +99,7 @@ def talk(options: argparse.Namespace) -> None:
 
 def _ask() -> str:
     try:
-        return input("Mensagem: ").strip()
+        return input("Mensagem: ")
     except EOFError:  # Ctrl+D, ou Ctrl+Z no Windows
         return "sair"
 

@@ -52,6 +52,9 @@ def test_conversation_from_beginning_to_end(session):
     client.expect_exact("Eco: olá, ção 🗣️")
     session.server.expect_exact(" enviou 19 bytes: olá, ção 🗣️")
     client.sendline("")
+    client.sendline(" sair")  # o que se digitou, sem tirar nada
+    client.expect_exact("Eco:  sair")
+    session.server.expect_exact(" enviou 5 bytes:  sair")
     client.sendline("a")
     client.expect_exact("Eco: a")
     session.server.expect_exact(" enviou 1 byte: a")

@@ -210,7 +210,7 @@ class ClientPanel(anywidget.AnyWidget):
         if client is None or not client.connected:
             self._keep(text)
             return self._say("Você ainda não está conectado. Clique em Conectar e envie de novo.")
-        if text.strip().lower() == "sair":
+        if text == "sair":
             return self._disconnect("sair")
         if not text:
             return self._say("Uma mensagem vazia não tem bytes: nada viajaria. Escreva algo.")
