@@ -1,5 +1,7 @@
 """Cada célula das lições: duas vezes, fora de ordem, e com o mesmo desenho."""
 
+import re
+
 import nbformat
 import pytest
 
@@ -9,6 +11,16 @@ from tests.lessons import NOTEBOOK, Kernel, drawings, execute, lesson, read
 
 def explained(trace):
     return "O que aconteceu" in trace and "O que fazer" in trace
+
+
+def explanation(trace):
+    """O que um traceback explica, com os números, que são de cada vez, trocados por N."""
+    return re.sub(r"\d+", "N", trace[trace.find("O que aconteceu") :])
+
+
+def saved(cell):
+    """O traceback que está gravado na lição."""
+    return "\n".join(line for o in cell.outputs for line in o.get("traceback", []))
 
 
 @pytest.mark.timeout(300)
@@ -24,6 +36,7 @@ def test_cells_in_reverse_order_and_then_each_one_twice(path):
         for cell in cells:
             name, trace = kernel.run(cell)
             assert not name or "raises-exception" in cell.metadata.get("tags", []), trace
+            assert not name or explanation(trace) == explanation(saved(cell)), cell.id
             name, trace = kernel.run(cell)
             assert not name or explained(trace), f"{cell.source}\n{trace}"
 
