@@ -90,14 +90,15 @@ REMEDIES = {  # o que procurar num erro: o que dizer a quem o recebeu
 
 def explain(error: str) -> str:
     """O que fazer diante de um erro do sistema ou do pip, e as linhas que contam dele."""
-    remedy = next(REMEDIES[pattern] for pattern in REMEDIES if re.search(pattern, error))
+    pattern = next(pattern for pattern in REMEDIES if re.search(pattern, error))
+    remedy = REMEDIES[pattern]
     if PACKAGES.is_dir() and re.search("[Nn]o matching|find a version", error):
         remedy = (
             "Só instalei da pasta pacotes, e nela falta o que está abaixo: refaça-a com este\n"
             "sistema e este Python, ou apague-a para usar a internet."
         )
     lines = [line for line in error.splitlines() if line.strip()]
-    telling = [line for line in lines if "rror" in line or "ERROR" in line]
+    telling = [line for line in lines if re.search(pattern or "rror|ERROR", line)]
     return "\n".join([remedy, "", *(telling or lines)[-6:]])
 
 
@@ -245,11 +246,11 @@ def running(*command: str, **options):
 
 def check_port(args: list) -> None:
     """Confere a porta pedida com --port; sem pedido, o JupyterLab acha uma livre."""
-    for port in re.findall(r"--(?:ServerApp\.)?port[= ](\S+)", " ".join(args)):
+    for port in re.findall(r"--(?:ServerApp\.)?port(?:$|[= ])(\S*)", " ".join(args)):
         try:
             socket.create_server(("127.0.0.1", int(port))).close()
         except (ValueError, OverflowError):
-            sys.exit(f"Esperava uma porta de 0 a 65535, recebi {port}.")
+            sys.exit(f"Esperava uma porta de 0 a 65535, recebi {port or 'nada'}.")
         except OSError:
             with socket.create_server(("127.0.0.1", 0)) as free:
                 sys.exit(

@@ -371,11 +371,11 @@ def test_a_busy_port_is_named_with_a_free_one_before_anything_is_installed(small
     assert not (small / ".venv").exists()
 
 
-@pytest.mark.parametrize("port", ["abc", "99999"])
+@pytest.mark.parametrize("port", ["=abc", "=99999", ""])
 def test_a_port_that_is_no_port_is_refused(small, port):
-    done = run(small, "aula", f"--port={port}")
+    done = run(small, "aula", f"--port{port}")
     assert done.returncode == 1
-    assert done.stderr == f"Esperava uma porta de 0 a 65535, recebi {port}.\n"
+    assert done.stderr == f"Esperava uma porta de 0 a 65535, recebi {port[1:] or 'nada'}.\n"
 
 
 def test_kit_copied_alone_says_what_is_missing(tmp_path):
@@ -436,3 +436,10 @@ def test_a_python_that_will_not_do_is_told_what_to_do(small, stub, words):
 def test_each_error_gets_its_remedy_and_is_shown(error, words):
     text = runpy.run_path(str(ROOT / "kit.py"))["explain"](error)
     assert words in text and text.endswith(error)
+
+
+def test_only_the_lines_that_tell_of_the_cause_are_shown():
+    cause = "WARNING: Retrying after connection broken by 'NewConnectionError'"
+    other = "ERROR: Cannot install pip because these versions have conflicting dependencies."
+    text = runpy.run_path(str(ROOT / "kit.py"))["explain"](f"{cause}\n{other}")
+    assert text.endswith(f"\n\n{cause}") and "Confira a internet" in text
