@@ -115,7 +115,10 @@ class EchoClient:
         Fonte: docs.python.org/3/howto/sockets.html, «Using a Socket»; RFC 9293, seção 3.1.
         """
         if not isinstance(text, str):
-            raise TypeError(f"esperava um texto (str); recebi {text!r}.")
+            raise TypeError(
+                f"esperava um texto (str); recebi {text!r}. Converta antes: str(número), ou "
+                "dados.decode() se são bytes."
+            )
         with self._turn:
             return self._send(text)
 

@@ -172,7 +172,8 @@ def _explain(error: BaseException, traceback: TracebackType | None) -> list[str]
     annotate(error)
     notes: list[str] = getattr(error, "__notes__", [])
     notes[:] = map(_wrap, notes)
-    if notes or isinstance(error, KeyboardInterrupt):
+    refused = str(error).startswith("esperava ")  # um argumento que a biblioteca não aceita
+    if notes or refused or isinstance(error, KeyboardInterrupt):
         _cut_library(traceback)
     return notes
 

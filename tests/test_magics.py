@@ -99,6 +99,13 @@ def test_error_that_brings_its_own_note_is_explained_once(kernel, before):
         assert text.count(NOTE) == 1 and "(192.168.0.12:61840)" in text
 
 
+@pytest.mark.parametrize("code", ["EchoServer('127.0.0.1', 99999)", "EchoClient().send(b'x')"])
+def test_argument_that_the_library_refuses_shows_the_line_of_the_student(kernel, before, code):
+    kernel.run("%load_ext echo_lib\nfrom echo_lib import EchoClient, EchoServer")
+    told = kernel.run(code)
+    assert f"----> 1 {code}" in told and told.count("---->") == 1 and "; recebi" in told, told
+
+
 CALL = "socket.create_connection(('127.0.0.1', 1), 5)"
 
 

@@ -104,7 +104,10 @@ class ClientPanel(anywidget.AnyWidget):
             TypeError: a mensagem não é texto.
         """
         if not isinstance(text, str):
-            raise TypeError(f"esperava um texto (str); recebi {text!r}.")
+            raise TypeError(
+                f"esperava um texto (str); recebi {text!r}. Converta antes: str(número), ou "
+                "dados.decode() se são bytes."
+            )
         self._submit(lambda: self._exchange(text))
 
     def disconnect(self) -> None:
