@@ -533,6 +533,11 @@ _BY_TYPE: dict[tuple[_Kinds, str], Texts] = {
         "era para experimentá-la.",
         "chame-a de fora; para repetir, use while ou for.",
     ),
+    (Exception, r"^Line magic function .%\w+. not found \(But cell magic"): (
+        "esse comando é da célula inteira, e está com um % só.",
+        "os comandos de célula, como %%rastrear e %%writefile, começam por dois.",
+        "escreva-o com %%, na primeira linha da célula.",
+    ),
     (Exception, r"^Line magic function .%%\w+. not found"): (
         "um comando de célula, como %%writefile, não é a primeira linha dela, e não foi executado.",
         "há algo acima dele, como um comentário ou um import, ou espaços antes do %%.",

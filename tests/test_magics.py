@@ -228,6 +228,10 @@ def test_magic_that_is_not_the_first_line_is_explained(kernel, before):
     assert "não é a primeira linha dela" in text
 
 
+def test_magic_of_a_cell_with_one_percent_sign_is_explained(kernel, before):
+    assert "escreva-o com %%, na primeira linha" in kernel.run("%rastrear")
+
+
 def test_syntax_error_and_await_in_a_traced_cell_are_clear(kernel, before):
     assert "incomplete input" in kernel.run("%%rastrear\nprint(")
     assert "with Trace() as rastro" in kernel.run("%%rastrear\nawait algo()")
