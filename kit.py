@@ -93,12 +93,13 @@ def explain(error: str) -> str:
     pattern = next(pattern for pattern in REMEDIES if re.search(pattern, error))
     remedy = REMEDIES[pattern]
     if PACKAGES.is_dir() and re.search("[Nn]o matching|find a version", error):
+        pattern = "[Nn]o matching|find a version"
         remedy = (
             "Só instalei da pasta pacotes, e nela falta o que está abaixo: refaça-a com este\n"
             "sistema e este Python, ou apague-a para usar a internet."
         )
     lines = [line for line in error.splitlines() if line.strip()]
-    telling = [line for line in lines if re.search(pattern or "rror|ERROR", line)]
+    telling = [line for line in lines if re.search(f"{pattern or 'ERROR'}|rror", line)]
     return "\n".join([remedy, "", *(telling or lines)[-6:]])
 
 
@@ -250,7 +251,7 @@ def check_port(args: list) -> None:
         try:
             socket.create_server(("127.0.0.1", int(port))).close()
         except (ValueError, OverflowError):
-            sys.exit(f"Esperava uma porta de 0 a 65535, recebi {port or 'nada'}.")
+            sys.exit(f"Esperava uma porta de 0 a 65535, recebi {port or '--port sozinho'}.")
         except OSError:
             with socket.create_server(("127.0.0.1", 0)) as free:
                 sys.exit(

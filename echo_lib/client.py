@@ -136,7 +136,7 @@ class EchoClient:
             if sock is not None:
                 sock.close()
                 if self._closed and isinstance(error, OSError):
-                    raise EchoError(*_HUNG_UP) from error
+                    raise EchoError(*_HUNG_UP) from None
             annotate(error, self.address)
             raise
         if self._sock is not sock:  # close() chegou no fim da troca e deixou o socket conosco

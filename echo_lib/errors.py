@@ -6,7 +6,6 @@ import ipaddress
 import re
 import socket
 import traceback
-from collections.abc import Iterator
 from dataclasses import dataclass
 from errno import errorcode
 from typing import Any
@@ -297,13 +296,13 @@ def annotate(exc: BaseException, address: Address | None = None, extra: str = ""
         exc.__notes__ = [str(explanation), *filter(None, [extra]), *others]
 
 
-def _behind(exc: BaseException) -> Iterator[BaseException]:
-    """As exceções que estão dentro dela, se é um grupo, e a que a provocou."""
-    before = exc.__cause__ or (None if exc.__suppress_context__ else exc.__context__)
-    inside = exc.exceptions if isinstance(exc, BaseExceptionGroup) else ()
-    for other in filter(None, (*inside, before)):
-        yield other
-        yield from _behind(other)
+def _behind(exc: BaseException) -> list[BaseException]:
+    """As exceções que estão dentro dela, se é um grupo, e as de que nasceu, por raise … from."""
+    found: list[BaseException | None] = [exc]
+    for one in filter(None, found):
+        inside = one.exceptions if isinstance(one, BaseExceptionGroup) else ()
+        found += [other for other in (*inside, one.__cause__) if other not in found]
+    return [*filter(None, found[1:])]
 
 
 def _valid_host(host: object) -> str:
@@ -418,7 +417,7 @@ def _error_name(exc: BaseException) -> str:
         exc, socket.herror
     ):  # os números deste são outros
         return ""
-    if exc.filename is not None or _port_was_cut(exc):  # um arquivo, não um socket
+    if _port_was_cut(exc) or exc.filename is not None:  # um arquivo, não um socket
         return ""
     if exc.errno is None:
         return "ETIMEDOUT" if isinstance(exc, TimeoutError) else ""

@@ -162,9 +162,11 @@ def _show(
 
 def _show_of_a_thread(show: Any, problem: threading.ExceptHookArgs) -> None:
     """O erro de uma thread, que o Python mostra em stderr, com a explicação no fim."""
-    if problem.exc_value is not None:
-        _explain(problem.exc_value, problem.exc_traceback)
-    show(problem)
+    try:
+        if problem.exc_value is not None:
+            _explain(problem.exc_value, problem.exc_traceback)
+    finally:
+        show(problem)
 
 
 def _explain(error: BaseException, traceback: TracebackType | None) -> list[str]:

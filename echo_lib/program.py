@@ -73,8 +73,9 @@ class Program:
         found = []
         with suppress(psutil.Error):
             for process in family(self._process.pid):
-                found += [c for c in process.net_connections("tcp4") if c.status == "LISTEN"]
-        return [connection.laddr.port for connection in found]
+                found += [c for c in process.net_connections("tcp") if c.status == "LISTEN"]
+        mine = self.address[1]  # que ele recebeu com um host IPv4
+        return [c.laddr.port for c in found if c.family == socket.AF_INET or c.laddr.port != mine]
 
     def failure(self, seconds: float = 0) -> str:
         """Por que ele acabou, ou "" se continua.

@@ -13,7 +13,7 @@ import socket
 import sys
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from threading import get_ident
@@ -118,7 +118,7 @@ class Trace:
         with _patch_lock:
             _active.append(self)
             socket.socket = TracedSocket  # type: ignore[misc]
-            _rename(_plain_socket, TracedSocket)
+            _renamed.extend(_replace(_plain_socket, TracedSocket))
             socket.socketpair = _untraced_pair
         return self
 
@@ -127,7 +127,8 @@ class Trace:
             _active.remove(self)
             if not _active:
                 socket.socket = _plain_socket  # type: ignore[misc]
-                _rename(TracedSocket, _plain_socket)
+                _replace(TracedSocket, _plain_socket, _renamed)
+                _renamed.clear()
                 socket.socketpair = _plain_pair
 
     def events(self, after: int = 0, most: int | None = None) -> list[Event]:
@@ -429,11 +430,19 @@ class TracedSocket(socket.socket):
             self._trace._make_room()
 
 
-def _rename(old: type, new: type) -> None:
-    """Troca a classe que o programa, ou o notebook, já trouxe com `from socket import *`."""
+def _replace(old: type, new: type, among: Iterable[str] | None = None) -> list[str]:
+    """Troca a classe que o programa, ou o notebook, já trouxe com `from socket import *`.
+
+    Argumentos:
+        among: os nomes em que a procurar; se omitido, todos.
+
+    Retorna:
+        list[str], os nomes que mudaram.
+    """
     space = vars(sys.modules["__main__"])
-    for name in [n for n, v in [*space.items()] if v is old and n != TracedSocket.__name__]:
-        space[name] = new
+    names = [n for n in (list(space) if among is None else among) if space.get(n) is old]
+    space.update(dict.fromkeys(names, new))
+    return names
 
 
 def _untraced_pair(*arguments: Any, **named: Any) -> tuple[socket.socket, socket.socket]:
@@ -488,4 +497,5 @@ _recvfrom = _plain_socket.recvfrom
 _send = _plain_socket.send
 _patch_lock = threading.Lock()
 _active: list[Trace] = []
+_renamed: list[str] = []  # os nomes do programa que guardavam o socket de sempre
 _nowhere = Trace(limit=1)  # onde gravam os sockets que nenhum rastro observa

@@ -43,10 +43,11 @@ _PROGRESS = tempfile.mkdtemp()
 atexit.register(shutil.rmtree, _PROGRESS, ignore_errors=True)
 os.environ["ECHO_LIB_PROGRESSO"] = str(Path(_PROGRESS, "progresso.txt"))
 
-# Com os testes em vários processos, cada arquivo fica inteiro num deles. Os do navegador ficam
-# juntos, porque um Chromium e uma página do JupyterLab servem a todos; os que desenham numa página
-# em branco não precisam do JupyterLab, e têm um Chromium só deles. Com os primeiros ficam os que
-# usam os anúncios em 127.0.0.1, que não podem correr ao mesmo tempo que os de test_client_page.py.
+# Com os testes em vários processos, cada arquivo fica inteiro num deles, menos os de _WAITING. Os
+# do navegador ficam juntos, porque um Chromium e uma página do JupyterLab servem a todos; os que
+# desenham numa página em branco não precisam do JupyterLab, e têm um Chromium só deles. Com os
+# primeiros ficam os que usam os anúncios em 127.0.0.1, que não podem correr ao mesmo tempo que os
+# de test_client_page.py.
 _BROWSER = ["test_lessons.py", "test_sequence_page.py", "test_class_page.py", "test_server_page.py"]
 _BROWSER += ["test_bytes_page.py", "test_self_test_page.py", "test_terminals.py"]
 _BROWSER += ["test_client_page.py"]

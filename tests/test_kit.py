@@ -375,7 +375,9 @@ def test_a_busy_port_is_named_with_a_free_one_before_anything_is_installed(small
 def test_a_port_that_is_no_port_is_refused(small, port):
     done = run(small, "aula", f"--port{port}")
     assert done.returncode == 1
-    assert done.stderr == f"Esperava uma porta de 0 a 65535, recebi {port[1:] or 'nada'}.\n"
+    assert (
+        done.stderr == f"Esperava uma porta de 0 a 65535, recebi {port[1:] or '--port sozinho'}.\n"
+    )
 
 
 def test_kit_copied_alone_says_what_is_missing(tmp_path):

@@ -109,6 +109,14 @@ def test_argument_that_the_library_refuses_shows_the_line_of_the_student(kernel,
 CALL = "socket.create_connection(('127.0.0.1', 1), 5)"
 
 
+def test_error_that_is_its_own_cause_and_one_in_an_except_are_shown_as_always(kernel, before):
+    kernel.run("%load_ext echo_lib")
+    code = "try:\n    int('x')\nexcept ValueError as erro:\n    raise erro from erro"
+    assert "RecursionError" not in kernel.run(code)
+    told = kernel.run(f"try:\n    {CALL}\nexcept OSError:\n    1 / 0")
+    assert "ZeroDivisionError" in told and NOTE not in told
+
+
 @pytest.mark.parametrize(
     "code",
     [

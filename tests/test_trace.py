@@ -280,10 +280,11 @@ def test_sockets_from_outside_the_block_are_plain():
 def test_class_imported_before_by_its_name_is_also_traced(monkeypatch):
     main, plain = sys.modules["__main__"], socket.socket
     monkeypatch.setattr(main, "socket", plain, raising=False)
+    monkeypatch.setattr(main, "Rastreado", TracedSocket, raising=False)
     with Trace() as trace:
         main.socket().close()
     assert [event.call for event in trace.events()] == ["close"]
-    assert main.socket is socket.socket is plain
+    assert main.socket is socket.socket is plain and main.Rastreado is TracedSocket
 
 
 def test_listener_of_the_block_keeps_tracing_after_it():

@@ -48,8 +48,9 @@ def _port(wanted: int = 61840) -> Check:
         return Check(True, f"A porta {wanted} do tutorial está livre")
     holder = network.port_holder(wanted) or "outro programa"
     with suppress(OSError):  # sem psutil nem netstat que respondam
-        if not any(row.state == "LISTEN" for row in network.ports(wanted)):
-            holder = "o sistema (foi usada há pouco, ou é reservada)"
+        rows = [row for row in network.ports(wanted) if row.local[1] == wanted]
+        if {row.state for row in rows} == {"TIME_WAIT"}:
+            holder = "o sistema, que a guarda um tempo depois de usada"
     text = f"A porta {wanted} está com {holder}: as lições usarão a {port}, sem problema"
     return Check(True, text)
 

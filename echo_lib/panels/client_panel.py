@@ -133,6 +133,7 @@ class ClientPanel(anywidget.AnyWidget):
             case {"command": "disconnect"}:
                 if self.state == "enviando" and self._client:
                     self._client.close()  # quem clica não espera uma resposta que não vem
+                    self._submit(lambda: self._say(self.notice, "desconectado"))
                 else:
                     self.disconnect()
             case {"command": "diagnose", "host": str(host), "port": str(port)}:
@@ -229,8 +230,7 @@ class ClientPanel(anywidget.AnyWidget):
         data = echo.encode()
         decoding = _timed("dados.decode()", lambda: f"{_text(data.decode())} ({_bytes(data)})")
         steps += [*self._steps(), decoding]
-        state = "conectado" if client.connected else "desconectado"  # clicaram no último instante
-        self._log(text, steps, "O eco voltou inteiro.", state)
+        self._log(text, steps, "O eco voltou inteiro.", "conectado")
 
     def _disconnect(self, title: str = "Desconectar") -> None:
         if self._client is None or not self._client.connected:
