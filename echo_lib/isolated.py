@@ -360,9 +360,15 @@ def worked(pid: int) -> float:
     return 0.0
 
 
-def waits_for_its_turn(pid: int) -> bool:
-    """Se alguma thread dele quer o processador, ou está parada (T); no Linux (proc(5), stat)."""
+def waits_for_its_turn(pid: int, besides: int | None = None) -> bool:
+    """Se alguma thread dele quer o processador, ou está parada (T); no Linux (proc(5), stat).
+
+    Argumentos:
+        besides: a identidade, no sistema, de uma thread que não conta.
+    """
     for stat in Path(f"/proc/{pid}/task").glob("*/stat"):
+        if stat.parent.name == str(besides):
+            continue
         with suppress(OSError):  # esta thread acabou agora
             if stat.read_text().rpartition(")")[2].split()[0] in "RT":
                 return True

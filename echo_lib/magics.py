@@ -22,6 +22,7 @@ from typing import Any
 
 from echo_lib.checks.base import Check
 from echo_lib.errors import Explanation, annotate
+from echo_lib.isolated import waits_for_its_turn
 from echo_lib.trace import Trace
 
 _WIDTH = 90  # colunas
@@ -98,8 +99,11 @@ def _rastrear(shell: Any, line: str, cell: str) -> Any:
 def _settle(trace: Trace) -> None:
     """Espera o rastro ficar quieto: outras threads acabam o que a célula provocou."""
     seen, deadline = 0, monotonic() + _SETTLE
-    while (new := trace.events(after=seen)) and monotonic() < deadline:
-        seen = max(event.number for event in new)
+    me = os.getpid(), threading.get_native_id()
+    while monotonic() < deadline and (
+        (new := trace.events(after=seen)) or waits_for_its_turn(*me)  # numa máquina ocupada
+    ):
+        seen = max((event.number for event in new), default=seen)
         sleep(_QUIET)
 
 
