@@ -413,9 +413,7 @@ def _error_name(exc: BaseException) -> str:
             known.setdefault(getattr(socket, name, socket.EAI_NONAME), "EAI_ADDRFAMILY")
         known[socket.EAI_NONAME] = "EAI_NONAME"
         return known.get(exc.errno or 0, "EAI_NONAME")
-    if not isinstance(exc, OSError) or isinstance(
-        exc, socket.herror
-    ):  # os números deste são outros
+    if not isinstance(exc, OSError) or isinstance(exc, socket.herror):  # que tem outros números
         return ""
     if _port_was_cut(exc) or exc.filename is not None:  # um arquivo, não um socket
         return ""

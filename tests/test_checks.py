@@ -123,6 +123,14 @@ def test_port_that_the_system_keeps_for_a_while_is_not_said_to_have_an_owner():
     assert _port(quiet_port()).text.endswith("do tutorial está livre")
 
 
+def test_kit_that_was_not_installed_says_what_to_do(monkeypatch):
+    monkeypatch.setattr(sys, "path", [path for path in sys.path if "site-packages" not in path])
+    (missing,) = [item for item in checks.environment() if not item.ok]
+    assert missing.text.startswith(
+        "echo-lib não está instalado: abra o kit com python3 kit.py aula"
+    )
+
+
 def test_missing_package_says_what_to_do():
     missing = _package("um-pacote-que-não-existe>=1.0")
     assert not missing.ok and "um-pacote-que-não-existe não está instalado" in missing.text

@@ -137,18 +137,13 @@ def silent_registry():
 
 
 @pytest.fixture
-def stick(small, start, silent_registry):
-    """Uma função que começa um kit.py e volta com ele no meio da instalação, à espera do pip."""
-    with contextlib.ExitStack() as stack:
-
-        def stick() -> pexpect.spawn:
-            port = silent_registry.getsockname()[1]
-            kit = start(small, "aula", **registry(f"http://127.0.0.1:{port}/"))
-            stack.enter_context(silent_registry.accept()[0])
-            kit.expect("Instalando o kit: de 1 a 5 minutos.*\r\n")
-            return kit
-
-        yield stick
+def stuck(small, start, silent_registry):
+    """Um kit.py parado no meio da instalação, à espera do repositório."""
+    port = silent_registry.getsockname()[1]
+    kit = start(small, "aula", **registry(f"http://127.0.0.1:{port}/"))
+    with silent_registry.accept()[0]:
+        kit.expect("Instalando o kit.*\r\n")
+        yield kit
 
 
 def ask(address: str, path: str, body: bytes | None = None) -> dict:
@@ -275,8 +270,6 @@ def test_a_change_in_the_dependencies_is_noticed(installed, name):
     done = run(installed, "aula", "--version", **OFFLINE)
     file.write_bytes(text)
     assert done.returncode == 1 and "Instalando" in done.stdout
-    for words in ("Confira a internet", "HTTPS_PROXY", "pip download", "ERROR"):
-        assert words in done.stderr
     assert stamp.read_bytes() == before, "o que estava completo tem de continuar completo"
 
 
@@ -319,15 +312,21 @@ def test_terminal_has_the_python_of_the_kit_before_the_one_of_the_profile(
     assert done.stdout == f"variável|{kit['PYTHON'].parent}|{kept}\n"
 
 
-def test_a_killed_installation_starts_over_and_one_stopped_by_ctrl_c_leaves_nothing(small, stick):
-    killed = stick()
-    os.killpg(killed.pid, signal.SIGKILL)
-    end(killed)
+def test_an_installation_stopped_by_ctrl_c_leaves_nothing(small, stuck):
+    stuck.sendintr()
+    assert end(stuck).strip("\r\n") == "^C"
+    assert stuck.exitstatus == 130
+    assert not (small / ".venv").exists()
+
+
+def test_a_killed_installation_starts_over_and_without_a_registry_says_what_to_do(small, stuck):
+    os.killpg(stuck.pid, signal.SIGKILL)
+    end(stuck)
     assert (small / ".venv").exists()
-    stopped = stick()
-    stopped.sendintr()
-    assert end(stopped).strip("\r\n") == "^C"
-    assert stopped.exitstatus == 130
+    done = run(small, "aula", **OFFLINE)
+    assert "de 1 a 5 minutos" in done.stdout and done.returncode == 1
+    for words in ("Confira a internet", "HTTPS_PROXY", "pip download", "ERROR"):
+        assert words in done.stderr
     assert not (small / ".venv").exists()
 
 

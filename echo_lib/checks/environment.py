@@ -15,7 +15,9 @@ from echo_lib.server import EchoServer
 
 def environment() -> list[Check]:
     """Confere o que as lições precisam, um item por linha."""
-    needed = importlib.metadata.requires("echo-lib") or []
+    needed = ["echo-lib"]
+    with suppress(importlib.metadata.PackageNotFoundError):  # só na pasta, sem instalar
+        needed = importlib.metadata.requires("echo-lib") or []
     packages = (_package(line) for line in needed if "extra ==" not in line)
     python = Check(sys.version_info >= (3, 11), "Python 3.11 ou mais novo")
     return [python, *packages, _loopback(), _port(), _lan()]
