@@ -1,11 +1,13 @@
 """As verificações da lição 09: cada engano tem a sua pista; o certo passa, por qualquer técnica."""
 
 import asyncio
+import select
 import selectors
 import socket
 import threading
 from contextlib import suppress
 from itertools import chain, cycle, repeat
+from time import sleep
 
 import psutil
 import pytest
@@ -580,6 +582,31 @@ def lock_to_send(conn, board, lock):
             board["agora"] -= 1
 
 
+def lock_to_send_late(conn, board, lock):
+    """A mesma; até a segunda inundação, a thread de quem não lê só espera a sua vez."""
+    flooded = vars(peers).setdefault("flooded", [])  # a cena roda no mesmo processo
+    flood = vars(peers).setdefault("old_flood", peers.flood)
+
+    def noted(peer):
+        flooded.append(peer)
+        if len(flooded) > 1:
+            select.select([peer], [], [], isolated.TIMEOUT)
+        return flood(peer)
+
+    peers.flood = noted
+    with lock:
+        board["agora"] += 1
+    try:
+        while data := conn.recv(1024):
+            while len(data) > len(b"oi") and len(flooded) < 2:
+                sleep(0.01)
+            with lock:
+                conn.sendall(data)
+    finally:
+        with lock:
+            board["agora"] -= 1
+
+
 def a_lock_for_each(conn, board, lock):
     with threading.Lock():
         board["agora"] += 1
@@ -708,6 +735,7 @@ def test_counting_with_the_lock_passes(answer):
         (adds_to_the_board, 'diga a chave: placar["agora"] += 1'),
         (lock_only_to_read, "é with que a pega (ou acquire(), com os parênteses)"),
         (lock_to_send, "A trava é do placar: solte-a antes do sendall"),
+        (lock_to_send_late, "A trava é do placar: solte-a antes do sendall"),
         (a_lock_for_each, "Só a trava que a função recebe é a mesma para todas"),
         (counts_up_on_the_way_out, "Quem sai se desconta: -= 1."),
         (counts_down_twice, "O mesmo cliente foi descontado duas vezes?"),

@@ -507,7 +507,7 @@ def _is_cut(learner: Learner) -> Check | None:
 def _is_cut_while_sending(learner: Learner) -> Check | None:
     """Envia sem ler, até encher, e corta: o código está parado no sendall."""
     peer = learner.connect()
-    peers.flood(peer)
+    peers.flood(peer, learner.hunger)
     peers.reset(peer)
     hint = "O corte também pode chegar no sendall."
     return _counted(learner, "um cliente que cortou sem ler o eco", None, hint)

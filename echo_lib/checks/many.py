@@ -41,6 +41,7 @@ _TEXT = "olá, ção 🗣️".encode()
 _LONG = b"a" * (SENT_AT_ONCE + 10)  # mais do que um send aceita, e menos que um recv(1024)
 _MEBIBYTE = bytes(range(256)) * 4096
 _CROWD = 8  # clientes do placar
+_FLOODS = 5  # no máximo: a thread de quem não lê pode só esperar a vez, e então cabe mais
 _SLOWNESS = 0.05  # segundos que o placar leva para ler, e para escrever
 _NO_ECHO = "A função ecoa o que recebe? Ou espera uma trava que ela mesma guarda?"
 _PER_MESSAGE = "Contou mensagens? Some 1 uma vez por cliente, antes do laço."
@@ -516,12 +517,15 @@ def _count(function: Handler) -> str:
     if board.now != half:
         what = f"Quem ficou falou outra vez, e o placar passou de {half} a {board.now!r}."
         return house.because(what, _PER_MESSAGE)
-    peers.flood(crowd[0])
-    if any(peers.exchange(client, b"oi") != b"oi" for client in crowd[1:half]):
-        what = "Um cliente enviou muito sem ler o eco, e os outros ficaram sem resposta."
-        return house.because(
-            what, "A trava é do placar: solte-a antes do sendall, que pode esperar."
-        )
+    for _ in range(_FLOODS):
+        gone = peers.flood(crowd[0])
+        if any(peers.exchange(client, b"oi") != b"oi" for client in crowd[1:half]):
+            what = "Um cliente enviou muito sem ler o eco, e os outros ficaram sem resposta."
+            return house.because(
+                what, "A trava é do placar: solte-a antes do sendall, que pode esperar."
+            )
+        if not gone:  # nada mais cabia: quem o atende está mesmo parado no sendall
+            break
     for client in crowd[:half]:
         peers.reset(client)
     house.until(lambda: house.inside() == 0)
