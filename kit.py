@@ -29,8 +29,10 @@ import shutil
 import signal
 import socket
 import subprocess
+import sysconfig
 import tempfile
 import time
+import tomllib
 import webbrowser
 from contextlib import contextmanager, suppress
 from importlib.util import find_spec
@@ -137,8 +139,22 @@ def make_venv() -> None:
         remove_venv()
     VENV.mkdir()
     STAMP.write_text("{}")
-    run(getattr(sys, "_base_executable", sys.executable), "-m", "venv", str(VENV))
-    pip_install("--upgrade", "pip")
+    wheel = bundled_pip()
+    option = ["--without-pip"] if wheel else []
+    run(getattr(sys, "_base_executable", sys.executable), "-m", "venv", *option, str(VENV))
+    if wheel:  # só extraído: o ensurepip também o compila inteiro, e leva segundos
+        shutil.unpack_archive(wheel, next(VENV.glob("[Ll]ib/**/site-packages")), "zip")
+    pip_install("--force-reinstall", "pip")
+
+
+def bundled_pip() -> str:
+    """O pip que vem com este Python, com que se instala o novo; "" se não está onde se espera.
+
+    O Debian o guarda noutra pasta (docs.python.org, ensurepip; PEP 427, o .whl é um .zip).
+    """
+    folder = Path(find_spec("ensurepip").origin).parent / "_bundled"
+    folders = [folder, Path(sysconfig.get_config_var("WHEEL_PKG_DIR") or folder)]
+    return max((str(wheel) for place in folders for wheel in place.glob("pip-*.whl")), default="")
 
 
 def remove_venv() -> None:
@@ -211,10 +227,12 @@ def install(old: dict, new: dict) -> None:
         STAMP.write_text("{}")
     else:
         make_venv()
-    if only_ours:
-        pip_install("--no-deps", "--force-reinstall", "--no-build-isolation", ".")
-    else:
-        pip_install("hatchling", ".[testes]" if new["testes"] else ".")
+    if not only_ours:
+        project = tomllib.loads((HERE / "pyproject.toml").read_text("utf-8"))["project"]
+        tests = project["optional-dependencies"]["testes"] if new["testes"] else []
+        pip_install("hatchling", *project["dependencies"], *tests)
+    # À parte, com o hatchling já instalado: o pip não o instala outra vez, numa pasta à parte.
+    pip_install("--no-deps", "--force-reinstall", "--no-build-isolation", ".")
     # Depois de reiniciar o kernel, um erro numa célula do meio também é explicado.
     config = VENV / "etc" / "ipython" / "ipython_kernel_config.py"
     config.parent.mkdir(parents=True, exist_ok=True)

@@ -262,15 +262,29 @@ def test_a_change_in_the_package_is_installed_without_the_network(installed):
     assert output.stdout.startswith(f"True {installed / '.venv'}")
 
 
-@pytest.mark.parametrize("name", ["pyproject.toml", "constraints.txt"])
-def test_a_change_in_the_dependencies_is_noticed(installed, name):
+@pytest.mark.parametrize(
+    ("name", "old", "new"),
+    [
+        ("pyproject.toml", "psutil>=7", "psutil>=7,<7"),
+        ("constraints.txt", "psutil==", "psutil==99."),
+    ],
+)
+def test_a_change_in_the_dependencies_is_noticed(installed, name, old, new):
     stamp, file = installed / ".venv/echo_lib.json", installed / name
-    before, text = stamp.read_bytes(), file.read_bytes()
-    file.write_bytes(text + b"# mudou\n")
+    before, text = stamp.read_bytes(), file.read_text(encoding="utf-8")
+    file.write_text(text.replace(old, new), encoding="utf-8")
     done = run(installed, "aula", "--version", **OFFLINE)
-    file.write_bytes(text)
+    file.write_text(text, encoding="utf-8")
     assert done.returncode == 1 and "Instalando" in done.stdout
     assert stamp.read_bytes() == before, "o que estava completo tem de continuar completo"
+
+
+def test_a_change_that_asks_for_nothing_new_needs_no_network(installed):
+    with (installed / "pyproject.toml").open("a", encoding="utf-8") as file:
+        file.write("# mudou\n")
+    done = run(installed, "aula", "--version", **OFFLINE)
+    assert done.returncode == 0 and "de 1 a 5 minutos" in done.stdout
+    assert "Instalando" not in run(installed, "aula", "--version", **OFFLINE).stdout
 
 
 def test_tests_get_their_extra_and_their_arguments(installed, tmp_path):
