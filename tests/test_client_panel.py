@@ -2,6 +2,7 @@
 
 import socket
 import threading
+from time import perf_counter
 
 import pytest
 
@@ -183,6 +184,29 @@ def test_history_is_bounded_and_long_messages_are_shortened(talking):
     assert len(history) == 100 and history[-2]["title"] == "109"
     assert len(talking.calls()) == 13 and "mais" in talking.calls()[6]
     assert len(str(history[-1])) < 3000
+
+
+def test_a_burst_of_messages_takes_few_updates_to_the_page_and_the_last_tells_all(server):
+    updates = []
+
+    class Heard(ClientPanel):
+        def _send(self, message, buffers=None):
+            updates.append((perf_counter(), message["state"]))
+
+    page = Page()
+    page.panel = Heard(port=server.address[1])
+    page.panel.connect()
+    began = perf_counter()
+    for number in range(300):
+        page.panel.send_message(str(number))
+    assert page.do("nada") == "O eco voltou inteiro."
+    join_workers()
+    about_the_talk = [time for time, state in updates if "history" in state or "state" in state]
+    assert len(about_the_talk) <= 2 + (about_the_talk[-1] - began) / 0.05
+    told = {name: value for _, state in updates for name, value in state.items()}
+    assert (told["state"], told["notice"]) == ("conectado", "O eco voltou inteiro.")
+    assert [entry["title"] for entry in told["history"]] == [str(n) for n in range(200, 300)]
+    page.panel.close()
 
 
 def test_state_passes_through_what_is_happening(page, server):

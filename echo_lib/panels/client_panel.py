@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from time import perf_counter
 from typing import Any
 
@@ -17,7 +17,7 @@ from echo_lib.errors import counted, explain, milliseconds, printable, valid_add
 from echo_lib.network import diagnose, discover
 from echo_lib.panels import still
 from echo_lib.panels.assets import script, style
-from echo_lib.panels.sequence import SequenceDiagram
+from echo_lib.panels.sequence import PERIOD, SequenceDiagram
 from echo_lib.trace import Event, Trace
 
 _NOBODY = [
@@ -29,6 +29,7 @@ _KEPT = 100  # entradas do histórico
 _SHOWN_BYTES = 32  # bytes mostrados de cada chamada
 _SHOWN_TEXT = 200  # caracteres mostrados de cada mensagem
 _SHOWN_STEPS = 12  # passos mostrados de cada mensagem
+_PACED = {"history", "notice", "state"}  # os traços que mudam a cada mensagem
 
 Step = dict[str, str]  # uma linha do histórico: a chamada, o resultado e o tempo
 
@@ -73,6 +74,8 @@ class ClientPanel(anywidget.AnyWidget):
     ) -> None:
         host, port = EchoClient(host, port, timeout=timeout).address  # confere os três
         self.trace = trace or Trace()
+        self._paced = threading.RLock()
+        self._late: set[str] | None = None  # o que a página ainda não sabe; None: sabe tudo
         super().__init__(host=host, port=port, diagram=SequenceDiagram(self.trace))
         self._timeout = timeout
         self._seen = 0  # até que evento do rastro o histórico já mostrou
@@ -122,6 +125,31 @@ class ClientPanel(anywidget.AnyWidget):
         if self.diagram:
             self.diagram.close()
         super().close()
+
+    def send_state(self, key: str | Iterable[str] | None = None) -> None:
+        """Leva à página o que mudou; o que muda a cada mensagem, 20 vezes por segundo no máximo.
+
+        Cada vez leva o histórico inteiro: com muitas mensagens seguidas, seriam muitos MiB.
+        """
+        names = {key} if isinstance(key, str) else {*(key or ())}
+        with self._paced:
+            if names and names <= _PACED:
+                if self._late is not None:
+                    return self._late.update(names)
+                self._wait_for_more()
+            super().send_state(key)
+
+    def _wait_for_more(self) -> None:
+        self._late = set()
+        timer = threading.Timer(PERIOD, self._send_late)
+        timer.name, timer.daemon = "ClientPanel", True
+        timer.start()
+
+    def _send_late(self) -> None:
+        with self._paced:
+            late, self._late = self._late, None
+            if late and not self._closed:
+                self.send_state(late)
 
     def _on_command(self, widget: Any, content: dict[str, Any], buffers: Any) -> None:
         """Um clique ou um Enter na página."""
