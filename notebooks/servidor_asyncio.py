@@ -36,5 +36,5 @@ if __name__ == "__main__":  # quando este arquivo é o programa, e não num impo
             servir(escuta, threading.Event())
     except KeyboardInterrupt:
         print("Servidor encerrado.")
-    except (OSError, OverflowError) as erro:  # a porta tem dono, ou não é porta?
-        sys.exit(f"O servidor parou: {erro}.")
+    except (OSError, OverflowError, ValueError) as erro:  # a porta tem dono, ou não é porta?
+        sys.exit(f"O servidor parou: {erro}.\n{__doc__}")

@@ -107,10 +107,19 @@ def test_ctrl_c_ends_the_server_with_clients_connected(program, terminal):
 
 
 @PROGRAM
-@pytest.mark.parametrize(("port", "error"), [("99999", "port must be 0-65535"), ("", "in use")])
-def test_what_it_cannot_listen_on_is_said(program, port, error):
+@pytest.mark.parametrize(
+    ("given", "error"),
+    [
+        ([HERE, "99999"], "port must be 0-65535"),
+        ([HERE, "TOMADA"], "in use"),
+        ([HERE, "abc"], "'abc'"),
+        ([HERE], "not enough values"),
+    ],
+)
+def test_what_it_cannot_listen_on_is_said(program, given, error):
     with socket.create_server((HERE, 0)) as taken:
-        command = [NOTEBOOKS / program, HERE, port or str(taken.getsockname()[1])]
+        port = str(taken.getsockname()[1])
+        command = [NOTEBOOKS / program, *(word.replace("TOMADA", port) for word in given)]
         done = subprocess.run(
             [sys.executable, "-X", "utf8", *command],
             capture_output=True,
@@ -120,6 +129,7 @@ def test_what_it_cannot_listen_on_is_said(program, port, error):
     assert done.returncode == 1 and "Traceback" not in done.stderr
     assert done.stderr.startswith("O servidor parou: ")
     assert error in done.stderr or sys.platform == "win32"
+    assert f"Uso: python {program} [HOST PORTA]" in done.stderr
 
 
 @PROGRAM
