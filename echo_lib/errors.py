@@ -96,7 +96,7 @@ _BY_NAME: dict[str, Texts] = {
         "o endereço{onde} já está em uso.",
         "outro programa escuta nessa porta, muitas vezes o seu próprio servidor, iniciado antes "
         "e ainda vivo; ou uma conexão recém-fechada ainda segura a porta (TIME_WAIT).",
-        "pare o servidor antigo (stop() ou close()), espere um ou dois minutos, ou use outra "
+        "pare o servidor antigo (stop() ou close()), espere alguns minutos, ou use outra "
         "porta: com a porta 0 o sistema escolhe uma livre.",
     ),
     "EADDRNOTAVAIL": (
@@ -111,7 +111,7 @@ _BY_NAME: dict[str, Texts] = {
         "o sistema não deu permissão para usar o endereço{onde}.",
         "portas abaixo de 1024 pedem privilégios de administrador em muitos sistemas; no Windows, "
         "a porta também pode estar reservada, ou tomada com exclusividade por outro programa. No "
-        "connect, um firewall desta máquina não deixa sair, ou o endereço é o de broadcast.",
+        "connect, um firewall desta máquina impede a conexão, ou o endereço é o de broadcast.",
         "no bind, use outra porta acima de 1023, ou a porta 0: o sistema escolhe uma livre; no "
         "connect, confira o endereço e o firewall desta máquina.",
     ),
@@ -133,8 +133,8 @@ _BY_NAME: dict[str, Texts] = {
     "EHOSTUNREACH": (
         "a máquina{onde} é inalcançável.",
         "ninguém nessa rede responde por esse endereço: a máquina está desligada, mudou de "
-        "endereço, ou o Wi-Fi isola os aparelhos. Ou um firewall a recusa; ou, no macOS, este "
-        "programa não tem a permissão Rede Local.",
+        "endereço, ou o Wi-Fi isola os aparelhos. Ou um firewall recusa a conexão; ou, no macOS, "
+        "este programa não tem a permissão Rede Local.",
         "pergunte ao dono o IPv4 de agora (ipconfig, ip addr ou ifconfig) e tente de novo; no "
         "macOS, veja Ajustes do Sistema, Privacidade e Segurança, Rede Local.",
     ),

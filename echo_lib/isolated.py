@@ -623,7 +623,7 @@ class _Worker:
             kind = f"um objeto {type(value).__name__}, que não passa a outro processo ({problem})"
             kind = _as_a_socket(kind)
             if inspect.iscoroutine(value):
-                kind = "uma corotina: com async def ela nem começa. Use def, sem async e sem await"
+                kind = "uma corrotina: com async def ela nem começa. Use def, sem async e sem await"
             if isinstance(value, Iterator):
                 kind = f"um {type(value).__name__}, que só dá valores a quem os pede: use list(…)"
             if isinstance(value, list) and any(map(callable, value)):

@@ -94,7 +94,7 @@ _COMMA = (
     "no Python, a vírgula separa argumentos; o decimal se escreve com ponto.",
     "escreva 0.2, e não 0,2.",
 )
-_SYNTAX = "o Python não entendeu o que está escrito, e por isso nada executou."
+_SYNTAX = "o Python não entendeu o que está escrito, e por isso nada foi executado."
 _SYNTAX_IN_A_CELL = (
     "o Python não entendeu o que está escrito, e nada desta célula foi executado: o que ela define "
     "continua como antes, e é isso que uma verificação vê."
@@ -292,7 +292,7 @@ _BY_TYPE: dict[tuple[_Kinds, str], Texts] = {
     ),
     (TypeError, "'bool' object does not support the context|lock' object is not callable"): (
         "a trava não foi usada como se usa.",
-        "ela não se chama, e acquire devolve True, que o with não sabe fechar.",
+        "o nome dela vai sem parênteses; e acquire devolve True, que o with não sabe fechar.",
         "escreva só with trava: o with a pega na entrada e a solta na saída, mesmo com erro.",
     ),
     (RuntimeError, "release un(locked|-acquired) lock"): (

@@ -466,7 +466,7 @@ class EchoServer:
         except OSError:  # faltam descritores: sem esta pausa, o select giraria em falso
             self._selector.unregister(self._listener)
             self._next_sweep = now + _ACCEPT_PAUSE
-            self._note("aceitação em pausa: faltam descritores ao sistema", self.address)
+            self._note("aceitação em pausa: há sockets ou arquivos abertos demais", self.address)
             return
         if not address:  # no macOS, accept pode entregar quem já desistiu, sem endereço
             return sock.close()

@@ -164,7 +164,7 @@ def test_full_server_is_told_from_a_stopped_one(limit):
         str(diagnosis),
         "127.0.0.1 aceitou a conexão e a fechou em seguida, sem responder.",
         [
-            "o servidor está cheio: chegou ao limite de clientes, em tudo ou desta máquina",
+            "o servidor está cheio: chegou ao limite de clientes, ao todo ou desta máquina",
             "quem cuida dele desconectou ou bloqueou esta máquina, ou ele está parando",
             "quem escuta ali não é um servidor de eco",
         ],

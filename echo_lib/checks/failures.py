@@ -402,7 +402,9 @@ def survives(function: Callable[[socket.socket], int]) -> Check:
         for step in [*steps, _leaves_without_reading]:
             if wrong := step(learner):
                 return and_the_hidden(wrong, function)
-    return passed("Certo: ecoa tudo, conta, e nem corte, nem silêncio, nem meia conexão o derruba.")
+    return passed(
+        "Certo: ecoa tudo, conta, e nem corte, nem silêncio, nem conexão meio fechada a derruba."
+    )
 
 
 def _talks(learner: Learner) -> Check | None:

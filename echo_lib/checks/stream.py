@@ -173,8 +173,8 @@ def _lines_hint(learner: Learner, sent: bytes, expected: list[str], answer: Any)
         return "Só o \\n encerra: splitlines, e makefile em texto sem newline='\\n', cortam no \\r."
     if expected[0] == "" and isinstance(answer, list) and len(answer) == 4:
         return (
-            "Nem sempre são quatro: leia até a conexão acabar, quando readline dá ''. E o último "
-            "fim de linha não começa outra."
+            "Nem sempre são quatro: leia até a conexão acabar, quando readline dá ''. E, se depois "
+            "de um fim de linha nada vem, não há outra."
         )
     if expected[0] == "" and answer == expected[:-1]:
         return (
@@ -188,7 +188,7 @@ def _lines_hint(learner: Learner, sent: bytes, expected: list[str], answer: Any)
     if answer == expected[:2]:
         return "Faltou da linha vazia em diante: ela também é uma linha; no fim, readline dá ''."
     if answer == [*expected, ""]:
-        return "Cada fim de linha encerra uma linha; depois do último, não começa outra."
+        return "Cada fim de linha encerra uma linha; se depois dele nada vem, não há outra."
     if len(came) == 1 and sum(came) < len(sent):
         return "Você parou no primeiro recv, e o resto veio depois: o fim é quando vem b''."
     if answer == expected[:1]:

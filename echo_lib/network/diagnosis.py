@@ -124,7 +124,7 @@ _TEXTS: dict[str, tuple[str, tuple[str, ...], str]] = {
     "full": (
         "{host} aceitou a conexão e a fechou em seguida, sem responder.",
         (
-            "o servidor está cheio: chegou ao limite de clientes, em tudo ou desta máquina",
+            "o servidor está cheio: chegou ao limite de clientes, ao todo ou desta máquina",
             "quem cuida dele desconectou ou bloqueou esta máquina, ou ele está parando",
             "quem escuta ali não é um servidor de eco",
         ),

@@ -1,5 +1,5 @@
 """Verificação: lines
-Pista: depois do último, não começa outra
+Pista: se depois dele nada vem, não há outra
 """
 
 
