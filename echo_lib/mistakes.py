@@ -184,13 +184,25 @@ _SOCKET_CALL = r"\.(bind|connect|connect_ex|send|sendall)\(|create_(server|conne
 _ADDRESS_TYPE = (
     rf"{_TAKES}|AF_INET|getaddrinfo|interpreted as an integer|bytearray expected|values to unpack"
 )
+_TEXT_FOR_BYTES = (
+    "a operação é entre bytes, e recebeu um texto (str).",
+    "do recv vêm bytes, e os métodos deles, como split e startswith, pedem bytes também.",
+    "ponha um b antes das aspas, como em dados.split(b'\\n'), ou converta antes: os bytes com "
+    "decode, ou o texto com encode.",
+)
+_NOT_CALLED = (
+    "aqui está a própria função, e não o que ela devolve.",
+    "faltaram os parênteses da chamada, ou no lugar deles há colchetes.",
+    "chame-a com parênteses, como em mensagem.encode() e conn.recv(1024).",
+)
 # Do tipo, o que a mensagem diz, e os textos; vale o primeiro.
 _BY_TYPE: dict[tuple[_Kinds, str], Texts] = {
     (UnicodeDecodeError, "^'utf-?8'"): (
         "estes bytes não formam um texto UTF-8 completo.",
         "um recv pode cortar um caractere no meio (ç, ã e emojis ocupam mais de um byte), ou os "
         "bytes não são texto em UTF-8.",
-        "junte todos os bytes antes do decode, ou use codecs.getincrementaldecoder('utf-8').",
+        "junte todos os bytes antes do decode; ou crie, antes do laço, um decodificador: "
+        "codecs.getincrementaldecoder('utf-8')().",
     ),
     (UnicodeDecodeError, ""): (
         "estes bytes não são um texto na codificação que se pediu.",
@@ -219,7 +231,7 @@ _BY_TYPE: dict[tuple[_Kinds, str], Texts] = {
         "o nome está escrito de outro jeito, ou quem dá a aula guardou as respostas.",
         "confira o nome; sem as respostas, siga as pistas da verificação.",
     ),
-    (ValueError, r"int\(\) with base \d+: b'.*\\x"): (
+    (ValueError, r"int\(\) with base \d+: b?'.*\\x"): (
         "int() lê um número escrito em algarismos, e estes bytes não são algarismos.",
         "o tamanho veio em quatro bytes, como os que struct.pack('!I', …) faz.",
         "use struct.unpack('!I', dados)[0], ou int.from_bytes(dados, 'big').",
@@ -300,6 +312,12 @@ _BY_TYPE: dict[tuple[_Kinds, str], Texts] = {
         "há um release a mais: o with já a solta na saída; ou faltou o acquire antes dele.",
         "escreva só with trava, sem acquire nem release.",
     ),
+    (TypeError, r"'NoneType' object is not iterable"): (
+        "o for, o in e o * percorrem itens, e None não os tem.",
+        "o nome guardou a resposta de sort, append, extend ou remove, que mudam a própria lista e "
+        "nada devolvem; ou a de uma função sem return.",
+        "deixe lista.sort() sozinho na linha, sem =; ou use sorted(lista), que faz outra lista.",
+    ),
     (TypeError, "'int' object is not iterable"): (
         "o for percorre itens, e um número não os tem.",
         "faltou o range, ou o nome é de um número, e não da lista; ou += somou um número a uma "
@@ -316,6 +334,19 @@ _BY_TYPE: dict[tuple[_Kinds, str], Texts] = {
         "bytes() não faz bytes de um texto sem saber em que codificação.",
         "cada codificação o escreve com outros bytes, e nenhuma foi dita.",
         "escreva mensagem.encode(), que é UTF-8.",
+    ),
+    (TypeError, "indices must be integers or slices, not (Segment|PortUse|Interface)"): (
+        "o que está entre colchetes é o próprio item, e não a posição dele.",
+        "o for já dá cada item, um por vez.",
+        "use o item sem a lista: for s in segmentos, e depois s.flags.",
+    ),
+    (
+        AttributeError,
+        "'int' object has no attribute '(flags|seq|ack|data|end|lost|damaged|again|sender|state)",
+    ): (
+        "um número não tem o que está depois do ponto.",
+        "for i in range(…) dá posições, e não os itens; ou o nome guardou um tamanho.",
+        "use o item dessa posição, como em segmentos[i].flags; ou for s in segmentos, e s.flags.",
     ),
     (TypeError, "list indices must be integers or slices, not str"): (
         "o que está entre colchetes é um texto, e os itens de uma lista não têm nome.",
@@ -365,13 +396,20 @@ _BY_TYPE: dict[tuple[_Kinds, str], Texts] = {
     (AttributeError, r"'\w*[sS]ocket' object has no attribute"): _NOT_IN_THE_SOCKET,
     (TypeError, "(list|tuple) indices must be integers or slices, not tuple"): (
         "o que está entre colchetes é um par, e não uma posição.",
-        "enumerate dá pares, de posição e item, e aqui um nome só guardou o par.",
-        "dê um nome a cada um: for i, s in enumerate(…); i é a posição, e s, o item.",
+        "o for deu um par, e um nome só o guardou: enumerate dá a posição e o item; uma lista de "
+        "pares, o próprio par.",
+        "dê um nome a cada um: for i, s in enumerate(…); i é a posição, e s, o item. Na lista de "
+        "pares, for endereco, mascara in lista.",
     ),
     (IndexError, "(list|tuple) index out of range"): (
         "não há item nessa posição.",
         "a lista está vazia, ou acaba antes: a primeira posição é a 0, e a última, len(lista) - 1.",
         "percorra-a com for item in lista; ou confira antes, com if lista.",
+    ),
+    (IndexError, "^(string |bytearray )?index out of range"): (
+        "não há letra, ou byte, nessa posição.",
+        "o texto, ou os bytes, está vazio, ou acaba antes: a última posição é len(texto) - 1.",
+        "confira antes, com if texto; ou use endswith, que serve também para um vazio.",
     ),
     (TypeError, "argument of type '(Segment|PortUse|Interface)' is not (iter|a container)"): (
         "o in procura dentro de um texto ou de uma lista, e recebeu um objeto inteiro.",
@@ -394,6 +432,7 @@ _BY_TYPE: dict[tuple[_Kinds, str], Texts] = {
         'escreva, por exemplo, host.startswith("127.").',
     ),
     (TypeError, "^startswith first arg .* not list"): _MANY_STARTS,
+    (TypeError, r"^(start|end)swith first arg must be bytes .* not str"): _TEXT_FOR_BYTES,
     (KeyError, "is (not|already) registered"): (
         "o selector já vigia esse socket, ou já não o vigia.",
         "register e unregister são uma vez só para cada socket.",
@@ -543,6 +582,16 @@ _BY_TYPE: dict[tuple[_Kinds, str], Texts] = {
         "há algo acima dele, como um comentário ou um import, ou espaços antes do %%.",
         "ponha-o no começo da primeira linha; até lá, o arquivo que ele gravaria é o de antes.",
     ),
+    (TypeError, r"IncrementalDecoder\.decode\(\) missing"): (
+        "getincrementaldecoder devolve uma classe, e não um decodificador.",
+        "falta criar um: um segundo par de parênteses.",
+        "antes do laço, decodificador = codecs.getincrementaldecoder('utf-8')().",
+    ),
+    (TypeError, "multiple values for argument 'strict'"): (
+        "o ip_network recebeu strict duas vezes.",
+        "o segundo argumento dele já é strict; a máscara vai no texto, depois de uma barra.",
+        'escreva ipaddress.ip_network(f"{endereço}/{máscara}", strict=False).',
+    ),
     (TypeError, r"missing \d+ required (positional|keyword-only) argument"): (
         "a função foi chamada sem um dos argumentos que o def dela pede.",
         "o def pede mais argumentos do que a chamada passa; numa thread, quem os passa é args.",
@@ -553,6 +602,26 @@ _BY_TYPE: dict[tuple[_Kinds, str], Texts] = {
         "a chamada passa algo que o def não recebe; numa thread, quem os passa é args.",
         "compare os parênteses do def com os da chamada.",
     ),
+    (TypeError, r"(append|extend|remove)\(\) takes exactly one argument \(\d given"): (
+        "a função recebe um só argumento, e a chamada passa mais.",
+        "append, por exemplo, põe um item por vez.",
+        "para pôr um par, use parênteses duplos: lista.append((a, b)).",
+    ),
+    (TypeError, "object of type 'int' has no len"): (
+        "len diz quantos itens há, e um número não os tem.",
+        "o próprio número já diz quantos.",
+        "escreva n, e não len(n); de bytes e textos, len(dados).",
+    ),
+    (TypeError, r"not supported between instances of .*'\w*[sS]ocket'"): (
+        "um socket não se compara com um número.",
+        "os argumentos de uma chamada vieram na ordem trocada.",
+        "passe-os na ordem do def: em def exato(conn, n), exato(conn, 4).",
+    ),
+    (StopIteration, ""): (
+        "o next não achou item nenhum.",
+        "a lista está vazia, ou nenhum item passa pela condição.",
+        "diga o que devolver nesse caso: next((s for s in lista if …), None).",
+    ),
     (TypeError, "unexpected keyword argument"): (
         "a função chamada não tem um parâmetro com o nome que está antes do =.",
         "o nome está escrito de outro jeito, ou é de outra função.",
@@ -561,11 +630,8 @@ _BY_TYPE: dict[tuple[_Kinds, str], Texts] = {
     (
         TypeError,
         r"^(?!a bytes-like).*('|non-iterable )(builtin_function_or_method|method|function)('| ob)",
-    ): (
-        "aqui está a própria função, e não o que ela devolve.",
-        "faltaram os parênteses da chamada, ou no lugar deles há colchetes.",
-        "chame-a com parênteses, como em mensagem.encode() e conn.recv(1024).",
-    ),
+    ): _NOT_CALLED,
+    (AttributeError, "'(builtin_function_or_method|method|function)' object has no"): _NOT_CALLED,
     (AssertionError, "group argument must be None"): (
         "o Thread não entendeu os argumentos: o primeiro, sem nome, não é a função.",
         "a função e os argumentos dela vão com nome.",
@@ -641,6 +707,11 @@ _BY_LINE: dict[tuple[str, str], Texts] = {
         "escreva com parênteses duplos: s.bind((host, porta)), ou s.connect((host, porta)). Uma "
         "porta que veio em texto vira número com int(porta).",
     ),
+    ("^'bytes' object cannot be interpreted as an integer", r"\.send(all)?\("): (
+        "o sendall envia um valor só, e recebeu dois.",
+        "há uma vírgula entre as partes do que se envia.",
+        "junte-as com +, como em conn.sendall(tamanho + dados).",
+    ),
     ("not 'bool'", _SOCKET_CALL): (
         "o socket só envia bytes, e recebeu True ou False.",
         "é o resultado de uma comparação: em dados := conn.recv(1024) != b'', ela vem primeiro.",
@@ -658,12 +729,7 @@ _BY_LINE: dict[tuple[str, str], Texts] = {
         "veja com print o que está entre os parênteses do sendall: deve começar por b'.",
     ),
     ("a bytes-like object, str found", ""): _TEXT_AND_BYTES,
-    ("bytes-like object is required, not 'str'", "(?s)."): (
-        "a operação é entre bytes, e recebeu um texto (str).",
-        "do recv vêm bytes, e os métodos deles, como split e startswith, pedem bytes também.",
-        "ponha um b antes das aspas, como em dados.split(b'\\n'), ou converta antes: os bytes com "
-        "decode, ou o texto com encode.",
-    ),
+    ("bytes-like object is required, not 'str'", "(?s)."): _TEXT_FOR_BYTES,
 }
 
 # De quem quer outra coisa, e não escreveu errado o método parecido.

@@ -75,6 +75,11 @@ def the_last_of_each(segments):
     return [first, second, third]
 
 
+def the_last_syn_that_arrived(segments):
+    came = [i for i, s in enumerate(segments) if s.flags == ("SYN",) and not s.lost]
+    return [came[-1], *by_flags(segments)[1:]]
+
+
 def the_last_ack(segments):
     acks = [i for i, s in enumerate(segments) if s.flags == ("ACK",) and s.sender == "cliente"]
     return [*by_flags(segments)[:2], acks[-1]]
@@ -111,6 +116,9 @@ def test_right_handshakes_pass(function):
         (lambda segments: [i for i, s in enumerate(segments) if s.flags == "SYN"], "a vírgula"),
         (lambda segments: [by_flags(segments)[0], None, None], "um None no lugar de um índice"),
         (the_last_ack, "O de índice 2 chegou antes do 3, do mesmo lado"),
+        (the_last_syn_that_arrived, "O de índice 0 chegou antes do 2, do mesmo lado"),
+        (lambda segments: [[i] for i in by_flags(segments)], "Há listas dentro da lista"),
+        (lambda segments: by_flags(conversa), "Sua função lê conversa, que é do"),  # noqa: F821
         (lambda segments: [*by_flags(segments), len(segments) - 1], "São só três"),
         (the_answer_twice, "O de índice 1 chegou antes do 3, do mesmo lado"),
         (lambda segments: [s.number for s in segments if not s.lost][:3], "o .number, esse"),
@@ -125,7 +133,8 @@ def test_right_handshakes_pass(function):
         (lambda segments: segments[99], "IndexError"),
     ],
 )
-def test_a_wrong_handshake_gets_its_hint(function, hint):
+def test_a_wrong_handshake_gets_its_hint(lost, monkeypatch, function, hint):
+    monkeypatch.setitem(globals(), "conversa", lost)  # a da lição
     check = checks.handshake(function)
     assert not check.ok and hint in check.text, check
 
@@ -309,7 +318,7 @@ def test_right_answers_about_the_end_pass(function):
         (lambda segments: first_fin([s for s in segments if not s.lost]), "o .lost não importa"),
         (
             lambda segments: next("servidor" for s in segments if "FIN" not in s.flags),
-            "sem responder, até achá-lo. (Um texto solto depois de or vale sempre True.)",
+            "até achá-lo. (Um texto solto, antes de and ou depois de or, vale sempre True.)",
         ),
         (lambda segments: segments[-1].sender, "Nenhum segmento leva FIN"),
         (lambda segments: None, "Há um FIN nesta captura"),

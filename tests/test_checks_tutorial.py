@@ -725,6 +725,11 @@ async def gives_up_later(conn):
     patient(conn)
 
 
+def warns_the_silent(conn):
+    patient(conn)
+    conn.sendall(b"tempo esgotado")
+
+
 def too_patient(conn):
     conn.settimeout(0.6)
     with suppress(TimeoutError):
@@ -736,6 +741,7 @@ def too_patient(conn):
     [
         (too_patient, "O seu prazo é de 0,6 s; o pedido, 0,3 s"),
         (patient_once, "respondeu uma vez e voltou: falta o laço"),
+        (warns_the_silent, "A quem se calou foi b't'…, que ele não enviou"),
         (patient_with_error, "O prazo acabou, como devia: falta capturar o TimeoutError"),
         (patient_in_all, "o prazo recomeça a cada recv"),
         (impatient, "desistiu cedo demais: o cliente pode calar-se por 0,3 s"),
@@ -811,8 +817,26 @@ def several_with_a_deadline(s, n):
                 echo(conn)
 
 
+def waits_again_after_a_long_silence(s, n):
+    for _ in range(n):
+        conn, _ = s.accept()
+        conn.settimeout(5)
+        with conn, suppress(ConnectionError):
+            while True:
+                with suppress(TimeoutError):
+                    echo(conn)
+                    break
+
+
 @pytest.mark.parametrize(
-    "function", [several, several_counting, several_threads, several_with_a_deadline]
+    "function",
+    [
+        several,
+        several_counting,
+        several_threads,
+        several_with_a_deadline,
+        waits_again_after_a_long_silence,
+    ],
 )
 def test_one_after_another_is_accepted_in_any_style(function):
     assert checks.one_after_another(function).ok
@@ -896,6 +920,21 @@ def one_answer_each(s, n):
             conn.sendall(conn.recv(1024))
 
 
+def drops_who_is_silent_for_long(s, n):
+    for _ in range(n):
+        conn, _ = s.accept()
+        with conn, suppress(ConnectionError, TimeoutError):
+            conn.settimeout(5)
+            echo(conn)
+
+
+def accepts_once(s, n):
+    conn, _ = s.accept()
+    for _ in range(n):
+        with conn, suppress(ConnectionError):
+            echo(conn)
+
+
 def stuck_with_the_first(s, n):
     for _ in range(n):
         conn, _ = s.accept()
@@ -918,6 +957,8 @@ def stuck_with_the_first(s, n):
         (counts_the_deadline_of_accept, "o prazo do accept que acaba não é um cliente"),
         (threads_nobody_waits_for, "ainda estava conectado, e a função já tinha voltado"),
         (drops_the_silent, "calou-se por 1,3 s, falou, e não teve eco"),
+        (drops_who_is_silent_for_long, "Um prazo que acaba, por longo que seja"),
+        (accepts_once, "Cada cliente pede o seu accept: ele vai dentro do for"),
         (stuck_with_the_first, "Quem volta ao accept?"),
         (several_at_once, "atenda cada um antes de voltar ao accept"),
         (lambda s, n: None, "A função voltou depois de atender 0"),

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from codecs import getincrementaldecoder
 from contextlib import ExitStack, nullcontext
 from ipaddress import ip_address, ip_network
 from struct import pack, unpack
@@ -381,10 +382,30 @@ def first_number(host):
         (lambda: int("127.0.0.1"), "os argumentos começam no [1]"),
         (lambda: pair(sys.argv[:1]), "host, porta = sys.argv[1:3]"),
         (lambda: "192.168.0.5" in ip_network("192.168.0.0/24"), "ip_address(endereço) in rede"),
+        (lambda: getincrementaldecoder("utf-8").decode(b"a"), "um segundo par de parênteses"),
+        (lambda: b"a\n".endswith("\n"), "ponha um b antes das aspas"),
+        (lambda: b""[-1], "endswith, que serve também para um vazio"),
+        (lambda: ""[-1], "endswith, que serve também para um vazio"),
+        (lambda: [x for x in [2, 1].sort()], "deixe lista.sort() sozinho na linha"),
+        (lambda: (1, 2)[capture()[0]], "o for já dá cada item"),
+        (lambda: len(capture()).flags, "como em segmentos[i].flags"),
+        (lambda: ip_network("10.0.0.1", "255.0.0.0", strict=False), "vai no texto, depois de uma"),
+        (lambda: conn_like().sendall(b"abcd", b"abcd"), "há uma vírgula entre as partes"),
+        (lambda: int("\0\0\0\2"), "struct.unpack('!I', dados)[0]"),
+        (lambda: conn_like() < 4, "passe-os na ordem do def"),
+        (lambda: next(iter([])), "diga o que devolver nesse caso"),
+        (lambda: len(5), "escreva n, e não len(n)"),
+        (lambda: [].append(1, 2), "lista.append((a, b))"),
+        (lambda: conn_like.send, "chame-a com parênteses"),
     ],
 )
 def test_text_names_and_arguments_are_explained(make, expected):
     assert expected in explained(make)
+
+
+def conn_like():
+    with socket.socket() as sock:
+        return sock
 
 
 def forbidden_file():
@@ -517,7 +538,7 @@ def number_glued_to_text():
     [
         lambda: open("arquivo que não existe.txt"),  # noqa: SIM115
         lambda: (i for i in "").send(),
-        lambda: len(5),
+        lambda: abs("5"),
         lambda: int("x"),
         lambda: 2.0**10_000,
         forbidden_file,

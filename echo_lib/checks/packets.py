@@ -93,6 +93,9 @@ _HANDSHAKES = {
     "uma captura em que a confirmação se perdeu": _case(
         [0, 1, 4], "c S 0 0", "s SA 0 1", "c A 1 1 perdido", "s SA 0 1", "c A 1 1", "c A 1 1 oi"
     ),
+    "uma captura em que o cliente repetiu o SYN porque a resposta se perdeu": _case(
+        [0, 3, 4], "c S 0 0", "s SA 0 1 perdido", "c S 0 0", "s SA 0 1", "c A 1 1", "c A 1 1 oi"
+    ),
 }
 _STREAMS = {
     "uma conversa sem perda": _case(
@@ -242,6 +245,10 @@ def _handshake_hint(case: _Case, answer: Any) -> str:
     found = list(answer)
     if any(isinstance(item, Segment) for item in found):
         return "São os índices, e não os segmentos: veja enumerate."
+    if any(isinstance(item, list | tuple) for item in found):
+        return (
+            "Há listas dentro da lista: são três números, um de cada busca, o primeiro que serve."
+        )
     if None in found:
         return f"Há um None no lugar de um índice. {_NAMES}"
     if not found:
@@ -293,6 +300,8 @@ def _stream_hint(case: _Case, answer: Any) -> str:
             return "Entraram bytes de um segmento que não chegou: olhe o .lost."
         if any(s.lost for s in client) and not any(s.again for s in client):
             return "Falta um pedaço no meio: o TCP não entrega o que vem depois dele."
+        if answer.count(0) > len(case.expected):
+            return "bytes(número) faz tantos zeros; o byte de um número é bytes([número])."
         return "Há bytes repetidos: um byte retransmitido, no todo ou em parte, conta uma vez."
     if sorted(answer) == sorted(case.expected):
         return "Os bytes são esses, fora de ordem: quem diz o lugar é o .seq."
@@ -337,5 +346,5 @@ def _end_hint(case: _Case, answer: Any) -> str:
         return "Quem envia um FIN fecha, mesmo que o FIN se perca: aqui o .lost não importa."
     return (
         "Vale o primeiro FIN da captura, de quem for: olhe um a um, sem responder, até achá-lo. "
-        "(Um texto solto depois de or vale sempre True.)"
+        "(Um texto solto, antes de and ou depois de or, vale sempre True.)"
     )

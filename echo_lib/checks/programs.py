@@ -598,7 +598,8 @@ def _reach_hint(answer: str, host: str) -> str:
     if answer not in (_HERE_ONLY, _THE_NETWORK):
         return f"As respostas são duas, com estas letras: {_HERE_ONLY!r} e {_THE_NETWORK!r}."
     about = {
-        "127.0.0.1": "É o endereço com que a máquina fala consigo mesma. (host[0] é só o 1.)",
+        "127.0.0.1": "É o endereço com que a máquina fala consigo mesma. (host[0] é só o "
+        "1; e o and pede as duas coisas de uma vez.)",
         "127.0.0.2": "Não é só o 127.0.0.1: todo endereço que começa por 127. é loopback.",
         "127.255.0.1": "Todo endereço que começa por 127. é loopback, venha o que vier depois.",
         "12.0.0.1": "Este começa por 12, e não por 127.",
@@ -635,7 +636,10 @@ def _mask_hint(answer: bool, one: str, other: str, mask: str) -> str:
         if a != b:
             there = f"Onde um tem {a} e o outro {b}, a máscara tem {bits}"
             if not bits:
-                return f"{there}: essa parte não conta."
+                return (
+                    f"{there}: essa parte não conta. (O in procura um endereço numa rede; a "
+                    "máscara vai no texto da rede, depois da barra.)"
+                )
             found = "há um 1 onde eles diferem" if a & bits != b & bits else "eles são iguais nos 1"
             if answer and bits == 255:
                 found += " (é o outro que você procura na rede de um?)"

@@ -343,6 +343,15 @@ def one_after_another(function: Callable[[socket.socket, int], Any]) -> Check:
 
 def _visits(function: Callable[[socket.socket, int], Any], visits: int) -> Check | None:
     def serve(listener: socket.socket, n: int) -> None:
+        kind: Any = type(listener)
+        settimeout = kind.settimeout
+
+        def sooner(sock: socket.socket, seconds: Any) -> None:
+            # O prazo de quem espera mais do que o nosso calado acaba também enquanto ele se cala.
+            long = sock is not listener and isinstance(seconds, int | float) and seconds > _SILENCE
+            settimeout(sock, _SILENCE / 2 if long else seconds)
+
+        kind.settimeout = sooner
         function(listener, n)  # o que ela devolve não importa
 
     with Learner(serve) as learner:
@@ -381,7 +390,10 @@ def _slow_visit(learner: Learner, address: tuple[str, int]) -> str:
         return _NO_ECHO
     sleep(_SILENCE)
     if peers.exchange(peer, b"e agora?") != b"e agora?":
-        return f"calou-se por {in_seconds(_SILENCE)}, falou, e não teve eco: calar-se é cair?"
+        return (
+            f"calou-se por {in_seconds(_SILENCE)}, falou, e não teve eco: calar-se é cair? Um "
+            "prazo que acaba, por longo que seja, só diz que ele se calou."
+        )
     learner.look()
     if not learner.running():
         return "ainda estava conectado, e a função já tinha voltado: quem espera que ele saia?"
@@ -421,6 +433,8 @@ def _insists(learner: Learner) -> bool:
 def _missed(learner: Learner, number: int, visits: int) -> str:
     """Por que um cliente ficou sem eco."""
     _, error = learner.result(0.5)
+    if "já foi fechado" in error and sum(e.call == "accept" for e in learner.own_events()) == 1:
+        return f"{unexplained(error)} Cada cliente pede o seu accept: ele vai dentro do for."
     if "Connection" in error or "BrokenPipe" in error:
         return f"{error}\nQuem caiu foi um cliente só: o servidor segue para o próximo."
     if error == NEVER_ENDED and _insists(learner):

@@ -79,7 +79,8 @@ def receives_exactly(function: Callable[[socket.socket, int], bytes]) -> Check:
         if not re.search(_LOST, error):
             came = error or f"Sua função devolveu {brief(answer)}, como se fosse tudo."
             hint = (
-                "Quando recv devolve b'' (if not parte), não virá mais nada: raise ConnectionError."
+                "Quando recv devolve b'' (if not parte), não virá mais nada: raise "
+                "ConnectionError, sem um except em volta que o apanhe."
             )
             if "ConnectionError" in repr(answer):
                 came = "Sua função devolveu o erro, como resposta."

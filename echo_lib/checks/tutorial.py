@@ -478,6 +478,8 @@ def gives_up(function: Callable[[socket.socket], Any], seconds: float) -> Check:
             error = _early(learner, seconds)
         elif not error and (deadline or 0) > 1.5 * seconds:
             error = f"O seu prazo é de {in_seconds(deadline)}; o pedido, {in_seconds(seconds)}."
+        if not error and (extra := peers.receive(peer, 1)):
+            error = f"A quem se calou foi {extra!r}…, que ele não enviou: só o eco, e o fim."
         if error:
             return failed(error, learner)
         learner.connect()
@@ -614,7 +616,8 @@ def listening(port: object, sock: object) -> Check:
         return failed("O seu socket já está fechado: deixe-o aberto, sem close e fora de um with.")
     host, real = _name_of(sock)
     if real and host != "127.0.0.1":
-        return failed(f"O exercício pede 127.0.0.1, e o seu socket está em {host}.")
+        why = " Faltou o bind, ou é esse o host dele?" if host == "0.0.0.0" else ""
+        return failed(f"O exercício pede 127.0.0.1, e o seu socket está em {host}.{why}")
     if real not in (0, port):
         text = f"O seu socket está na porta {real}, e em minha_porta está {port}"
         return failed(f"{text}: quem diz a porta é meu_socket.getsockname()[1].")
