@@ -1006,7 +1006,7 @@ def test_chat_room_passes(answer):
         (says_a_part, "sendall envia todos"),
         (speaks_to_the_list, "'list' object has no attribute 'sendall'"),
         (said_twice, "chegou mais de uma vez"),
-        (chat_without_the_lock, "Guarde a trava ao mudar a lista e ao percorrê-la"),
+        (chat_without_the_lock, "Com a trava, mude a lista ou copie-a; sem ela, percorra a cópia"),
         (stops_at_the_first_who_falls, "o try vai em volta de cada sendall, e não do laço"),
         (chat_without_a_try(), "quem falava saiu também. O sendall a quem caiu"),
         (

@@ -599,8 +599,8 @@ def _chat(function: Handler) -> str:
     if wrong:
         what = "Alguém caiu enquanto o seu laço passava pela sala, e um vizinho ficou de fora."
         hint = (
-            "Com a trava, mude a lista ou copie-a; sem a trava, percorra a cópia, com um try em "
-            "volta de cada sendall, e não do laço."
+            "Com a trava, mude a lista ou copie-a; sem ela, percorra a cópia. E o try vai em volta "
+            "de cada sendall, e não do laço."
         )
         return house.because(f"{wrong[0]} {what}", hint)
     return house.error
