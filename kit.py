@@ -212,7 +212,7 @@ def set_up(tests: bool) -> None:
         if not keep:
             with suppress(OSError):
                 remove_venv()
-        elif isinstance(getattr(error, "code", 0), str):  # o pip desfez o que começou
+        elif isinstance(getattr(error, "code", 0), str):  # o pip desfaz o que começa
             STAMP.write_text(json.dumps(old))
         raise
     STAMP.write_text(json.dumps(new))
@@ -231,6 +231,7 @@ def install(old: dict, new: dict) -> None:
         project = tomllib.loads((HERE / "pyproject.toml").read_text("utf-8"))["project"]
         tests = project["optional-dependencies"]["testes"] if new["testes"] else []
         pip_install("hatchling", *project["dependencies"], *tests)
+        old.update(new, pacote="")  # se o que vem falha, só isso falta
     # À parte, com o hatchling já instalado: o pip não o instala outra vez, numa pasta à parte.
     pip_install("--no-deps", "--force-reinstall", "--no-build-isolation", ".")
     # Depois de reiniciar o kernel, um erro numa célula do meio também é explicado.

@@ -231,7 +231,7 @@ _BY_TYPE: dict[tuple[_Kinds, str], Texts] = {
         "o nome está escrito de outro jeito, ou quem dá a aula guardou as respostas.",
         "confira o nome; sem as respostas, siga as pistas da verificação.",
     ),
-    (ValueError, r"int\(\) with base \d+: b?'.*\\x"): (
+    (ValueError, r"int\(\) with base \d+: (b'.*|'\\x0.*)(?<!\\)\\x[0-9a-f]{2}"): (
         "int() lê um número escrito em algarismos, e estes bytes não são algarismos.",
         "o tamanho veio em quatro bytes, como os que struct.pack('!I', …) faz.",
         "use struct.unpack('!I', dados)[0], ou int.from_bytes(dados, 'big').",
@@ -312,7 +312,10 @@ _BY_TYPE: dict[tuple[_Kinds, str], Texts] = {
         "há um release a mais: o with já a solta na saída; ou faltou o acquire antes dele.",
         "escreva só with trava, sem acquire nem release.",
     ),
-    (TypeError, r"'NoneType' object is not iterable"): (
+    (
+        TypeError,
+        "^'NoneType' object is not iterable|of type 'NoneType' is not|iterable, not NoneType",
+    ): (
         "o for, o in e o * percorrem itens, e None não os tem.",
         "o nome guardou a resposta de sort, append, extend ou remove, que mudam a própria lista e "
         "nada devolvem; ou a de uma função sem return.",
@@ -342,7 +345,7 @@ _BY_TYPE: dict[tuple[_Kinds, str], Texts] = {
     ),
     (
         AttributeError,
-        "'int' object has no attribute '(flags|seq|ack|data|end|lost|damaged|again|sender|state)",
+        "'int' object has no attribute '(flags|seq|ack|data|end|lost|damaged|again|sender|state)'",
     ): (
         "um número não tem o que está depois do ponto.",
         "for i in range(…) dá posições, e não os itens; ou o nome guardou um tamanho.",
@@ -408,8 +411,9 @@ _BY_TYPE: dict[tuple[_Kinds, str], Texts] = {
     ),
     (IndexError, "^(string |bytearray )?index out of range"): (
         "não há letra, ou byte, nessa posição.",
-        "o texto, ou os bytes, está vazio, ou acaba antes: a última posição é len(texto) - 1.",
-        "confira antes, com if texto; ou use endswith, que serve também para um vazio.",
+        "o texto (ou os bytes) está vazio, ou acaba antes: a última posição é len(texto) - 1.",
+        "confira antes, com if texto; ou use startswith ou endswith, que servem também para um "
+        "vazio.",
     ),
     (TypeError, "argument of type '(Segment|PortUse|Interface)' is not (iter|a container)"): (
         "o in procura dentro de um texto ou de uma lista, e recebeu um objeto inteiro.",
@@ -602,17 +606,17 @@ _BY_TYPE: dict[tuple[_Kinds, str], Texts] = {
         "a chamada passa algo que o def não recebe; numa thread, quem os passa é args.",
         "compare os parênteses do def com os da chamada.",
     ),
-    (TypeError, r"(append|extend|remove)\(\) takes exactly one argument \(\d given"): (
+    (TypeError, r"(append|extend|remove)\(\) takes exactly one argument \([1-9]\d* given"): (
         "a função recebe um só argumento, e a chamada passa mais.",
         "append, por exemplo, põe um item por vez.",
-        "para pôr um par, use parênteses duplos: lista.append((a, b)).",
+        "passe um só; para pôr um par com append, parênteses duplos: lista.append((a, b)).",
     ),
     (TypeError, "object of type 'int' has no len"): (
         "len diz quantos itens há, e um número não os tem.",
         "o próprio número já diz quantos.",
         "escreva n, e não len(n); de bytes e textos, len(dados).",
     ),
-    (TypeError, r"not supported between instances of .*'\w*[sS]ocket'"): (
+    (TypeError, r"instances of ('int' and '\w*[sS]ocket'|'\w*[sS]ocket' and 'int')"): (
         "um socket não se compara com um número.",
         "os argumentos de uma chamada vieram na ordem trocada.",
         "passe-os na ordem do def: em def exato(conn, n), exato(conn, 4).",
@@ -707,7 +711,10 @@ _BY_LINE: dict[tuple[str, str], Texts] = {
         "escreva com parênteses duplos: s.bind((host, porta)), ou s.connect((host, porta)). Uma "
         "porta que veio em texto vira número com int(porta).",
     ),
-    ("^'bytes' object cannot be interpreted as an integer", r"\.send(all)?\("): (
+    (
+        "^'bytes' object cannot be interpreted as an integer",
+        r"\.send(all)?\((?:[^()\[\],]|\([^()]*\)|\[[^\[\]]*\])+,",
+    ): (
         "o sendall envia um valor só, e recebeu dois.",
         "há uma vírgula entre as partes do que se envia.",
         "junte-as com +, como em conn.sendall(tamanho + dados).",

@@ -7,7 +7,6 @@ import socket
 import threading
 from contextlib import suppress
 from itertools import chain, cycle, repeat
-from time import sleep
 
 import psutil
 import pytest
@@ -584,22 +583,25 @@ def lock_to_send(conn, board, lock):
 
 def lock_to_send_late(conn, board, lock):
     """A mesma; até a segunda inundação, a thread de quem não lê só espera a sua vez."""
-    flooded = vars(peers).setdefault("flooded", [])  # a cena roda no mesmo processo
-    flood = vars(peers).setdefault("old_flood", peers.flood)
+    flood = vars(peers).setdefault("old_flood", peers.flood)  # a cena roda no mesmo processo
+    again = vars(peers).setdefault("again", threading.Event())
 
-    def noted(peer):
-        flooded.append(peer)
-        if len(flooded) > 1:
-            select.select([peer], [], [], isolated.TIMEOUT)
+    def first(peer):
+        peers.flood = second
         return flood(peer)
 
-    peers.flood = noted
+    def second(peer):
+        again.set()
+        select.select([peer], [], [], isolated.TIMEOUT)
+        return flood(peer)
+
+    peers.flood = first
     with lock:
         board["agora"] += 1
     try:
         while data := conn.recv(1024):
-            while len(data) > len(b"oi") and len(flooded) < 2:
-                sleep(0.01)
+            if len(data) > len(b"oi"):
+                again.wait(isolated.TIMEOUT)
             with lock:
                 conn.sendall(data)
     finally:

@@ -741,7 +741,7 @@ def too_patient(conn):
     [
         (too_patient, "O seu prazo é de 0,6 s; o pedido, 0,3 s"),
         (patient_once, "respondeu uma vez e voltou: falta o laço"),
-        (warns_the_silent, "A quem se calou foi b't'…, que ele não enviou"),
+        (warns_the_silent, "recebeu b'tempo esgotado', que não tinha enviado"),
         (patient_with_error, "O prazo acabou, como devia: falta capturar o TimeoutError"),
         (patient_in_all, "o prazo recomeça a cada recv"),
         (impatient, "desistiu cedo demais: o cliente pode calar-se por 0,3 s"),
@@ -928,6 +928,22 @@ def drops_who_is_silent_for_long(s, n):
             echo(conn)
 
 
+def has_a_default_deadline(s, n):
+    socket.setdefaulttimeout(5)
+    for _ in range(n):
+        conn, _ = s.accept()
+        with conn, suppress(ConnectionError, TimeoutError):
+            echo(conn)
+
+
+def closes_before_answering(s, n):
+    for _ in range(n):
+        conn, _ = s.accept()
+        with conn:
+            data = conn.recv(1024)
+        conn.sendall(data)
+
+
 def accepts_once(s, n):
     conn, _ = s.accept()
     for _ in range(n):
@@ -959,6 +975,8 @@ def stuck_with_the_first(s, n):
         (drops_the_silent, "calou-se por 1,3 s, falou, e não teve eco"),
         (drops_who_is_silent_for_long, "Um prazo que acaba, por longo que seja"),
         (accepts_once, "Cada cliente pede o seu accept: ele vai dentro do for"),
+        (closes_before_answering, "use-o antes do close (num with, dentro do bloco)"),
+        (has_a_default_deadline, "Um prazo que acaba, por longo que seja"),
         (stuck_with_the_first, "Quem volta ao accept?"),
         (several_at_once, "atenda cada um antes de voltar ao accept"),
         (lambda s, n: None, "A função voltou depois de atender 0"),

@@ -14,8 +14,8 @@ from tests.conftest import HERE, TIMEOUT
 class Page:
     """Faz o papel da página: manda os comandos dos botões e espera o painel ficar quieto."""
 
-    def __init__(self, **options):
-        self.panel = ClientPanel(**{"port": 1, "timeout": TIMEOUT} | options)
+    def __init__(self, kind=ClientPanel, **options):
+        self.panel = kind(**{"port": 1, "timeout": TIMEOUT} | options)
 
     def ask(self, command, **content):
         """Um clique: volta na hora."""
@@ -193,10 +193,9 @@ def test_a_burst_of_messages_takes_few_updates_to_the_page_and_the_last_tells_al
         def _send(self, message, buffers=None):
             updates.append((perf_counter(), message["state"]))
 
-    page = Page()
-    page.panel = Heard(port=server.address[1])
-    page.panel.connect()
+    page = Page(Heard, port=server.address[1])
     began = perf_counter()
+    page.panel.connect()
     for number in range(300):
         page.panel.send_message(str(number))
     assert page.do("nada") == "O eco voltou inteiro."

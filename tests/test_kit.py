@@ -279,6 +279,17 @@ def test_a_change_in_the_dependencies_is_noticed(installed, name, old, new):
     assert stamp.read_bytes() == before, "o que estava completo tem de continuar completo"
 
 
+def test_a_kit_that_was_not_built_is_not_taken_for_installed(installed):
+    project = installed / "pyproject.toml"
+    text = project.read_text(encoding="utf-8")
+    project.write_text(text.replace("hatchling.build", "ninguém.build"), encoding="utf-8")
+    for how_long in ("de 1 a 5 minutos", "alguns segundos"):
+        done = run(installed, "aula", "--version", **OFFLINE)
+        assert done.returncode == 1 and how_long in done.stdout
+    project.write_text(text, encoding="utf-8")
+    assert run(installed, "aula", "--version", **OFFLINE).returncode == 0
+
+
 def test_a_change_that_asks_for_nothing_new_needs_no_network(installed):
     with (installed / "pyproject.toml").open("a", encoding="utf-8") as file:
         file.write("# mudou\n")

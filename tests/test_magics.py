@@ -22,7 +22,7 @@ from tests.lessons import execute
 OTHERS = {
     "arquivo": "open('não existe.txt')",
     "divisão": "1 / 0",
-    "tipo": "len(5)",
+    "tipo": "abs('5')",
     "função": "def f():\n    return int('x')\nf()",
     "encadeada": "try:\n    {}['a']\nexcept KeyError as e:\n    raise ValueError('b') from e",
 }

@@ -344,14 +344,17 @@ def one_after_another(function: Callable[[socket.socket, int], Any]) -> Check:
 def _visits(function: Callable[[socket.socket, int], Any], visits: int) -> Check | None:
     def serve(listener: socket.socket, n: int) -> None:
         kind: Any = type(listener)
-        settimeout = kind.settimeout
+        settimeout, default = kind.settimeout, socket.setdefaulttimeout
 
-        def sooner(sock: socket.socket, seconds: Any) -> None:
+        def sooner(seconds: Any) -> Any:
             # O prazo de quem espera mais do que o nosso calado acaba também enquanto ele se cala.
-            long = sock is not listener and isinstance(seconds, int | float) and seconds > _SILENCE
-            settimeout(sock, _SILENCE / 2 if long else seconds)
+            long = isinstance(seconds, int | float) and seconds > _SILENCE
+            return _SILENCE / 2 if long else seconds
 
-        kind.settimeout = sooner
+        kind.settimeout = lambda sock, seconds: settimeout(
+            sock, seconds if sock is listener else sooner(seconds)
+        )
+        socket.setdefaulttimeout = lambda seconds: default(sooner(seconds))
         function(listener, n)  # o que ela devolve não importa
 
     with Learner(serve) as learner:
@@ -433,7 +436,11 @@ def _insists(learner: Learner) -> bool:
 def _missed(learner: Learner, number: int, visits: int) -> str:
     """Por que um cliente ficou sem eco."""
     _, error = learner.result(0.5)
-    if "já foi fechado" in error and sum(e.call == "accept" for e in learner.own_events()) == 1:
+    if (
+        number > 1
+        and "já foi fechado" in error
+        and sum(e.call == "accept" for e in learner.own_events()) == 1
+    ):
         return f"{unexplained(error)} Cada cliente pede o seu accept: ele vai dentro do for."
     if "Connection" in error or "BrokenPipe" in error:
         return f"{error}\nQuem caiu foi um cliente só: o servidor segue para o próximo."

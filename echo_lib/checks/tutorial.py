@@ -478,8 +478,11 @@ def gives_up(function: Callable[[socket.socket], Any], seconds: float) -> Check:
             error = _early(learner, seconds)
         elif not error and (deadline or 0) > 1.5 * seconds:
             error = f"O seu prazo é de {in_seconds(deadline)}; o pedido, {in_seconds(seconds)}."
-        if not error and (extra := peers.receive(peer, 1)):
-            error = f"A quem se calou foi {extra!r}…, que ele não enviou: só o eco, e o fim."
+        if not error and (extra := peers.receive(peer, 32)):
+            error = (
+                f"Quem se calou recebeu {brief(extra)}, que não tinha enviado: responda só com o "
+                "eco; no fim do prazo, apenas volte."
+            )
         if error:
             return failed(error, learner)
         learner.connect()

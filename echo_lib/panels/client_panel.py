@@ -127,9 +127,9 @@ class ClientPanel(anywidget.AnyWidget):
         super().close()
 
     def send_state(self, key: str | Iterable[str] | None = None) -> None:
-        """Leva à página o que mudou; o que muda a cada mensagem, 20 vezes por segundo no máximo.
+        """Leva à página o que mudou; o histórico, o aviso e o estado, até 20 vezes por segundo.
 
-        Cada vez leva o histórico inteiro: com muitas mensagens seguidas, seriam muitos MiB.
+        O histórico vai sempre inteiro: com muitas mensagens seguidas, seriam muitos MiB.
         """
         names = {key} if isinstance(key, str) else {*(key or ())}
         with self._paced:
