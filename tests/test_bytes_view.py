@@ -126,8 +126,9 @@ def test_a_long_list_of_cuts_is_shortened():
 
 @given(BYTES, SIZES)
 def test_chunks_are_the_message_and_each_is_what_python_says(data, size):
-    shown = b"".join(bytes.fromhex(c["bytes"]) for c in BytesView(data).characters)
-    chunks = BytesView(data, size).chunks
+    view = BytesView(data, size)
+    shown = b"".join(bytes.fromhex(c["bytes"]) for c in view.characters)
+    chunks = view.chunks
     assert data.startswith(shown) and b"".join(chunk.data for chunk in chunks) == shown
     assert all(len(chunk.data) == size for chunk in chunks[: len(shown) // size])
     assert [str(chunk.decoded) for chunk in chunks] == [

@@ -63,6 +63,13 @@ def sends_the_rest(conn):
             data = data[conn.send(data) :]
 
 
+def waits_a_moment(conn):
+    conn.sendall(conn.recv(1024))
+    conn.settimeout(0.0001)  # menos do que quem verifica leva entre duas mensagens
+    with suppress(TimeoutError):
+        echo(conn)
+
+
 def hides_its_own_mistake(conn):
     try:
         while data := conn.recv(1024):
@@ -90,6 +97,7 @@ def test_only_who_hides_errors_is_told_to_take_the_except_away():
     [
         (only_the_first_twenty, "Você devolveu menos do que recebeu"),
         (greets, "a resposta é feita dos que chegaram"),
+        (waits_a_moment, "O seu prazo acabou antes de o cliente falar, e calar-se não é sair"),
         (prefixes, "a resposta é feita dos que chegaram"),
         (sends_in_thousands, "a resposta é feita dos que chegaram"),
         (lambda conn: conn.sendall(conn.recv(99).upper()), "a resposta é feita dos que chegaram"),

@@ -59,6 +59,9 @@ _OF_THE_LESSON = range(61840, 61850)  # a do tutorial, e as que next_free_port d
 _AGAIN = "A mesma mensagem voltou mais de uma vez: a cada sendall, um recv novo."
 _UNANSWERED = "Você recebeu, e voltou a esperar sem responder: a cada recv, um sendall."
 _AFTER_SILENCE = b"e agora?"
+_SILENCE_IS_NOT_THE_END = (
+    "calar-se não é sair. Quando um prazo acaba, volte ao recv; só b'' é o fim."
+)
 _FIRST_SEND = "Nada chegou ao servidor. Você espera a resposta antes de enviar?"
 
 
@@ -336,10 +339,8 @@ def took_silence_for_the_end(learner: Learner, silence: float) -> Check:
     """O que dizer de quem desistiu de um cliente calado por `silence` segundos."""
     learner.result(0.5)
     learner.where = ""
-    text = f"O cliente ficou {in_seconds(silence)} calado, falou, e não teve resposta: calar-se "
-    return failed(
-        f"{text}não é sair. Quando um prazo acaba, volte ao recv; só b'' é o fim.", learner
-    )
+    text = f"O cliente ficou {in_seconds(silence)} calado, falou, e não teve resposta: "
+    return failed(text + _SILENCE_IS_NOT_THE_END, learner)
 
 
 def _most_asked(learner: Learner) -> int:
@@ -408,6 +409,8 @@ def _server_hint(
         return "O que já era maiúsculo ficou minúsculo: `upper` só aumenta."
     if received:
         return "Não são os bytes esperados: a resposta é feita dos que chegaram."
+    if gave_up(learner):  # numa máquina ocupada, quem verifica é que demorou a falar
+        return "O seu prazo acabou antes de o cliente falar, e " + _SILENCE_IS_NOT_THE_END
     if sent == b"sair":
         return "As outras voltaram: “sair” é um comando do cliente; para o servidor, são bytes."
     if sent == b"Tchau":
