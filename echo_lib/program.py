@@ -21,7 +21,6 @@ from echo_lib.errors import Address, explain
 from echo_lib.isolated import NO_WINDOW, WORK, family, hunger, worked
 from echo_lib.network import spare_port
 
-HOST = "127.0.0.1"
 _LASTING = 0.3  # segundos: no Windows, um socketpair escuta por um instante
 _ENDING = 5.0  # segundos, no máximo, entre deixar de escutar e acabar
 _SPINNING = 3 * WORK  # segundos de processador: nem importar muito, numa máquina lenta, leva tanto
@@ -104,7 +103,7 @@ def serving(path: str) -> Iterator[Program]:
     Argumentos:
         path: o arquivo .py, que recebe host e porta na linha de comando.
     """
-    address = HOST, spare_port()
+    address = "127.0.0.1", spare_port()
     # Um arquivo, e não um pipe: um programa que escreve muito não fica esperando quem o leia.
     with (
         tempfile.TemporaryFile() as errors,

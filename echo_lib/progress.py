@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -45,16 +44,10 @@ def record(mark: str) -> None:
             f'esperava uma lição, como "08", ou exercício, como "08.2"; recebi {mark!r}'
         )
     if mark not in done():
-        with path().open("a", encoding="utf-8") as file:
-            file.write(f"{'' if _ends_well() else chr(10)}{mark}\n")
-
-
-def _ends_well() -> bool:
-    """Se o arquivo acaba com um fim de linha; um editor pode tê-lo tirado."""
-    try:
-        return path().read_bytes()[-1:] in (b"", b"\n")
-    except OSError:
-        return True
+        with path().open("ab+") as file:
+            file.seek(0)
+            gap = "" if file.read()[-1:] in (b"", b"\n") else "\n"  # que um editor pode ter tirado
+            file.write(f"{gap}{mark}\n".encode())
 
 
 def finish(lesson: str) -> None:
@@ -73,38 +66,28 @@ class Progress:
     """O progresso, lição por lição; num notebook, uma tabela com links."""
 
     def __init__(self, folder: str | Path = ".") -> None:
-        self._done = done()
-        self._lessons = [_read(file) for file in sorted(Path(folder).glob("[0-9][0-9]_*.ipynb"))]
+        marks, files = done(), sorted(Path(folder).glob("[0-9][0-9]_*.ipynb"))
+        self._rows = [(file.name, *_row(file, marks)) for file in files]
 
     def __repr__(self) -> str:
-        return "\n".join(f"{title}: {end}; {right}" for _, title, end, right in self._rows())
+        return "\n".join(f"{title}: {end}; {right}" for _, title, end, right in self._rows)
 
     def _repr_markdown_(self) -> str:
         rows = [
-            f"| [{title}]({file}) | {end} | {right} |" for file, title, end, right in self._rows()
+            f"| [{title}]({name}) | {end} | {right} |" for name, title, end, right in self._rows
         ]
         return "\n".join(["| lição | até o fim | exercícios |", "|---|---|---|", *rows])
 
-    def _rows(self) -> Iterator[tuple[str, str, str, str]]:
-        for file, title, numbers in self._lessons:
-            ended = "✔ sim" if file[:2] in self._done else "ainda não"
-            yield file, title, ended, self._exercises(file, numbers)
 
-    def _exercises(self, file: str, numbers: list[str]) -> str:
-        right = [number for number in numbers if f"{file[:2]}.{number}" in self._done]
-        if not numbers:
-            return "não tem"
-        detail = f" ({', '.join(right)})" if right else ""
-        return f"{'✔ ' if right == numbers else ''}{len(right)} de {len(numbers)}{detail}"
-
-
-def _read(file: Path) -> tuple[str, str, list[str]]:
-    """De uma lição: o nome do arquivo, o título e os números dos exercícios."""
-    try:
+def _row(file: Path, marks: set[str]) -> tuple[str, str, str]:
+    """De uma lição: o título, se foi até o fim, e os exercícios feitos."""
+    text = ""
+    with suppress(OSError, ValueError, KeyError, TypeError):  # o aluno pode tê-lo estragado
         cells = json.loads(file.read_text(encoding="utf-8"))["cells"]
-        texts = ["".join(c["source"]) for c in cells if c["cell_type"] == "markdown"]
-    except (OSError, ValueError, KeyError, TypeError):  # o aluno pode tê-lo estragado
-        return file.name, file.stem, []
-    text = "\n".join(texts)
-    title = _TITLE.search(text)
-    return file.name, title[1] if title else file.stem, _EXERCISE.findall(text)
+        text = "\n".join("".join(c["source"]) for c in cells if c["cell_type"] == "markdown")
+    title, numbers = _TITLE.search(text), _EXERCISE.findall(text)
+    right = [number for number in numbers if f"{file.name[:2]}.{number}" in marks]
+    detail = f" ({', '.join(right)})" if right else ""
+    count = f"{'✔ ' if right == numbers else ''}{len(right)} de {len(numbers)}{detail}"
+    ended = "✔ sim" if file.name[:2] in marks else "ainda não"
+    return title[1] if title else file.stem, ended, count if numbers else "não tem"

@@ -28,7 +28,7 @@ from typing import Any, NamedTuple, Self
 
 import psutil
 
-from tests.conftest import HERE, ROOT, TIMEOUT, receive, reset
+from tests.common import HERE, ROOT, TIMEOUT, receive, reset
 
 ATTACKER = "127.0.0.66"
 STUDENTS = 40

@@ -8,7 +8,6 @@ import re
 import shutil
 import signal
 import socket
-import struct
 import subprocess
 import sys
 import tempfile
@@ -22,11 +21,10 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
-ROOT = Path(__file__).resolve().parent.parent
-HERE = "127.0.0.1"
+from tests.common import HERE, ROOT, TIMEOUT
+
 # Como num conda ou num JupyterHub, sem o que o kit.py faz todo kernel da .venv dele carregar.
 NO_EXTENSIONS = "--IPKernelApp.extensions=[]"
-TIMEOUT = 20.0  # segundos: nenhuma espera dos testes passa disto
 
 # Quem roda os testes em segundo plano (nohup, &) os deixa surdos a estes sinais, e surdos também
 # os programas que eles abrem; os testes de Ctrl+C precisam deles como num terminal.
@@ -103,12 +101,6 @@ def give_up(why: str) -> None:
     (pytest.fail if os.environ.get("CI") else pytest.skip)(why)
 
 
-def reset(sock: socket.socket) -> None:
-    """Derruba a conexão: com SO_LINGER de 0 segundos, close() manda RST."""
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    sock.close()
-
-
 def quiet_port() -> int:
     """Uma porta livre que o sistema não dá a quem não a pede: fechada, continua livre.
 
@@ -120,15 +112,6 @@ def quiet_port() -> int:
             socket.create_server((HERE, port)).close()
             return port
     raise OSError("cem portas ocupadas")
-
-
-def receive(sock: socket.socket, size: int = 1 << 30) -> bytes:
-    """Até `size` bytes, ou tudo o que vier até o fim; um RST também é fim."""
-    data = b""
-    with suppress(ConnectionError):
-        while len(data) < size and (piece := sock.recv(65536)):
-            data += piece
-    return data
 
 
 @pytest.fixture(scope="session")
@@ -187,6 +170,14 @@ def leave(child: Any, key: str, goodbye: str) -> int:
         if child.expect_exact([goodbye, pexpect.TIMEOUT], timeout=TIMEOUT / 3) == 0:
             break
     return finish(child)
+
+
+def join_threads(*names: str) -> None:
+    """Espera o fim das threads com estes nomes: não pode sobrar nenhuma."""
+    for thread in threading.enumerate():
+        if thread.name in names:
+            thread.join(TIMEOUT)
+            assert not thread.is_alive()
 
 
 class Watched:

@@ -11,7 +11,8 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 
-from tests.conftest import ROOT, kernel_manager, own_network, start_kernel, stop_kernel
+from tests.common import ROOT
+from tests.conftest import kernel_manager, own_network, start_kernel, stop_kernel
 
 LESSONS = sorted((ROOT / "notebooks").glob("[0-9]*.ipynb"))
 LESSON = pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)

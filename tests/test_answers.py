@@ -9,7 +9,7 @@ import struct
 import pytest
 
 from echo_lib import checks, isolated
-from tests.conftest import ROOT
+from tests.common import ROOT
 
 FRAMING = ROOT / "notebooks" / "solucoes" / "08_exercicio_3.py"
 FILES = sorted((ROOT / "tests" / "respostas").glob("*.py"))

@@ -30,7 +30,7 @@ from tests.attacks import (
     several,
     suffer,
 )
-from tests.conftest import TIMEOUT, receive
+from tests.common import TIMEOUT, receive
 
 SMALL = {
     "multidão": 2000,

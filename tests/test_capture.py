@@ -11,7 +11,8 @@ import pytest
 from echo_lib import SequenceDiagram, Trace, capture
 from echo_lib.panels import still
 from echo_lib.panels.segments import SegmentScene
-from tests.conftest import HERE, ROOT, TIMEOUT, need, need_root, own_network
+from tests.common import HERE, ROOT, TIMEOUT
+from tests.conftest import need, need_root, own_network
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:scapy")
 SAVED = ROOT / "notebooks" / "capturas"

@@ -13,7 +13,8 @@ import pytest
 from echo_lib import checks, isolated
 from echo_lib.checks.environment import _package, _port
 from echo_lib.network import addresses, lan_address
-from tests.conftest import HERE, ROOT, TIMEOUT, own_network, quiet_port
+from tests.common import HERE, ROOT, TIMEOUT
+from tests.conftest import own_network, quiet_port
 
 # As funções daqui vão inteiras ao outro processo, como as de um notebook.
 cloudpickle.register_pickle_by_value(sys.modules[__name__])

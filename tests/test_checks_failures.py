@@ -433,10 +433,6 @@ def test_patience_is_accepted_in_any_style(answer):
         (connects_to_another_port, "parou com ConnectionRefusedError"),
         (waits_before_the_first, "só uma recusa pede espera"),
         (lambda h, p, a, t: patient(h, p, a, t / 3), "o da conexão é 1,7 s"),
-        (
-            lambda h, p, a, t: patient(h, p, a, t, pause=200),
-            "são 0,2 s (time.sleep conta segundos)",
-        ),
         (lambda h, p, a, t: patient(h, p, a, t, retry=TimeoutError), "capture-o, e tente de novo"),
         (lambda h, p, a, t: patient(h, p, a, t, retry=refused_or_late()), "só a recusa se repete"),
         (patient_by_recursion_without_return, "ª conectou, e veio None: faltou o return?"),

@@ -9,7 +9,7 @@ import pytest
 from echo_lib import capture, checks
 from echo_lib.checks import packets
 from echo_lib.panels import still
-from tests.conftest import ROOT
+from tests.common import ROOT
 
 # As funções daqui vão inteiras ao outro processo, como as de um notebook.
 cloudpickle.register_pickle_by_value(sys.modules[__name__])

@@ -16,7 +16,8 @@ from echo_lib.network.diagnosis import PROBE
 from echo_lib.panels.class_panel import ClassTrace
 from echo_lib.panels.roster import Roster
 from echo_lib.server import Client, Entry
-from tests.conftest import HERE, ROOT, TIMEOUT, Watched, receive
+from tests.common import HERE, ROOT, TIMEOUT, receive
+from tests.conftest import Watched, join_threads
 
 
 class Teacher(Watched):
@@ -189,10 +190,7 @@ def test_stop_and_rerun_leave_nothing_behind(teaching):
     teaching.panel.close()
     with EchoServer(*address):  # a porta ficou livre
         pass
-    for thread in threading.enumerate():
-        if thread.name in ("ClassPanel", "SequenceDiagram", "Announcement"):
-            thread.join(TIMEOUT)
-            assert not thread.is_alive()
+    join_threads("ClassPanel", "SequenceDiagram", "Announcement")
 
 
 def test_stopping_keeps_what_each_one_did_on_the_cards_and_in_the_record(teaching, tmp_path):
@@ -405,9 +403,7 @@ def test_panel_closed_while_it_opens_leaves_nothing_open(monkeypatch):
     assert starting.wait(TIMEOUT)
     teacher.panel.close()
     closed.set()
-    for thread in threading.enumerate():
-        if thread.name == "ClassPanel":
-            thread.join(TIMEOUT)
+    join_threads("ClassPanel")
     assert not teacher.panel.server.running
 
 

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from echo_lib import EchoClient, EchoError, EchoServer, Trace, TracedSocket
-from tests.conftest import HERE, TIMEOUT, reset
+from tests.common import HERE, TIMEOUT, reset
 
 
 @pytest.fixture(scope="module")

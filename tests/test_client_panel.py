@@ -8,7 +8,8 @@ import pytest
 
 from echo_lib import ClientPanel, EchoServer, Trace
 from echo_lib.network import Announcement, discovery
-from tests.conftest import HERE, TIMEOUT
+from tests.common import HERE, TIMEOUT
+from tests.conftest import join_threads
 
 
 class Page:
@@ -25,7 +26,7 @@ class Page:
         """Um clique e o aviso que resulta dele."""
         self.ask(command, **content)
         quiet = threading.Event()
-        self.panel._submit(quiet.set)  # a fila é uma só: chegou a vez deste, o resto está feito
+        self.panel._work.put(quiet.set)  # a fila é uma só: chegou a vez deste, o resto está feito
         assert quiet.wait(TIMEOUT)
         return self.panel.notice
 
@@ -199,7 +200,7 @@ def test_a_burst_of_messages_takes_few_updates_to_the_page_and_the_last_tells_al
     for number in range(300):
         page.panel.send_message(str(number))
     assert page.do("nada") == "O eco voltou inteiro."
-    join_workers()
+    join_threads("ClientPanel, atualização")
     about_the_talk = [time for time, state in updates if "history" in state or "state" in state]
     assert len(about_the_talk) <= 2 + (about_the_talk[-1] - began) / 0.05
     told = {name: value for _, state in updates for name, value in state.items()}
@@ -258,14 +259,7 @@ def test_close_ends_the_connection_and_the_thread(page, waiting):
             page.panel.close()
             assert conn.recv(1024) == b""
     page.ask("send", text="depois do fim")
-    join_workers()
-
-
-def join_workers():
-    workers = [thread for thread in threading.enumerate() if thread.name == "ClientPanel"]
-    for worker in workers:
-        worker.join(TIMEOUT)
-        assert not worker.is_alive()
+    join_threads("ClientPanel")
 
 
 def test_many_panels_leave_no_thread(server):
@@ -275,16 +269,15 @@ def test_many_panels_leave_no_thread(server):
         page.ask("send", text="olá")
     for page in pages:
         assert page.do("nada") == "O eco voltou inteiro."
-    join_workers()
-    for page in pages:
         page.panel.close()
+    join_threads("ClientPanel")
 
 
 def test_panel_survives_a_text_the_page_cannot_show(kernel, server):
     kernel.run("from echo_lib import ClientPanel; import threading")
     kernel.run(f"panel = ClientPanel(port={server.address[1]}); panel.connect()")
     kernel.run("panel.send_message('\\ud83d'); panel.send_message('olá')")
-    kernel.run("done = threading.Event(); panel._submit(done.set)")
+    kernel.run("done = threading.Event(); panel._work.put(done.set)")
     assert (
         kernel.run(f"print(done.wait({TIMEOUT}), panel.notice)") == "True O eco voltou inteiro.\n"
     )
@@ -293,7 +286,7 @@ def test_panel_survives_a_text_the_page_cannot_show(kernel, server):
 def test_unexpected_error_is_shown_and_the_panel_goes_on(talking):
     with pytest.raises(TypeError, match=r"esperava um texto \(str\); recebi 5"):
         talking.panel.send_message(5)
-    talking.panel._submit(lambda: 1 / 0)
+    talking.panel._work.put(lambda: 1 / 0)
     talking.send("ainda de pé")
     assert "division by zero" in str(talking.panel.history[-2])
     assert talking.panel.history[-1]["title"] == "ainda de pé"
@@ -323,7 +316,7 @@ def test_disconnecting_does_not_wait_for_an_answer_that_does_not_come(page):
         page.ask("send", text="oi")
         assert sending.wait(TIMEOUT)
         page.ask("disconnect")
-        page.panel._submit(quiet.set)
+        page.panel._work.put(quiet.set)
         assert quiet.wait(TIMEOUT / 2)  # bem antes do prazo do send
         assert page.panel.state == "desconectado"
         assert page.panel.notice == "Você encerrou a conversa antes de o eco voltar inteiro."

@@ -11,7 +11,7 @@ import pytest
 
 from echo_lib import EchoServer
 from echo_lib.network import diagnose
-from tests.conftest import HERE, ROOT, TIMEOUT, reset
+from tests.common import HERE, ROOT, TIMEOUT, reset
 
 TITLE = "Causas prováveis, da mais comum para a menos:"
 

@@ -16,7 +16,8 @@ from zeroconf import DNSAddress, DNSOutgoing, DNSPointer, DNSService, DNSText, Z
 
 from echo_lib.network import Announcement, discover
 from echo_lib.network.discovery import MOST_FOUND, SERVICE
-from tests.conftest import HERE, TIMEOUT, own_network
+from tests.common import HERE, TIMEOUT
+from tests.conftest import own_network
 
 HOME = [HERE]  # nenhum pacote sai desta máquina
 SECONDS = 2.0  # o mesmo registro só é repetido depois de 1 s (RFC 6762, seção 6)

@@ -20,7 +20,7 @@ from echo_lib import EchoError, EchoServer, Trace, errors, explain
 from echo_lib.capture import read
 from echo_lib.errors import CODES, annotate, valid_address
 from echo_lib.network import addresses
-from tests.conftest import HERE, ROOT, TIMEOUT, reset
+from tests.common import HERE, ROOT, TIMEOUT, reset
 
 SYSTEMS = ("Windows", "macOS", "Linux")
 ADDRESS_FORM = "o endereço não tem a forma que o socket espera"

@@ -9,7 +9,8 @@ import nbformat
 import pytest
 
 from echo_lib.errors import CODES
-from tests.conftest import HERE, ROOT, TIMEOUT, finish
+from tests.common import HERE, ROOT, TIMEOUT
+from tests.conftest import finish
 
 CELLS = nbformat.read(ROOT / "notebooks" / "10_erros_e_falhas.ipynb", as_version=4).cells
 linux = pytest.mark.skipif(sys.platform != "linux", reason="a lição o afirma do Linux")

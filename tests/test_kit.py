@@ -20,7 +20,8 @@ import nbformat
 import psutil
 import pytest
 
-from tests.conftest import TIMEOUT, need
+from tests.common import TIMEOUT
+from tests.conftest import need
 
 ROOT = Path(__file__).parents[1]
 INSTALL = 400  # segundos: o prazo da única instalação completa

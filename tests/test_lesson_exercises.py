@@ -4,7 +4,7 @@ import re
 
 import nbformat
 
-from tests.conftest import ROOT
+from tests.common import ROOT
 from tests.lessons import LESSON, Kernel, read
 
 SOLUTIONS = sorted((ROOT / "notebooks" / "solucoes").glob("*.py"))

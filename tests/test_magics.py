@@ -9,14 +9,8 @@ import pytest
 
 from echo_lib import EchoClient, EchoServer, Trace
 from echo_lib.magics import _settle
-from tests.conftest import (
-    NO_EXTENSIONS,
-    ROOT,
-    Kernel,
-    connect,
-    kernel_manager,
-    stop_kernel,
-)
+from tests.common import ROOT
+from tests.conftest import NO_EXTENSIONS, Kernel, connect, kernel_manager, stop_kernel
 from tests.lessons import execute
 
 OTHERS = {

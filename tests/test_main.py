@@ -8,7 +8,8 @@ import pytest
 
 from echo_lib.__main__ import _Report
 from echo_lib.server import Client, Entry
-from tests.conftest import HERE, ROOT, TIMEOUT, finish, leave, need, quiet_port, receive
+from tests.common import HERE, ROOT, TIMEOUT, receive
+from tests.conftest import finish, leave, need, quiet_port
 
 pytestmark = [
     pytest.mark.skipif(sys.platform == "win32", reason="precisa de pseudoterminais"),

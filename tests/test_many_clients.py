@@ -11,7 +11,8 @@ from contextlib import contextmanager
 import pytest
 
 from echo_lib import measure
-from tests.conftest import HERE, ROOT, TIMEOUT, leave, receive, reset
+from tests.common import HERE, ROOT, TIMEOUT, receive, reset
+from tests.conftest import leave
 
 NOTEBOOKS = ROOT / "notebooks"
 PROGRAMS = ["servidor_threads.py", "servidor_selectors.py", "servidor_asyncio.py"]

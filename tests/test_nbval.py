@@ -8,7 +8,8 @@ import sys
 import pytest
 from nbval.plugin import get_sanitize_patterns
 
-from tests.conftest import ROOT, own_network
+from tests.common import ROOT
+from tests.conftest import own_network
 from tests.lessons import CELL_TIMEOUT, NOTEBOOKS, own_folder, read
 
 SANITIZER = ROOT / "tests" / "nbval.cfg"

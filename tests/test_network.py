@@ -22,7 +22,8 @@ from echo_lib.network import (
     port_holder,
     ports,
 )
-from tests.conftest import HERE, TIMEOUT, need
+from tests.common import HERE, TIMEOUT
+from tests.conftest import need
 
 WINDOWS = """
 Conexões ativas

@@ -10,7 +10,8 @@ import unicodedata
 
 import pytest
 
-from tests.conftest import ROOT, TIMEOUT, need
+from tests.common import ROOT, TIMEOUT
+from tests.conftest import need
 from tests.lessons import (
     GLOSSARY,
     LESSON,

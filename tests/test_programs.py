@@ -8,7 +8,8 @@ from contextlib import suppress
 import pytest
 
 from echo_lib import program
-from tests.conftest import HERE, ROOT, TIMEOUT, finish, leave, quiet_port, receive, reset
+from tests.common import HERE, ROOT, TIMEOUT, receive, reset
+from tests.conftest import finish, leave, quiet_port
 
 pytestmark = [
     pytest.mark.skipif(sys.platform == "win32", reason="precisa de pseudoterminais"),

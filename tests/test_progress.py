@@ -6,7 +6,7 @@ import pytest
 
 from echo_lib import progress
 from echo_lib.checks import Check
-from tests.conftest import ROOT
+from tests.common import ROOT
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from echo_lib import EchoServer, Trace
 from echo_lib.panels import still
 from echo_lib.panels.scene import SHOWN_BYTES, TAIL_BYTES, Scene
-from tests.conftest import HERE, TIMEOUT
+from tests.common import HERE, TIMEOUT
 
 
 class Talk:

@@ -8,7 +8,7 @@ import pytest
 
 from echo_lib import SequenceDiagram, Trace
 from echo_lib.panels import sequence
-from tests.conftest import HERE, TIMEOUT
+from tests.common import HERE, TIMEOUT
 
 
 class Page:

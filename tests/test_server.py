@@ -18,7 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from echo_lib import EchoServer, Trace, network
-from tests.conftest import HERE, TIMEOUT, receive, reset
+from tests.common import HERE, TIMEOUT, receive, reset
 
 PATTERN = bytes(range(251))  # comprimento primo: um pedaço fora do lugar aparece
 not_on_macos = pytest.mark.skipif(sys.platform == "darwin", reason="lá só há o 127.0.0.1")

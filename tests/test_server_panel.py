@@ -1,14 +1,14 @@
 """ServerPanel sem navegador: o que mostra do servidor, o que os botões fazem, e nada que fique."""
 
 import socket
-import threading
 from contextlib import ExitStack
 from time import perf_counter
 
 import pytest
 
 from echo_lib import EchoClient, EchoServer, ServerPanel
-from tests.conftest import HERE, TIMEOUT, Watched, receive
+from tests.common import HERE, TIMEOUT, receive
+from tests.conftest import Watched, join_threads
 
 
 class Page(Watched):
@@ -36,14 +36,6 @@ def watched(server):
     watched = Page(server)
     yield watched
     watched.panel.close()
-
-
-def join_workers():
-    """Espera o fim das threads dos painéis encerrados: não pode sobrar nenhuma."""
-    workers = [thread for thread in threading.enumerate() if thread.name == "ServerPanel"]
-    for worker in workers:
-        worker.join(TIMEOUT)
-        assert not worker.is_alive()
 
 
 def test_panel_follows_the_life_of_a_server(watched, server):
@@ -158,7 +150,7 @@ def test_something_else_in_place_of_the_server_is_refused(value):
         ServerPanel(value)
     with pytest.raises(TypeError):
         ServerPanel()
-    join_workers()
+    join_threads("ServerPanel")
 
 
 def test_crowd_and_a_long_log_are_shown_in_part(server):
@@ -215,7 +207,7 @@ def test_only_what_changed_is_sent_at_most_20_times_a_second(server):
         panel._refresh()  # nada mudou
         assert len(page.sent) == len(times)
     panel.close()
-    join_workers()
+    join_threads("ServerPanel")
     assert page.sent[-1] == "fim"  # depois dele, mais nada
 
 
@@ -225,7 +217,7 @@ def test_close_ends_the_panel_and_not_the_server(watched, server):
     watched.panel.close()
     watched.panel.close()
     watched.click("stop")
-    join_workers()
+    join_threads("ServerPanel")
     assert server.running
 
 
@@ -236,7 +228,7 @@ def test_many_panels_closed_amid_traffic_leave_nothing(server):
             client.send("olá")
             panel._handle_custom_msg({"command": "start"}, [])
             panel.close()
-        join_workers()
+        join_threads("ServerPanel")
         assert server.running and client.send("olá") == "olá"
 
 

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from echo_lib import EchoClient, EchoServer, Trace, TracedSocket
 from echo_lib.errors import printable
 from echo_lib.trace import KEPT_BYTES
-from tests.conftest import HERE, TIMEOUT, reset
+from tests.common import HERE, TIMEOUT, reset
 
 DATA = "olá, ção 🗣️".encode()
 OPENING = 5  # eventos de connected(): bind, listen, connect, accept, close
@@ -341,8 +341,10 @@ def test_what_overflows_from_several_threads_is_counted_to_the_last_event():
     threads = [threading.Thread(target=work, args=pair) for pair in pairs]
     for thread in threads:
         thread.start()
-    while any(thread.is_alive() for thread in threads):
-        trace.events()
+    for thread in threads:
+        while thread.is_alive():
+            trace.events()
+            thread.join(0.001)  # quem só lê, sem parar, toma a vez de quem grava
     for client, conn in pairs:
         client.close()
         conn.close()
@@ -410,8 +412,10 @@ def test_nothing_is_lost_or_seen_twice_while_threads_record():
     seen = []
     for thread in threads:
         thread.start()
-    while any(thread.is_alive() for thread in threads):
-        seen += trace.events(after=len(seen))
+    for thread in threads:
+        while thread.is_alive():
+            seen += trace.events(after=len(seen))
+            thread.join(0.001)
     for client, conn in pairs:
         client.close()
         conn.close()

@@ -6,7 +6,7 @@ import re
 import nbformat
 import pytest
 
-from tests.conftest import ROOT
+from tests.common import ROOT
 
 TABLE = re.findall(
     r"^\| (\d+) \| (.+?) \| ([\d, ]+) \| `(.+?)` \|$",

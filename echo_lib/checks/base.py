@@ -15,8 +15,9 @@ from typing import Any
 from echo_lib import progress
 from echo_lib.capture import Segment
 from echo_lib.errors import CODES
-from echo_lib.isolated import NEVER_ENDED, SENT_AT_ONCE, Learner
+from echo_lib.isolated import NEVER_ENDED, Learner
 from echo_lib.trace import Event
+from echo_lib.worker import SENT_AT_ONCE
 
 MESSAGES = ("oi", "olá, ção 🗣️", "ação " * 400)  # esta, cortada em 1024, parte um ç
 BYTE_BY_BYTE = [1] * 40  # os pedaços em que a conexão entrega o que chega

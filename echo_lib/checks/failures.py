@@ -33,6 +33,7 @@ from echo_lib.checks.tutorial import answered, served, waited_for_us, with_echo
 from echo_lib.errors import CODES, Address
 from echo_lib.isolated import NEVER_ENDED, Learner
 from echo_lib.trace import Trace
+from echo_lib.worker import EVENTS
 
 _DEADLINE = 1.0  # segundos: o prazo que os exercícios pedem
 _PATIENCE = 3.0  # segundos até concluir que o código não desiste do silêncio
@@ -256,12 +257,10 @@ def _server_ready(learner: Learner) -> Check | None:
     if (times := len(tries(learner))) > 1:
         text = f"O servidor já estava no ar, e você conectou {times} vezes: falta um return?"
         return failed(text, learner)
-    if not _waited(learner, answer):
-        return None
-    answer, _, _ = with_echo(learner, 3, 5.0)  # talvez fosse a máquina, ocupada
-    if not _waited(learner, answer):
-        return None
-    return failed("Você esperou antes da primeira tentativa: só uma recusa pede espera.", learner)
+    if _waited(learner, answer):
+        answer, _, _ = with_echo(learner, 3, 5.0)  # talvez fosse a máquina, ocupada
+    text = "Você esperou antes da primeira tentativa: só uma recusa pede espera."
+    return failed(text, learner) if _waited(learner, answer) else None
 
 
 def _waited(learner: Learner, answer: Any) -> bool:
@@ -559,7 +558,7 @@ def _echoed(learner: Learner) -> int | None:
     """
     own = learner.own_events()
     sent = [event for event in own if event.sends]
-    if len(own) == isolated.EVENTS or any(event.call != "sendall" for event in sent):
+    if len(own) == EVENTS or any(event.call != "sendall" for event in sent):
         return None
     return sum(event.size for event in sent if not event.error)
 

@@ -28,8 +28,8 @@ from echo_lib.checks.base import (
     passed,
     unexplained,
 )
-from echo_lib.errors import Address
-from echo_lib.isolated import NEVER_ENDED, SENT_AT_ONCE, Learner
+from echo_lib.isolated import NEVER_ENDED, Learner
+from echo_lib.worker import SENT_AT_ONCE, limit_buffers, told
 
 Handler = Callable[..., Any]
 _SCENE = 8  # prazos para uma cena inteira
@@ -155,7 +155,7 @@ class Guests:
     """Os clientes de uma verificação; fecham com o Learner."""
 
     def __init__(self, learner: Learner, pieces: list[int]) -> None:
-        self._learner, self._address = learner, learner.listen(pieces=pieces)
+        self.learner, self._address = learner, learner.listen(pieces=pieces)
         self._here: list[socket.socket] = []
         self.silent = self.new()
         self._here.clear()  # este fica até o fim
@@ -167,22 +167,12 @@ class Guests:
 
     def new(self) -> socket.socket:
         """Mais um cliente."""
-        self._here.append(self._learner.peer(self._address))
+        self._here.append(self.learner.peer(self._address))
         return self._here[-1]
-
-    def only_received(self) -> bool:
-        """Se algo foi recebido, e nada enviado."""
-        own = self._learner.look()
-        return any(e.receives and e.size for e in own) and not any(e.sends for e in own)
-
-    def received_from(self, address: Address) -> bool:
-        """Se o servidor chamou recv na conexão de quem tem este endereço."""
-        own = self._learner.look()
-        return any(event.receives and event.peer == address for event in own)
 
     def why_cut(self) -> str:
         """Por que um eco veio pela metade."""
-        sends = [event for event in self._learner.look() if event.sends]
+        sends = [event for event in self.learner.look() if event.sends]
         if any(isinstance(e.error, (BlockingIOError, TimeoutError)) for e in sends):
             return _CUT_BY_DEADLINE
         return LOST_BY_SEND if any(e.call == "send" for e in sends) else _SLOW
@@ -191,8 +181,8 @@ class Guests:
         """Dá um passo; depois, os que vieram vão embora: há quem só atenda alguns por vez."""
         wrong = step(self)
         if wrong:  # antes que a partida deles derrube quem ainda atendia
-            self._learner.look()
-            self.still_served = self._learner.running()
+            self.learner.look()
+            self.still_served = self.learner.running()
         while self._here:
             self._here.pop().close()
         return wrong
@@ -213,7 +203,8 @@ def _second_is_served(guests: Guests) -> str:
         "Você chama accept, no socket que recebeu, recv e sendall? Se há thread, ela começou "
         "(start)? Se é asyncio, falta um await?"
     )
-    if guests.only_received():
+    own = guests.learner.look()
+    if any(e.receives and e.size for e in own) and not any(e.sends for e in own):
         hint = "Os bytes chegaram, e não voltaram: a cada recv, um sendall, sem esperar o fim. "
         hint += "Se é asyncio, falta um await?"
     return f"{what}; nem ele nem o primeiro receberam eco. {hint}"
@@ -299,7 +290,7 @@ def _silent_speaks(guests: Guests, early: bool = False) -> str:
     if came == b"agora eu":
         return ""
     hint = "Um prazo no recv que acaba não é o fim: o calado continua ali."
-    if early and not guests.received_from(address):
+    if early and not any(e.receives and e.peer == address for e in guests.learner.look()):
         hint = (
             "Na conexão dele, ninguém chamou recv. Uma thread que começa tarde acha em conn o "
             "cliente seguinte: entregue o dele a ela, em args=(conn,)."
@@ -380,7 +371,7 @@ class SlowBoard(dict[str, Any]):
     @property
     def now(self) -> Any:
         """O que está escrito, sem demora."""
-        return super().__getitem__("agora") if "agora" in self else None
+        return super().get("agora")
 
 
 class Room(list[Any]):
@@ -411,7 +402,7 @@ class House:
     def __init__(self, function: Handler, *shared: Any) -> None:
         self._function, self._shared = function, shared
         self._listener = socket.create_server(("127.0.0.1", 0))
-        isolated.limit_buffers(self._listener)
+        limit_buffers(self._listener)
         self._threads: list[threading.Thread] = []
         self._back = 0  # quantas funções voltaram sem que o cliente saísse
         self.error = ""  # em que o código do aluno parou, mesmo que nada tenha faltado
@@ -421,7 +412,7 @@ class House:
         address, together = self._listener.getsockname(), threading.Barrier(count)
         clients = [socket.socket() for _ in range(count)]
         for client in clients:
-            isolated.limit_buffers(client)
+            limit_buffers(client)
             client.settimeout(isolated.TIMEOUT)
             client.connect(address)
         for _ in clients:
@@ -450,7 +441,7 @@ class House:
             pass  # a queda do cliente: quem chamou a função a espera
         except BaseException as error:
             code = getattr(self._function, "__code__", None)
-            self.error = isolated.told(error, {getattr(code, "co_filename", "")})
+            self.error = told(error, {getattr(code, "co_filename", "")})
         finally:
             conn.close()
 

@@ -87,12 +87,6 @@ def send_and_end(peer: socket.socket, data: bytes) -> None:
     end(peer)
 
 
-def cut(peer: socket.socket) -> None:
-    """Solta quem ainda envia; sem rastro, pois não é da conversa."""
-    with suppress(OSError):
-        socket.SocketType.shutdown(peer, socket.SHUT_RDWR)
-
-
 def reset(peer: socket.socket) -> None:
     """Cai de repente: close com SO_LINGER de 0 segundos envia um RST (socket(7), SO_LINGER)."""
     layout = "hh" if hasattr(socket, "SIO_RCVALL") else "ii"  # no Windows, dois de 16 bits

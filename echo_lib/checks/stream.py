@@ -7,6 +7,7 @@ import socket
 import struct
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from echo_lib import isolated
@@ -95,14 +96,11 @@ def receives_exactly(function: Callable[[socket.socket, int], bytes]) -> Check:
 
 def _rest_hint(sent: bytes, mine: Any) -> str:
     """A pista de quem não devolveu estes oito bytes, ou tirou da mensagem seguinte."""
-    if (
-        isinstance(mine, bytes)
-        and mine
-        and not {*sent} <= {*mine}
-        and not (sent + _REST).endswith(mine)
-    ):
+    if not isinstance(mine, bytes):
+        return _TOO_MUCH
+    if mine and not {*sent} <= {*mine} and not (sent + _REST).endswith(mine):
         return "Espaços e fins de linha também são bytes da mensagem: tire o strip."
-    if isinstance(mine, bytes) and len(mine) < len(sent):
+    if len(mine) < len(sent):
         return "Eram oito: o número é o n que a função recebe."
     return _TOO_MUCH
 
@@ -377,7 +375,8 @@ def _fed(
     feeder = threading.Thread(target=peers.send_and_end, args=(peer, data), daemon=True)
     feeder.start()
     answer, error = learner.result()
-    peers.cut(peer)
+    with suppress(OSError):  # solta quem ainda envia; sem rastro, pois não é da conversa
+        socket.SocketType.shutdown(peer, socket.SHUT_RDWR)
     feeder.join(isolated.TIMEOUT)
     gone = sum(event.size for event in learner.own_events() if event.sends)
     return answer, error or (_ONLY_RECEIVES.format(size=gone, s="s" * (gone > 1)) if gone else "")

@@ -525,8 +525,7 @@ def _early(learner: Learner, seconds: float) -> str:
 def _without_silence(function: Callable[[socket.socket], Any], seconds: float) -> Check:
     """A parte de quem desiste que não é desistir: ecoar a quem fala."""
     echoing = server(function, patient=False)
-    made = [event for event in echoing.events if isinstance(event, Event)]
-    if not echoing.ok and _a_whole_silence(made, seconds):  # o atraso foi nosso: de novo
+    if not echoing.ok and _a_whole_silence(echoing.events, seconds):  # o atraso foi nosso: de novo
         echoing = server(function, patient=False)
     return passed("Seu servidor ecoa, e desiste de quem se cala.") if echoing.ok else echoing
 

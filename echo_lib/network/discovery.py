@@ -6,7 +6,6 @@ e procurar não encontra ninguém. Digitar o endereço sempre funciona.
 
 from __future__ import annotations
 
-import ipaddress
 import queue
 import threading
 from collections import Counter
@@ -231,12 +230,11 @@ def _info(name: str, port: int, interfaces: Sequence[str]) -> Any:
 
     label = printable(name).replace(".", " ").strip() or "Eco"
     label = label.encode()[: _NAME_BYTES - 5].decode(errors="ignore")  # cabe um « (2)»
-    packed = [ipaddress.ip_address(host).packed for host in interfaces]
     # Um host só deste anúncio: dois servidores de mesmo nome, que o zeroconf muda para «nome-2»,
     # continuariam a dividir o host do nome primeiro, e um teria o endereço do outro.
     host = f"eco-{uuid4().hex}.local."
     name = f"{label}.{SERVICE}"
-    return ServiceInfo(SERVICE, name, port=port, addresses=packed, server=host)
+    return ServiceInfo(SERVICE, name, port=port, parsed_addresses=list(interfaces), server=host)
 
 
 def _open(interfaces: Sequence[str]) -> Zeroconf | None:

@@ -45,8 +45,8 @@ class ClientPanel(anywidget.AnyWidget):
     Erros:
         ValueError: host, porta ou prazo inválido.
 
-    A rede é sempre usada fora da thread principal, por uma thread que só vive enquanto há o que
-    fazer: o kernel nunca espera. Rodar a célula de novo encerra o painel anterior.
+    A rede é sempre usada fora da thread principal, por uma thread que acaba com o painel: o kernel
+    nunca espera. Rodar a célula de novo encerra o painel anterior.
     """
 
     _esm = script("client_panel")
@@ -72,6 +72,7 @@ class ClientPanel(anywidget.AnyWidget):
         timeout: float = 5.0,
         trace: Trace | None = None,
     ) -> None:
+        self._work: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         host, port = EchoClient(host, port, timeout=timeout).address  # confere os três
         self.trace = trace or Trace()
         self._paced = threading.RLock()
@@ -79,12 +80,10 @@ class ClientPanel(anywidget.AnyWidget):
         super().__init__(host=host, port=port, diagram=SequenceDiagram(self.trace))
         self._timeout = timeout
         self._seen = 0  # até que evento do rastro o histórico já mostrou
-        self._work: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
-        self._worker: threading.Thread | None = None
-        self._lock = threading.Lock()
         self._closed = False
         self.on_msg(self._on_command)
         close_on_rerun(self.close)
+        threading.Thread(target=self._run, name="ClientPanel", daemon=True).start()
 
     def __repr__(self) -> str:
         return f"ClientPanel(host={self.host!r}, port={self.port})"
@@ -95,7 +94,7 @@ class ClientPanel(anywidget.AnyWidget):
 
     def connect(self) -> None:
         """Conecta ao que o painel mostra, em segundo plano; `state` e `notice` dizem o fim."""
-        self._submit(lambda: self._connect(self.host, self.port))
+        self._work.put(lambda: self._connect(self.host, self.port))
 
     def send_message(self, text: str) -> None:
         """Envia uma mensagem em segundo plano; "sair" encerra a conversa, como no tutorial.
@@ -111,15 +110,16 @@ class ClientPanel(anywidget.AnyWidget):
                 f"esperava um texto (str); recebi {text!r}. Converta antes: str(número), ou "
                 "dados.decode() se são bytes."
             )
-        self._submit(lambda: self._exchange(text))
+        self._work.put(lambda: self._exchange(text))
 
     def disconnect(self) -> None:
         """Encerra a conversa em segundo plano, depois do que já foi pedido; o histórico fica."""
-        self._submit(self._disconnect)
+        self._work.put(self._disconnect)
 
     def close(self) -> None:
         """Encerra a conversa e o painel. Pode ser chamado mais de uma vez."""
         self._closed = True
+        self._work.put(None)
         if self._client:
             self._client.close()
         if self.diagram:
@@ -142,7 +142,7 @@ class ClientPanel(anywidget.AnyWidget):
     def _wait_for_more(self) -> None:
         self._late = set()
         timer = threading.Timer(PERIOD, self._send_late)
-        timer.name, timer.daemon = "ClientPanel", True
+        timer.name, timer.daemon = "ClientPanel, atualização", True
         timer.start()
 
     def _send_late(self) -> None:
@@ -155,13 +155,13 @@ class ClientPanel(anywidget.AnyWidget):
         """Um clique ou um Enter na página."""
         match content:
             case {"command": "connect", "host": str(host), "port": str(port)}:
-                self._submit(lambda: self._connect(host, port))
+                self._work.put(lambda: self._connect(host, port))
             case {"command": "send", "text": str(text)}:
                 self.send_message(text)
             case {"command": "disconnect"}:
                 if self.state == "enviando" and self._client:
                     self._client.close()  # quem clica não espera uma resposta que não vem
-                    self._submit(lambda: self._say(self.notice, "desconectado"))
+                    self._work.put(lambda: self._say(self.notice, "desconectado"))
                 else:
                     self.disconnect()
             case {"command": "diagnose", "host": str(host), "port": str(port)}:
@@ -173,10 +173,9 @@ class ClientPanel(anywidget.AnyWidget):
 
     def _ask(self, asking: str, work: Callable[[], None]) -> None:
         """Pergunta à rede numa thread à parte: a conversa não espera. Uma pergunta por vez."""
-        with self._lock:
-            if self.asking or self._closed:
-                return
-            self.asking = asking
+        if self.asking or self._closed:
+            return
+        self.asking = asking
         threading.Thread(target=self._answer, args=(work,), name="ClientPanel", daemon=True).start()
 
     def _answer(self, work: Callable[[], None]) -> None:
@@ -195,28 +194,16 @@ class ClientPanel(anywidget.AnyWidget):
         self.found = [[name, *address] for name, address in servers]
         self.diagnosis = [] if servers else _NOBODY
 
-    def _submit(self, work: Callable[[], None]) -> None:
-        """Põe o trabalho na fila e acorda a thread, se ela não está viva."""
-        self._work.put(work)
-        with self._lock:
-            if self._worker is None and not self._closed:
-                self._worker = threading.Thread(target=self._run, name="ClientPanel", daemon=True)
-                self._worker.start()
+    # Daqui para baixo, tudo roda na thread do painel.
 
     def _run(self) -> None:
-        """Faz o que está na fila e termina."""
-        while True:
-            with self._lock:
-                if self._closed or self._work.empty():
-                    self._worker = None
-                    return
-            self._steps()  # o que outra thread, já acabada, gravou com a nossa identidade
+        """Faz o que põem na fila, até o painel ser encerrado."""
+        self._steps()  # o que outra thread, já acabada, gravou com a nossa identidade
+        while (work := self._work.get()) and not self._closed:
             try:
-                self._work.get()()
+                work()
             except Exception as error:  # o painel mostra até o que não previu, e continua
                 self._fail("Erro", error)
-
-    # Daqui para baixo, tudo roda na thread do painel.
 
     def _connect(self, host: str, port: int | str) -> None:
         if self._client and self._client.connected:

@@ -18,7 +18,6 @@ class SegmentScene:
     Cada segmento é uma linha do diagrama e uma seta, que acaba no meio do caminho se ele se perdeu.
     """
 
-    WHAT = "segments"
     NAME = "segmento"
     COLUMN = (260, 260)  # pixels: os rótulos são mais longos que os das chamadas
 
@@ -27,7 +26,7 @@ class SegmentScene:
 
     def add(self, segments: Iterable[Segment]) -> Record:
         """Acrescenta segmentos, em ordem; devolve "lines", "rows" e "links" novos."""
-        update: Record = {"lines": [], "rows": [], "links": [], "what": self.WHAT}
+        update: Record = {"lines": [], "rows": [], "links": [], "what": "segments"}
         for segment in segments:
             if segment.connection not in self._known:
                 self._known.add(segment.connection)

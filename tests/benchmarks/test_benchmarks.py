@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import ROOT, need
+from tests.common import ROOT
+from tests.conftest import need
 
 TIMEOUT = 60.0
 TINY = ["--pares", "threads", "C", "--clientes", "10", "--bytes", "64", "--rodadas", "1"]

@@ -13,7 +13,8 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect, sync_playwright
 
-from tests.conftest import ROOT, TIMEOUT, need
+from tests.common import ROOT, TIMEOUT
+from tests.conftest import need
 
 FLAGS = ["--no-sandbox", "--disable-background-networking", "--disable-quic"]
 # Encerra os kernels e tira as abas, sem a pergunta "Salvar o seu trabalho".

@@ -3,7 +3,7 @@
 from playwright.sync_api import expect
 
 from tests.browser.conftest import act_until_visible, use_theme, violations
-from tests.conftest import TIMEOUT
+from tests.common import TIMEOUT
 
 MESSAGE = "olá, ção 🗣️"
 ATTACK = "</script><img src=x onerror=alert(1)>\u202e\x1b"

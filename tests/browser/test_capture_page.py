@@ -9,7 +9,7 @@ from echo_lib import capture
 from echo_lib.panels.segments import SegmentScene
 from tests.browser.conftest import alone, violations
 from tests.browser.test_drawing import HOSTILE, Diagram
-from tests.conftest import ROOT
+from tests.common import ROOT
 
 SAVED = ROOT / "notebooks" / "capturas"
 
@@ -85,13 +85,7 @@ def test_bytes_of_the_network_are_text(page):
 @pytest.mark.parametrize("light", ["true", "false"])
 def test_axe_finds_nothing(page, light):
     diagram = Drawn(page, capture.read(SAVED / "perda"))
-    page.evaluate("light => { document.body.dataset.jpThemeLight = light; }", light)
-    if light == "false":
-        page.add_style_tag(
-            content=":root { --jp-layout-color0: #111; --jp-layout-color1: #212121; "
-            "--jp-layout-color2: #424242; --jp-layout-color3: #616161; --jp-ui-font-color0: #fff; "
-            "--jp-ui-font-color1: #eee; }"
-        )
+    diagram.use_theme(light)
     diagram.option("não chegou").click()
     assert violations(page, ".echo-sequence") == []
     assert diagram.errors == []

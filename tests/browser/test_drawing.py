@@ -10,7 +10,7 @@ from echo_lib import Trace
 from echo_lib.panels.assets import script, style
 from echo_lib.panels.scene import Scene
 from tests.browser.conftest import alone, violations
-from tests.conftest import HERE, TIMEOUT
+from tests.common import HERE, TIMEOUT
 
 EXPORTS = "window.lib = { Store, layout, visible, dump, mount };"
 HOSTILE = "<img src=x onerror=alert(1)></script>\u202e\x1b[31m\x00"
@@ -70,6 +70,16 @@ class Diagram:
 
     def add(self, update):
         self.page.evaluate("update => store.add(update)", update)
+
+    def use_theme(self, light):
+        """Com "false", as cores do tema escuro do JupyterLab."""
+        self.page.evaluate("light => { document.body.dataset.jpThemeLight = light; }", light)
+        if light == "false":
+            self.page.add_style_tag(
+                content=":root { --jp-layout-color0: #111; --jp-layout-color1: #212121; "
+                "--jp-layout-color2: #424242; --jp-layout-color3: #616161; "
+                "--jp-ui-font-color0: #fff; --jp-ui-font-color1: #eee; }"
+            )
 
     def settle(self):
         """Espera até que o que chegar já não conte como o que havia ao abrir."""
@@ -318,27 +328,10 @@ def test_new_call_brings_its_column_into_view(page):
     expect(last).to_be_in_viewport(ratio=1)
 
 
-def test_reader_who_scrolled_up_is_not_pulled_down(page):
-    events = conversation(*[b"x"] * 50)
-    diagram = Diagram(page, records(events[:-10]))
-    diagram.list.hover()
-    page.mouse.wheel(0, -20_000)
-    expect(diagram.option("bind")).to_be_visible()
-    diagram.add(records(events, after=len(events) - 10))
-    expect(diagram.root.get_by_text(f"{len(events)} chamadas.")).to_be_visible()
-    expect(diagram.option("bind")).to_be_visible()
-
-
 @pytest.mark.parametrize("light", ["true", "false"])
 def test_axe_finds_nothing(page, light):
     diagram = Diagram(page, records(conversation(b"oi", "ção".encode() * 500)))
-    page.evaluate("light => { document.body.dataset.jpThemeLight = light; }", light)
-    if light == "false":
-        page.add_style_tag(
-            content=":root { --jp-layout-color0: #111; --jp-layout-color1: #212121; "
-            "--jp-layout-color2: #424242; --jp-layout-color3: #616161; --jp-ui-font-color0: #fff; "
-            "--jp-ui-font-color1: #eee; }"
-        )
+    diagram.use_theme(light)
     diagram.option("sendall").first.click()
     assert violations(page, ".echo-sequence") == []
     assert diagram.errors == []

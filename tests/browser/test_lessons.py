@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.conftest import act_until_visible, use_theme, violations
-from tests.conftest import ROOT, TIMEOUT
+from tests.common import ROOT, TIMEOUT
 
 MESSAGE = "olá, ção 🗣️"
 PANEL = "painel = ClientPanel"

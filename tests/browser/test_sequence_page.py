@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.conftest import CLOSE_TABS, act_until_visible, use_theme, violations
-from tests.conftest import TIMEOUT
+from tests.common import TIMEOUT
 
 LOAD = "%load_ext echo_lib\nimport socket, threading\nfrom echo_lib import SequenceDiagram, Trace"
 TALK = """%%rastrear

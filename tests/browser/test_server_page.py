@@ -6,7 +6,7 @@ import socket
 from playwright.sync_api import expect
 
 from tests.browser.conftest import use_theme, violations
-from tests.conftest import HERE
+from tests.common import HERE
 
 SETUP = "from echo_lib import EchoClient, EchoServer, ServerPanel\nservidor = EchoServer(port={})"
 PANEL = "ServerPanel(servidor)"

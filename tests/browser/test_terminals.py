@@ -2,7 +2,8 @@
 
 import psutil
 
-from tests.conftest import TIMEOUT, quiet_port
+from tests.common import TIMEOUT
+from tests.conftest import quiet_port
 
 SIDE_BY_SIDE = """async folder => {
   const { commands, shell } = window.jupyterapp;

@@ -29,7 +29,7 @@ from scapy.layers.inet import TCP
 from scapy.layers.l2 import Ether
 from scapy.utils import wrpcap
 
-from tests.conftest import ROOT, TIMEOUT, receive
+from tests.common import ROOT, TIMEOUT, receive
 from tests.lan.conftest import add_namespace, shape, system
 
 FOLDER = ROOT / "notebooks" / "capturas"

@@ -4,8 +4,8 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 from echo_lib import capture
-from tests.conftest import ROOT, TIMEOUT, Kernel, give_up, need, start_kernel, stop_kernel
+from tests.common import ROOT, TIMEOUT
+from tests.conftest import Kernel, give_up, need, start_kernel, stop_kernel
 
 # O anúncio leva cerca de um segundo para valer: pergunta até que alguém responda.
 SEARCH = """
@@ -163,19 +164,7 @@ def open_lan(size: int) -> Iterator[list[Host]]:
         yield [Host(switch, number, stack) for number in range(1, size + 1)]
 
 
-@pytest.fixture(scope="session")
-def lan() -> Callable[[int], AbstractContextManager[list[Host]]]:
-    """Abre redes: `with lan(3) as hosts`."""
-    return open_lan
-
-
 @pytest.fixture
 def two_hosts() -> Iterator[list[Host]]:
     with open_lan(2) as hosts:
-        yield hosts
-
-
-@pytest.fixture
-def four_hosts() -> Iterator[list[Host]]:
-    with open_lan(4) as hosts:
         yield hosts

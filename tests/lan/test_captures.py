@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from echo_lib import capture
-from tests.conftest import ROOT, TIMEOUT
+from tests.common import ROOT, TIMEOUT
 from tests.lan.conftest import need_namespaces, shape
 
 SAVED = ROOT / "notebooks" / "capturas"

@@ -6,7 +6,7 @@ import socket
 import pytest
 
 from tests.conftest import finish
-from tests.lan.conftest import SEARCH
+from tests.lan.conftest import SEARCH, open_lan
 
 pytestmark = pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
 PORT = 61840
@@ -51,9 +51,9 @@ with EchoClient(host) as client:
 
 
 @pytest.fixture(scope="module")
-def classroom(lan):
+def classroom():
     """A máquina da professora, o kernel com o servidor dela, e as máquinas de três alunos."""
-    with lan(4) as (teacher, *students):
+    with open_lan(4) as (teacher, *students):
         desk = teacher.kernel()
         assert desk.run(TEACH) == ""
         assert students[0].run("-c", SEARCH) == (ANNOUNCED, "", 0)
@@ -181,8 +181,8 @@ FOUR = "shown(lambda: panel.totals[:3] == [3, 4, 4])"
 NAMES = "print(sorted((host, name, count) for host, name, count, *_ in panel.machines))"
 
 
-def test_class_panel_shows_each_machine_and_disconnects_one(lan, terminal):
-    with lan(4) as (teacher, *students):
+def test_class_panel_shows_each_machine_and_disconnects_one(terminal):
+    with open_lan(4) as (teacher, *students):
         desk = teacher.kernel()
         where = f"Aberto. A turma pode conectar a {teacher.address}, porta {PORT}."
         assert desk.run(PANEL, "painel") == f"False {where}\n"

@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from tests.lan.conftest import open_lan
 from tests.test_diagnosis import check_text
 
 TEACHER, STUDENT, OTHER_NETWORK = "10.77.0.1", "10.77.0.2", "192.168.0.12"
@@ -47,9 +48,9 @@ REFUSED = [
 
 
 @pytest.fixture(scope="module")
-def student(lan):
+def student():
     """A máquina de onde se pergunta; na da professora há um servidor de cada jeito."""
-    with lan(2) as (teacher, student), teacher.firewall(f"tcp dport {FILTERED} drop"):
+    with open_lan(2) as (teacher, student), teacher.firewall(f"tcp dport {FILTERED} drop"):
         assert teacher.kernel().run(SERVERS) == ""
         student.desk = student.kernel()
         assert student.desk.run(TELL + GUEST) == ""

@@ -6,7 +6,7 @@ from time import monotonic
 import pytest
 
 from tests.conftest import finish
-from tests.lan.conftest import SEARCH
+from tests.lan.conftest import SEARCH, open_lan
 
 pexpect = pytest.importorskip("pexpect")  # não existe no Windows
 pytestmark = pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
@@ -123,15 +123,15 @@ def test_cable_that_does_not_come_back_is_explained_within_the_deadline(two_host
     assert 5 <= monotonic() - start < 10
 
 
-def test_place_of_a_client_that_vanished_is_freed_by_the_silence_limit(four_hosts, terminal):
-    teacher, student, other, _ = four_hosts
-    serve(teacher, terminal, max_clients=1, idle_timeout=3)
-    vanished = join(student, terminal, teacher.address)
-    with student.unplugged():
-        shown = other.run("-c", WAIT_FOR_A_PLACE, teacher.address)
-        assert shown == ("full\necho\n", "", 0)
-    vanished.sendline("voltei")
-    assert finish(vanished, "O que aconteceu: ", "conecte de novo") == 1
+def test_place_of_a_client_that_vanished_is_freed_by_the_silence_limit(terminal):
+    with open_lan(3) as (teacher, student, other):
+        serve(teacher, terminal, max_clients=1, idle_timeout=3)
+        vanished = join(student, terminal, teacher.address)
+        with student.unplugged():
+            shown = other.run("-c", WAIT_FOR_A_PLACE, teacher.address)
+            assert shown == ("full\necho\n", "", 0)
+        vanished.sendline("voltei")
+        assert finish(vanished, "O que aconteceu: ", "conecte de novo") == 1
 
 
 def test_server_that_changes_address_is_noticed_and_found_at_the_new_one(two_hosts, terminal):
