@@ -25,7 +25,7 @@ from contextlib import suppress
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
-from time import perf_counter
+from time import perf_counter, sleep
 from types import CodeType
 from typing import TYPE_CHECKING, Any, BinaryIO, Self
 
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 TIMEOUT = 3.0  # segundos que o código do aluno tem para cada chamada
 PATIENCE = 5  # prazos ao todo, para quem anda devagar sem parar
 _TURN = 0.1  # segundos de processador: quem os teve, e nada leu, não vai ler
+_LOOKS, _BETWEEN = 4, 0.007  # vezes que se olha o que fazem as threads, e segundos entre elas
 WORK = 3.0  # segundos de processador: quem já os teve não anda devagar, não acaba
 ANSWER = 5.0  # segundos para o processo dizer o que já fez: numa máquina ocupada, demora
 NO_WINDOW = getattr(subprocess, "CREATE_NO_WINDOW", 0)  # no Windows, sem abrir um console
@@ -332,15 +333,19 @@ def worked(pid: int) -> float:
 def waits_for_its_turn(pid: int, besides: int | None = None) -> bool:
     """Se alguma thread dele quer o processador, ou está parada (T); no Linux (proc(5), stat).
 
+    Olha-se mais de uma vez: a que foi vista a dormir pode receber a vez da que se vê em seguida.
+
     Argumentos:
         besides: a identidade, no sistema, de uma thread que não conta.
     """
-    for stat in Path(f"/proc/{pid}/task").glob("*/stat"):
-        if stat.parent.name == str(besides):
-            continue
-        with suppress(OSError):  # esta thread acabou agora
-            if stat.read_text().rpartition(")")[2].split()[0] in "RT":
-                return True
+    for _ in range(_LOOKS):
+        for stat in Path(f"/proc/{pid}/task").glob("*/stat"):
+            if stat.parent.name == str(besides):
+                continue
+            with suppress(OSError):  # esta thread acabou agora
+                if stat.read_text().rpartition(")")[2].split()[0] in "RT":
+                    return True
+        sleep(_BETWEEN)
     return False
 
 

@@ -294,6 +294,28 @@ def test_send_accepts_only_a_part_and_sendall_everything():
         assert len(peer.recv(9000, socket.MSG_WAITALL)) == 5000
 
 
+PASSES_THE_TURN = """
+import queue, threading
+seats = [queue.SimpleQueue() for _ in range(4)]
+def pass_on(seat):
+    while True:
+        seats[seat].get(); sum(range(2000)); seats[seat - 1].put(1)
+for seat in range(4): threading.Thread(target=pass_on, args=(seat,)).start()
+seats[0].put(1)
+print(flush=True)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="lê /proc")
+def test_threads_that_pass_the_turn_around_are_not_taken_for_asleep():
+    with subprocess.Popen([sys.executable, "-c", PASSES_THE_TURN], stdout=-1) as busy:
+        assert busy.stdout.readline()
+        try:
+            assert all(isolated.waits_for_its_turn(busy.pid) for _ in range(50))
+        finally:
+            busy.kill()
+
+
 def test_process_ends_when_who_checks_is_killed():
     """Como quando o kernel é reiniciado no meio de uma verificação."""
     program = (

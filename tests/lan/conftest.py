@@ -1,14 +1,13 @@
 """Outras máquinas de verdade: cada host é um espaço de rede do Linux, ligado a um comutador."""
 
-import os
 import re
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from itertools import count
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
@@ -27,7 +26,6 @@ for server in found:
     print(server.name, *server.address)
 """
 FIELDS = ("sender", "flags", "seq", "ack", "data", "again", "lost", "damaged", "source", "target")
-_numbers = count(1)
 
 
 def system(*commands: str) -> None:
@@ -158,7 +156,7 @@ def open_lan(size: int) -> Iterator[list[Host]]:
     need_namespaces()
     need("nft")
     with ExitStack() as stack:
-        switch = f"eco{os.getpid()}-{next(_numbers)}"
+        switch = f"eco-{uuid4().hex[:8]}"
         add_namespace(switch, stack)
         system(f"ip -n {switch} link add rede type bridge", f"ip -n {switch} link set rede up")
         yield [Host(switch, number, stack) for number in range(1, size + 1)]
