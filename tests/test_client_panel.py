@@ -106,6 +106,12 @@ def test_empty_message_is_explained(talking):
     assert talking.panel.state == "conectado" and len(talking.panel.history) == 1
 
 
+def test_message_of_spaces_is_seen(talking):
+    talking.send("  ")
+    entry = talking.panel.history[-1]
+    assert entry["title"] == "“  ”" and entry["steps"][-1]["result"] == "“  ” (2 bytes: 20 20)"
+
+
 def test_text_that_is_not_utf8_does_not_end_the_conversation(talking):
     assert talking.send("a\udcff") == "Este texto não pode virar bytes."
     assert talking.panel.state == "conectado" and talking.panel.history[-1]["title"] == "a\\udcff"

@@ -314,8 +314,11 @@ def _bytes(data: bytes, size: int | None = None) -> str:
 
 
 def _text(text: str) -> str:
-    """O começo de um texto, sem caracteres que mexam com a página."""
-    return printable(text[:_SHOWN_TEXT]) + (" …" if len(text) > _SHOWN_TEXT else "")
+    """O começo de um texto, sem caracteres que mexam com a página; espaços só, entre aspas."""
+    shown = printable(text[:_SHOWN_TEXT])
+    if not shown.strip():
+        shown = f"“{shown}”"
+    return shown + (" …" if len(text) > _SHOWN_TEXT else "")
 
 
 def _shorten(steps: list[Step]) -> list[Step]:
