@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 TIMEOUT = 3.0  # segundos que o código do aluno tem para cada chamada
 PATIENCE = 5  # prazos ao todo, para quem anda devagar sem parar
 _TURN = 0.1  # segundos de processador: quem os teve, e nada leu, não vai ler
-_LOOKS, _BETWEEN = 4, 0.007  # vezes que se olha o que fazem as threads, e segundos entre elas
+_LOOKS, _BETWEEN = 4, 0.007  # quantas vezes se olham as threads, e os segundos entre duas
 WORK = 3.0  # segundos de processador: quem já os teve não anda devagar, não acaba
 ANSWER = 5.0  # segundos para o processo dizer o que já fez: numa máquina ocupada, demora
 NO_WINDOW = getattr(subprocess, "CREATE_NO_WINDOW", 0)  # no Windows, sem abrir um console
@@ -234,7 +234,7 @@ class Learner:
         self._peers, self._events, self._early, self.where = [], [], None, ""
         if what != "call":  # o servidor ao lado, de uma chamada simples, já está no rastro
             self.trace = Trace(EVENTS)
-        if not self._failed and self._process is None:  # ou a chamada anterior não acabou
+        if not self._failed and self._process is None:  # a anterior não acabou: outro processo
             self._open()
         if self._failed:
             return
@@ -333,19 +333,20 @@ def worked(pid: int) -> float:
 def waits_for_its_turn(pid: int, besides: int | None = None) -> bool:
     """Se alguma thread dele quer o processador, ou está parada (T); no Linux (proc(5), stat).
 
-    Olha-se mais de uma vez: a que foi vista a dormir pode receber a vez da que se vê em seguida.
+    Olha-se mais de uma vez: a que se viu dormindo pode receber a vez da que se olha em seguida.
 
     Argumentos:
         besides: a identidade, no sistema, de uma thread que não conta.
     """
-    for _ in range(_LOOKS):
-        for stat in Path(f"/proc/{pid}/task").glob("*/stat"):
+    threads = Path(f"/proc/{pid}/task")
+    for look in range(_LOOKS if threads.exists() else 0):
+        sleep(_BETWEEN if look else 0)
+        for stat in threads.glob("*/stat"):
             if stat.parent.name == str(besides):
                 continue
             with suppress(OSError):  # esta thread acabou agora
                 if stat.read_text().rpartition(")")[2].split()[0] in "RT":
                     return True
-        sleep(_BETWEEN)
     return False
 
 
@@ -376,7 +377,7 @@ def _read(
             except Exception:  # o fim do pipe, ou um objeto cortado ao meio pela queda
                 answers.put(_ENDED)
                 return reports.put(None)
-            is_report = isinstance(said, tuple) and said[:1] == ("report",)
+            is_report = isinstance(said, tuple) and len(said) == 4  # o que o aluno devolve tem 3
             (reports if is_report else answers).put(said)
 
 

@@ -46,7 +46,7 @@ def record(mark: str) -> None:
     if mark not in done():
         with path().open("ab+") as file:
             file.seek(0)
-            gap = "" if file.read()[-1:] in (b"", b"\n") else "\n"  # que um editor pode ter tirado
+            gap = "" if file.read()[-1:] in (b"", b"\n") else "\n"  # um editor pode tê-lo tirado
             file.write(f"{gap}{mark}\n".encode())
 
 

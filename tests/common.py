@@ -1,4 +1,4 @@
-"""O que os testes e os programas que eles abrem têm em comum; sem o pytest, que demora a vir."""
+"""O que os testes e os programas que eles abrem têm em comum; sem o pytest, que demora."""
 
 import socket
 import struct

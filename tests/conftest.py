@@ -1,4 +1,4 @@
-"""O que os testes têm em comum: o prazo de toda espera e o que fazer sem um programa."""
+"""Os ajustes e as fixtures dos testes, e o que fazer sem um programa."""
 
 import atexit
 import io

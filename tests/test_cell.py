@@ -52,6 +52,11 @@ def test_panel_of_the_previous_execution_is_closed(running):
     running.run("panel = ClientPanel()", "p")
     running.run("older, panel = panel, ClientPanel()", "p")
     assert running.run("print(older.comm is None, panel.comm is None)") == "True False\n"
+    running.run(
+        "import threading; alive = [t for t in threading.enumerate() if 'Client' in t.name]"
+    )
+    running.run("for thread in alive[:-1]: thread.join(20)")
+    assert running.run("print([thread.is_alive() for thread in alive])").count("True") == 1
 
 
 def test_outside_a_notebook_it_does_nothing():

@@ -180,6 +180,11 @@ def by_the_list(port):
     return not any(row.state == "LISTEN" for row in ports(port))
 
 
+def without_try(port):
+    with socket.create_server((HERE, port)):
+        return True
+
+
 def at_another_address(port):
     try:
         with socket.create_server(("203.0.113.1", port)):
@@ -223,6 +228,7 @@ def kept(port):
         (lambda port: True, "uma porta em que outro escuta, esperava False"),
         (by_connecting, "só o bind decide"),
         (by_the_list, "só o bind decide"),
+        (without_try, "Seu código parou com OSError"),
         (lambda port: False, "uma porta livre, esperava True"),
         (at_another_address, "Seu bind foi em ('203.0.113.1', "),
         (hides_every_error, "Nenhum bind foi feito: um except sem nome esconde qualquer erro"),

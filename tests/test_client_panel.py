@@ -265,7 +265,7 @@ def test_close_ends_the_connection_and_the_thread(page, waiting):
             page.panel.close()
             assert conn.recv(1024) == b""
     page.ask("send", text="depois do fim")
-    join_threads("ClientPanel")
+    join_threads("ClientPanel", "ClientPanel, atualização")
 
 
 def test_many_panels_leave_no_thread(server):
@@ -276,7 +276,7 @@ def test_many_panels_leave_no_thread(server):
     for page in pages:
         assert page.do("nada") == "O eco voltou inteiro."
         page.panel.close()
-    join_threads("ClientPanel")
+    join_threads("ClientPanel", "ClientPanel, atualização")
 
 
 def test_panel_survives_a_text_the_page_cannot_show(kernel, server):

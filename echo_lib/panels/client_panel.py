@@ -173,9 +173,10 @@ class ClientPanel(anywidget.AnyWidget):
 
     def _ask(self, asking: str, work: Callable[[], None]) -> None:
         """Pergunta à rede numa thread à parte: a conversa não espera. Uma pergunta por vez."""
-        if self.asking or self._closed:
-            return
-        self.asking = asking
+        with self._paced:  # duas abas podem pedir ao mesmo tempo
+            if self.asking or self._closed:
+                return
+            self.asking = asking
         threading.Thread(target=self._answer, args=(work,), name="ClientPanel", daemon=True).start()
 
     def _answer(self, work: Callable[[], None]) -> None:
@@ -314,7 +315,7 @@ def _bytes(data: bytes, size: int | None = None) -> str:
 
 
 def _text(text: str) -> str:
-    """O começo de um texto, sem caracteres que mexam com a página; espaços só, entre aspas."""
+    """O começo de um texto, sem caracteres que mexam com a página; só espaços, entre aspas."""
     shown = printable(text[:_SHOWN_TEXT])
     if not shown.strip():
         shown = f"“{shown}”"
