@@ -13,6 +13,8 @@ import pytest
 
 from echo_lib import checks, isolated
 from echo_lib.checks import peers
+from echo_lib.worker import BUFFER, limit_buffers
+from tests.common import HERE, TIMEOUT
 
 
 @pytest.fixture(autouse=True)
@@ -466,6 +468,35 @@ def test_a_server_that_waits_for_the_processor_is_not_taken_for_one_that_is_full
     monkeypatch.setattr(peers, "flood", stop_for(0.5, peers.flood))
     check = checks.many_clients(with_blocking_sockets_and_select)
     assert not check.ok and "não pode parar o resto" in check.text, check
+
+
+def test_echo_that_comes_while_the_processor_is_asked_about_counts():
+    with socket.create_server((HERE, 0)) as listener:
+        peer = socket.create_connection(listener.getsockname(), TIMEOUT)
+        with peer, listener.accept()[0] as conn:
+
+            def hunger():
+                return lambda: bool(conn.sendall(b"oi"))  # None: não tem fome, e já respondeu
+
+            assert peers.receive(peer, 2, hunger=hunger) == b"oi"
+
+
+def test_path_that_opens_while_the_processor_is_asked_about_is_not_full():
+    with socket.create_server((HERE, 0)) as listener:
+        limit_buffers(listener)
+        peer = socket.socket()
+        limit_buffers(peer)
+        peer.connect(listener.getsockname())
+        with peer, listener.accept()[0] as conn:
+
+            def reads_all_and_is_not_hungry():
+                conn.settimeout(0.01)
+                with suppress(TimeoutError):
+                    while conn.recv(65536):
+                        pass
+
+            size = 10 * BUFFER
+            assert peers.flood(peer, lambda: reads_all_and_is_not_hungry, size) == size
 
 
 def test_a_right_server_that_waits_for_the_processor_passes(monkeypatch):

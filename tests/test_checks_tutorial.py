@@ -63,6 +63,16 @@ def sends_the_rest(conn):
             data = data[conn.send(data) :]
 
 
+def impatient_and_late(conn):
+    time.sleep(0.1)  # como numa máquina ocupada: o prazo começa a contar tarde
+    conn.settimeout(0.2)
+    try:
+        while data := conn.recv(1024):
+            conn.sendall(data)
+    except TimeoutError:
+        pass
+
+
 def waits_a_moment(conn):
     conn.sendall(conn.recv(1024))
     conn.settimeout(0.0001)  # menos do que quem verifica leva entre duas mensagens
@@ -97,6 +107,7 @@ def test_only_who_hides_errors_is_told_to_take_the_except_away():
     [
         (only_the_first_twenty, "Você devolveu menos do que recebeu"),
         (greets, "a resposta é feita dos que chegaram"),
+        (impatient_and_late, "falou, e não teve resposta: calar-se não é sair"),
         (waits_a_moment, "O seu prazo acabou antes de o cliente falar, e calar-se não é sair"),
         (prefixes, "a resposta é feita dos que chegaram"),
         (sends_in_thousands, "a resposta é feita dos que chegaram"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import selectors
 import socket
 import struct
 import threading
@@ -51,17 +52,24 @@ def _push(peer: socket.socket, data: bytes, silence: float, hunger: Hunger) -> i
     """Envia enquanto couber algo a cada `silence` segundos; devolve quantos bytes foram."""
     gone, again = 0, hunger()
     deadline = monotonic() + isolated.PATIENCE * isolated.TIMEOUT
-    with suppress(OSError):
+    with suppress(OSError, ValueError):  # ValueError: fechado enquanto se perguntava
         peer.settimeout(silence)
         while gone < len(data):
             try:
                 gone += peer.send(memoryview(data)[gone:])
             except TimeoutError:
-                if monotonic() > deadline or not again():
+                if monotonic() > deadline or not (again() or _ready(peer, selectors.EVENT_WRITE)):
                     break
             else:
                 again = hunger()
     return gone
+
+
+def _ready(peer: socket.socket, event: int) -> bool:
+    """Se já se pode agir, sem esperar: o que faltava chegou enquanto se perguntava por quê."""
+    with selectors.DefaultSelector() as watcher:
+        watcher.register(peer, event)
+        return bool(watcher.select(0))
 
 
 def end(peer: socket.socket) -> None:
@@ -110,7 +118,7 @@ def receive(peer: socket.socket, size: int, more: float = 0.0, hunger: Hunger = 
             try:
                 piece = peer.recv(min(65536, size - len(received)))
             except TimeoutError:
-                if not again():
+                if not (again() or _ready(peer, selectors.EVENT_READ)):
                     break
                 peer.settimeout(_STALL)
                 continue

@@ -327,8 +327,16 @@ def _echoes(
 def _impatient(learner: Learner, deadline: float, expected: bytes) -> Check | None:
     """O que dizer de quem, no prazo dado, desiste de um cliente calado; ou None."""
     peer = learner.connect()
-    silence = min(1.2 * deadline, _SILENCE)
-    sleep(silence)
+    pause, silence = min(1.2 * deadline, _SILENCE), 0.0
+    for _ in range(
+        isolated.PATIENCE
+    ):  # o prazo conta desde o recv do aluno, que começa quando pode
+        sleep(pause)
+        silence += pause
+        own = learner.look(wait=0.001)
+        over = any(isinstance(event.error, TimeoutError) for event in own)
+        if over or pause < deadline or not learner.running():
+            break
     if peers.exchange(peer, _AFTER_SILENCE) == expected:
         peers.end(peer)
         return None
