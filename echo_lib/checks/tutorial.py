@@ -328,10 +328,8 @@ def _impatient(learner: Learner, deadline: float, expected: bytes) -> Check | No
     """O que dizer de quem, no prazo dado, desiste de um cliente calado; ou None."""
     peer = learner.connect()
     pause, silence = min(1.2 * deadline, _SILENCE), 0.0
-    for _ in range(
-        isolated.PATIENCE
-    ):  # o prazo conta desde o recv do aluno, que começa quando pode
-        sleep(pause)
+    for _ in range(isolated.PATIENCE):
+        sleep(pause)  # o prazo conta desde o recv do aluno, que começa quando pode
         silence += pause
         own = learner.look(wait=0.001)
         over = any(isinstance(event.error, TimeoutError) for event in own)
