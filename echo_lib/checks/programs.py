@@ -496,7 +496,7 @@ def _to_the_end(process: subprocess.Popen[bytes], over: Callable[[], bool]) -> t
             return process.communicate(timeout=0.1)
         except subprocess.TimeoutExpired:
             waits = isolated.waits_for_its_turn(process.pid)
-            if over() and not waits:
+            if over() and not waits and process.poll() is None:  # ou acabou enquanto se olhava
                 raise
             if monotonic() < limit:
                 continue
