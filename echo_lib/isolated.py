@@ -72,6 +72,7 @@ class Learner:
         self._failed = self.not_a_function
         self.outside = _outside(functions)  # as variáveis do notebook que o código lê
         self.where = ""  # a linha do aluno em que o código estava quando o prazo acabou
+        self.mixed = ""  # o que dizer de quem compara bytes com texto ou com um número
         self._before = 0.0  # o processador que as chamadas anteriores usaram
         self.trace = Trace(EVENTS)  # o que fazem as pontas de quem verifica
         self._peers: list[socket.socket] = []
@@ -158,7 +159,7 @@ class Learner:
             return None, NEVER_ENDED
         if answer is _ENDED:
             return None, self._crash()
-        value, error, self._events = answer
+        value, error, self._events, self.mixed = answer
         return value, error
 
     def _awaited(self, timeout: float | None) -> Any:
@@ -179,7 +180,7 @@ class Learner:
             return self._answers.get(timeout=0.001)
         report = self._asked()
         if report and self._early is None:
-            self._events, self.where = report
+            self._events, self.where, self.mixed = report
         return self._early
 
     def hunger(self) -> Callable[[], bool]:
@@ -204,7 +205,7 @@ class Learner:
         if self._early is not None or self._process is None:
             self._events = self._early[2] if self._early and self._early is not _ENDED else []
         elif report := self._asked():
-            self._events, _ = report
+            self._events, _, self.mixed = report
         return self.own_events()
 
     def _asked(self) -> Any:
@@ -252,7 +253,7 @@ class Learner:
     def _open(self) -> None:
         self._answers, self._reports = queue.SimpleQueue(), queue.SimpleQueue()
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "echo_lib.worker"],
+            [sys.executable, "-b", "-m", "echo_lib.worker"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             creationflags=NO_WINDOW,
@@ -377,7 +378,7 @@ def _read(
             except Exception:  # o fim do pipe, ou um objeto cortado ao meio pela queda
                 answers.put(_ENDED)
                 return reports.put(None)
-            is_report = isinstance(said, tuple) and len(said) == 4  # o que o aluno devolve tem 3
+            is_report = isinstance(said, tuple) and len(said) == 5  # uma resposta tem 4
             (reports if is_report else answers).put(said)
 
 

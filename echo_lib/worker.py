@@ -35,6 +35,11 @@ BUFFER = 2**16  # bytes que o sistema guarda em cada ponta: sem um limite, são 
 EVENTS = 4000  # o rastro de uma chamada: cabe 1 MiB aos pedaços de 1000 bytes, ida e volta
 _SHOWN = 2000  # caracteres do que o código imprimiu
 _AFTER_THE_SOCKET = {"n", "texto", "placar", "sala", "trava"}  # como as lições os chamam
+# O que o Python diz ao avisar, e o que dizer ao aluno.
+_MIXED = {
+    " and string": "texto: nunca são iguais. Ponha b antes das aspas, ou faça texto com decode().",
+    " and int": "um número: nunca são iguais. dados[0] é um número; dados[0:1], bytes.",
+}
 _note = TracedSocket._note
 
 
@@ -61,6 +66,7 @@ def _main() -> None:
     worker = _Worker(answers)
     builtins.display = print  # type: ignore[attr-defined]  # no notebook, ele existe
     warnings.filterwarnings("ignore", "coroutine .* was never awaited")  # o erro já o diz
+    warnings.showwarning = worker.note_warning  # type: ignore[assignment]
     try:
         with Trace(1):  # quem fez `from socket import *` também recebe o socket rastreado
             worker.functions, sources = pickle.loads(pickle.load(given))
@@ -111,6 +117,7 @@ class _Worker:
     def __init__(self, answers: BinaryIO) -> None:
         self.functions: tuple[Callable[..., Any], ...] = ()
         self.sources: frozenset[str] = frozenset()
+        self.mixed = ""  # o que dizer de quem compara bytes com o que nunca lhes é igual
         self._answers = answers
         self._lock = threading.Lock()
         self._asking = threading.Lock()
@@ -125,7 +132,8 @@ class _Worker:
     def report(self, number: int) -> None:
         """Responde sobre o que ainda não acabou."""
         with self._asking:  # um laço que não para de enviar ou receber espera a resposta sair
-            self.say(("report", number, _sendable(self.trace.events()), self._where()))
+            events = _sendable(self.trace.events())
+            self.say(("report", number, events, self._where(), self.mixed))
 
     def _where(self) -> str:
         """A linha do aluno que a chamada executa agora, ou "" se não é uma dele."""
@@ -133,6 +141,16 @@ class _Worker:
         while frame and frame.f_code.co_filename not in self.sources:
             frame = frame.f_back
         return linecache.getline(frame.f_code.co_filename, frame.f_lineno).strip() if frame else ""
+
+    def note_warning(self, message: Any, category: type, file: str, line: int, *rest: Any) -> None:
+        """Guarda a comparação de bytes com texto ou número, de que o Python avisa com -b.
+
+        Fonte: docs.python.org/3/using/cmdline.html (-b).
+        """
+        known = next((kind for kind in _MIXED if str(message).endswith(kind)), "")
+        if category is BytesWarning and known and file in self.sources:
+            where = linecache.getline(file, line).strip()
+            self.mixed = f"Em `{where}`, um lado é bytes, e o outro, {_MIXED[known]}"
 
     def run(self, what: str, function: int, arguments: tuple[Any, ...], pieces: list[int]) -> None:
         _limit(pieces, self._asking)
@@ -154,7 +172,7 @@ class _Worker:
         events = _sendable(self.trace.events())
         try:
             pickle.loads(_pickled(value))  # há o que vai e não volta, como certas exceções
-            self.say((value, error, events))
+            self.say((value, error, events, self.mixed))
         except Exception as problem:
             kind = f"um objeto {type(value).__name__}, que não passa a outro processo ({problem})"
             kind = _as_a_socket(kind)
@@ -164,7 +182,7 @@ class _Worker:
                 kind = f"um {type(value).__name__}, que só dá valores a quem os pede: use list(…)"
             if isinstance(value, list) and any(map(callable, value)):
                 kind = "uma lista com uma função dentro: faltaram os parênteses que a chamam"
-            self.say((None, f"Sua função devolveu {kind}.", events))
+            self.say((None, f"Sua função devolveu {kind}.", events, self.mixed))
 
     def _open(self, what: str) -> socket.socket | None:
         """O primeiro argumento da chamada: nada, quem escuta ou uma conexão."""

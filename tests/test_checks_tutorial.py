@@ -95,6 +95,29 @@ def hides_and_throws_again(conn):
         raise
 
 
+def compares_with_text(conn):
+    data = conn.recv(1024)
+    while data != "":
+        conn.sendall(data)
+        data = conn.recv(1024)
+
+
+def compares_one_byte_with_bytes(conn):
+    while data := conn.recv(1024):
+        conn.sendall(data if data[0] == b"o" else b"?")
+
+
+@pytest.mark.parametrize(
+    ("function", "said"),
+    [
+        (compares_with_text, """Em `while data != "":`, um lado é bytes, e o outro, texto:"""),
+        (compares_one_byte_with_bytes, 'b"o" else b"?")`, um lado é bytes, e o outro, um número:'),
+    ],
+)
+def test_bytes_compared_with_what_they_never_equal_are_told_with_the_line(function, said):
+    rejected(checks.server(function), said)
+
+
 def test_only_who_hides_errors_is_told_to_take_the_except_away():
     hint = "Se um except engole os erros, tire-o para ver qual é."
     rejected(checks.server(hides_its_own_mistake), hint)

@@ -205,6 +205,22 @@ class Compared:
     __hash__ = None
 
 
+@pytest.mark.parametrize("given", [b"a", bytearray(b"a")])
+def test_only_a_comparison_that_is_never_true_is_told(given):
+    def compare(other):
+        return given == other
+
+    with Learner(compare, lambda: f"{given}") as learner:
+        for same in (b"a", b"b", None):
+            learner.call(same)
+        learner.call(function=1)  # str() de bytes não compara nada
+        assert learner.mixed == ""
+        assert learner.call("a") == (False, "")
+        assert learner.mixed.startswith(
+            "Em `return given == other`, um lado é bytes, e o outro, texto"
+        )
+
+
 @pytest.mark.parametrize("value", ["report", ("report",), Compared])
 def test_whatever_is_returned_comes_back(value):
     with Learner(lambda: value() if isinstance(value, type) else value) as learner:

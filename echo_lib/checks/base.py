@@ -83,6 +83,8 @@ def failed(text: str, learner: Learner | None = None) -> Check:
         )
     if learner and learner.where:
         text = f"{text.strip()}\nQuando o tempo acabou, o código estava em `{learner.where}`."
+    if learner and learner.mixed:
+        text = f"{text.strip()}\n{learner.mixed}"
     if learner and learner.outside:
         verb = "é" if len(learner.outside) == 1 else "são"
         text = (

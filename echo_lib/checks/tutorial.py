@@ -307,8 +307,7 @@ def _echoes(
             peers.end(peer)
             deadline, error = learner.result()
             if error == NEVER_ENDED:
-                error = "O cliente fechou e o seu laço continua: recv devolve b'' para sempre. "
-                error += '(Se você o compara com "", que é texto, nunca é igual.)'
+                error = "O cliente fechou e o seu laço continua: recv devolve b'' para sempre."
             if error:
                 return failed(error, learner)
             if extra := peers.receive(peer, 1):
