@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from echo_lib import isolated
 from echo_lib.checks import peers
 from echo_lib.isolated import NEVER_ENDED, Learner
-from tests.common import TIMEOUT
+from tests.common import TIMEOUT, receive
 
 cloudpickle.register_pickle_by_value(sys.modules[__name__])
 
@@ -182,6 +182,7 @@ def test_report_that_came_late_is_not_taken_for_the_next_one(monkeypatch):
     def talks(conn):
         conn.recv(1)
         conn.sendall(b"!")
+        conn.sendall(b"!")  # a chegada deste diz que o rastro já tem o de antes
         conn.recv(1)
 
     with Learner(talks) as learner:
@@ -192,7 +193,7 @@ def test_report_that_came_late_is_not_taken_for_the_next_one(monkeypatch):
         while learner._reports.empty():  # já chegou, e ninguém o leu
             pass
         peer.sendall(b"x")
-        assert peer.recv(1) == b"!"
+        assert receive(peer, 2) == b"!!"
         assert any(event.sends for event in learner.look(wait=0.01))
 
 
