@@ -49,9 +49,14 @@ STAMP = VENV / "echo_lib.json"  # o carimbo: o que está instalado; {} se a inst
 FIRST = "00_comece_aqui.ipynb"
 NEEDED = ("pyproject.toml", "constraints.txt", "echo_lib", "share", "notebooks/" + FIRST)
 ROOT = hasattr(os, "geteuid") and os.geteuid() == 0
-LAB = {"ip": "127.0.0.1", "allow_root": ROOT, "answer_yes": True}
 # No HTML exportado, o desenho parado: o outro buscaria na internet o programa dos widgets.
 EXPORT = "image/svg+xml text/html text/markdown image/png image/jpeg text/latex text/plain"
+SETTINGS = {
+    "ServerApp": {"ip": "127.0.0.1", "allow_root": ROOT, "answer_yes": True},
+    "WidgetsDataTypeFilter": {"display_data_priority": EXPORT.split()},
+    # Senão, o JupyterLab chama o npm, se há um, e para acabar espera por ele, e ele pela rede.
+    "LanguageServerManager": {"autodetect": False},
+}
 SHELL = os.environ.get("SHELL", "sh")
 
 PACKAGES = HERE / "pacotes"  # se existe, é dela que se instala, sem rede
@@ -305,10 +310,9 @@ def lab_variables(runtime: str) -> dict:
     """As variáveis que separam este JupyterLab de outros e põem o Python da .venv na frente."""
     config = CONFIG
     if os.name != "nt":
-        LAB["terminado_settings"] = {"shell_command": shell_command(config)}
+        SETTINGS["ServerApp"]["terminado_settings"] = {"shell_command": shell_command(config)}
     # Num arquivo, e não em argumentos, para que valham os de quem chama.
-    export = {"display_data_priority": EXPORT.split()}
-    settings = json.dumps({"ServerApp": LAB, "WidgetsDataTypeFilter": export})
+    settings = json.dumps(SETTINGS)
     for name in ("server", "nbconvert"):
         (config / f"jupyter_{name}_config.json").write_text(settings)
     return dict(
@@ -327,7 +331,9 @@ def address(child: subprocess.Popen, runtime: str) -> str:
         try:
             info = json.loads(next(Path(runtime).glob("jpserver-*.json")).read_text())
             place = (urlsplit(info["url"]).hostname, info["port"])
-            socket.create_connection(place, timeout=1).close()
+            with socket.create_connection(place, timeout=1) as sock, suppress(ConnectionError):
+                sock.sendall(b"GET /api HTTP/1.0\r\n\r\n")
+                sock.recv(1)  # já escuta antes de atender, e um SIGTERM aí se perderia
             return f"{info['url']}lab/tree/{FIRST}?token={info['token']}"
         except (StopIteration, ValueError, OSError):  # ainda não escreveu, ou ainda não atende
             time.sleep(0.05)

@@ -190,14 +190,41 @@ def test_ctrl_c_ends_a_kernel_that_does_not_answer(installed, start):
     assert list((installed / ".venv").glob("tmp*")) == []
 
 
-def test_ending_the_kit_alone_ends_jupyterlab_too(installed, start):
-    kit = start(installed, "aula", "--no-browser", "--port", "0")
+def test_ending_the_kit_alone_ends_jupyterlab_too(installed, start, tmp_path):
+    npm = tmp_path / "npm"  # o jupyter_lsp o chamaria, e o npm pode ficar à espera da rede
+    npm.write_text(f"#!/bin/sh\nexec sleep {INSTALL}\n")
+    npm.chmod(0o755)
+    path = f"{tmp_path}:{os.environ['PATH']}"
+    kit = start(installed, "aula", "--no-browser", "--port", "0", PATH=path)
     open_lesson(kit)
     family = children(kit)
     kit.kill(signal.SIGTERM)
     assert end(kit) == "" and kit.exitstatus == 128 + signal.SIGTERM
     assert psutil.wait_procs(family, timeout=TIMEOUT)[1] == []
     assert list((installed / ".venv").glob("tmp*")) == []
+
+
+def test_the_address_waits_for_an_answer_not_only_for_a_connection(tmp_path):
+    code = """if 1:
+        import json, pathlib, socket, sys
+        here = pathlib.Path(sys.argv[1])
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            port = server.getsockname()[1]
+            told = {"url": f"http://127.0.0.1:{port}/", "port": port, "token": "a"}
+            (here / "jpserver-1.json").write_text(json.dumps(told))
+            while not (here / "respondeu").exists():
+                with server.accept()[0] as client:
+                    if client.recv(1024):
+                        (here / "respondeu").touch()
+                        client.sendall(b"HTTP/1.1 200 OK\\r\\n\\r\\n")
+    """
+    address = runpy.run_path(str(ROOT / "kit.py"))["address"]
+    with subprocess.Popen([sys.executable, "-c", code, str(tmp_path)]) as child:
+        try:
+            assert address(child, str(tmp_path)).endswith("?token=a")
+            assert (tmp_path / "respondeu").exists()
+        finally:
+            child.kill()
 
 
 def test_a_second_start_installs_nothing(installed, record_property):
