@@ -41,6 +41,8 @@ PATIENCE = 5  # prazos ao todo, para quem anda devagar sem parar
 _TURN = 0.1  # segundos de processador: quem os teve, e nada leu, não vai ler
 _LOOKS, _BETWEEN = 4, 0.007  # quantas vezes se olham as threads, e os segundos entre duas
 WORK = 3.0  # segundos de processador: quem já os teve não anda devagar, não acaba
+_SPIN = 1.0  # segundos de processador sem que passe um byte: quem os teve dá voltas num laço
+_STEP = 0.4  # segundos entre duas olhadas
 ANSWER = 5.0  # segundos para o processo dizer o que já fez: numa máquina ocupada, demora
 NO_WINDOW = getattr(subprocess, "CREATE_NO_WINDOW", 0)  # no Windows, sem abrir um console
 _ENDED = object()  # o processo acabou
@@ -147,9 +149,9 @@ class Learner:
         """O que a chamada devolveu e o erro explicado ("" se não houve).
 
         Argumentos:
-            timeout: segundos de espera; se omitido, TIMEOUT, e até PATIENCE vezes isso enquanto
-                passam bytes e o código não teve WORK segundos de processador. Acabada a espera, o
-                processo acaba.
+            timeout: segundos de espera; se omitido, TIMEOUT, ou menos, se o código dá voltas
+                sem que passe um byte; e até PATIENCE vezes isso enquanto passam bytes e ele não
+                teve WORK segundos de processador. Acabada a espera, o processo acaba.
         """
         if self._failed:
             return None, self._failed
@@ -164,18 +166,27 @@ class Learner:
 
     def _awaited(self, timeout: float | None) -> Any:
         """A resposta, ou None se ela não veio no prazo."""
-        with suppress(queue.Empty):
-            return self._answers.get(timeout=TIMEOUT if timeout is None else timeout)
-        for _ in range(PATIENCE - 1 if timeout is None else 0):
-            now, report = perf_counter(), self._asked()
+        began = now = perf_counter()
+        last = since = 0.0  # quando passou o último byte, e o processador usado até se ver isso
+        while now - began < TIMEOUT * PATIENCE:
+            step = min(_STEP, TIMEOUT) if timeout is None else timeout
+            with suppress(queue.Empty):
+                return self._answers.get(timeout=step)
+            if timeout is not None:
+                break
+            assert self._process
+            now, used = perf_counter(), worked(self._process.pid) - self._before
+            late = now - began >= TIMEOUT
+            if not late and used - since < _TURN:
+                continue
+            report = self._asked()
             if report is None or self._early is not None:  # nem responde, ou acabou
                 return self._early
-            assert self._process
             moved = max((event.time for event in report[0] if event.size), default=0.0)
-            if now - moved > TIMEOUT / 2 or worked(self._process.pid) - self._before > WORK:
+            if moved > last:
+                last, since = moved, used
+            if used - since > _SPIN or (late and (now - moved > TIMEOUT / 2 or used > WORK)):
                 break
-            with suppress(queue.Empty):
-                return self._answers.get(timeout=TIMEOUT)
         with suppress(queue.Empty):
             return self._answers.get(timeout=0.001)
         report = self._asked()

@@ -119,6 +119,39 @@ def test_who_never_stops_moving_bytes_is_cut_too(monkeypatch):
     assert children() == []
 
 
+def echoes_for_ever(conn):
+    while True:
+        conn.sendall(conn.recv(1024))  # no fim, recv devolve b'', e o laço não para
+
+
+@pytest.mark.parametrize("code", [lambda conn: endless(), echoes_for_ever])
+def test_a_loop_that_turns_with_no_bytes_is_cut_long_before_its_deadline(monkeypatch, code):
+    monkeypatch.setattr(isolated, "TIMEOUT", 3600.0)  # quem o esperasse não acabaria o teste
+    with Learner(code) as learner:
+        peer = learner.connect()
+        peer.sendall(b"oi")
+        peer.shutdown(socket.SHUT_WR)
+        assert learner.result() == (None, NEVER_ENDED)
+        assert learner.where
+
+
+def test_who_works_hard_between_two_bytes_is_not_taken_for_a_loop_without_end(monkeypatch):
+    monkeypatch.setattr(isolated, "TIMEOUT", 3600.0)
+
+    def works(conn):
+        for _ in range(3):
+            while time.process_time() % 0.6 < 0.5:
+                pass
+            while time.process_time() % 0.6 >= 0.5:
+                pass
+            conn.recv(1)
+        return "fim"
+
+    with Learner(works) as learner:
+        learner.connect().sendall(b"abc")
+        assert learner.result() == ("fim", "")
+
+
 def test_variable_that_can_not_go_to_another_process_is_told():
     with socket.socket() as mine:
         with Learner(lambda: mine.fileno()) as learner:
