@@ -208,9 +208,10 @@ _BY_NAME: dict[str, Texts] = {
         "confira o nome, ou use o endereço em números, como 127.0.0.1: quatro números de 0 a 255.",
     ),
     "EAI_ADDRFAMILY": (
-        "esse endereço{onde} não serve a este socket, que é IPv4 (AF_INET).",
-        "é um endereço IPv6, como ::1, ou um nome sem endereço IPv4.",
-        "use um endereço IPv4: quatro números de 0 a 255, como 127.0.0.1.",
+        "o endereço{onde} não é da família deste socket.",
+        "a um socket IPv4 (AF_INET) servem endereços como 127.0.0.1; a um IPv6 (AF_INET6), como "
+        "::1. Aqui os dois não combinam, ou o nome não tem endereço dessa família.",
+        "use AF_INET e um endereço IPv4: quatro números de 0 a 255, como 127.0.0.1.",
     ),
     "EAI_AGAIN": (
         "o nome da máquina{onde} não foi traduzido em endereço: ninguém respondeu.",

@@ -76,7 +76,8 @@ _PACK = (
 _NOT_IN_THE_SOCKET = (
     "um socket não tem o que está depois do ponto.",
     "o nome está escrito de outro jeito; o endereço e a porta não são campos dele.",
-    "o endereço vem de s.getsockname(), e a porta, de s.getsockname()[1].",
+    "confira a escrita, que é em inglês: accept, recv, sendall, close. O endereço vem de "
+    "s.getsockname(), e a porta, de s.getsockname()[1].",
 )
 _MANY_STARTS = (
     "startswith recebeu mais de um começo solto.",
@@ -596,11 +597,6 @@ _BY_TYPE: dict[tuple[_Kinds, str], Texts] = {
         "o segundo argumento dele já é strict; a máscara vai no texto, depois de uma barra.",
         'escreva ipaddress.ip_network(f"{endereço}/{máscara}", strict=False).',
     ),
-    (TypeError, r"missing \d+ required (positional|keyword-only) argument"): (
-        "a função foi chamada sem um dos argumentos que o def dela pede.",
-        "o def pede mais argumentos do que a chamada passa; numa thread, quem os passa é args.",
-        "compare os parênteses do def com os da chamada.",
-    ),
     (TypeError, rf"^(?!.*{_TAKES}).* takes .*positional arguments? but \d+ w"): (
         "a função foi chamada com mais argumentos do que o def dela pede.",
         "a chamada passa algo que o def não recebe; numa thread, quem os passa é args.",
@@ -681,7 +677,8 @@ _BY_LINE: dict[tuple[str, str], Texts] = {
     ),
     ("interpreted as an integer", r"range\("): (
         "o range conta até um número, e recebeu outra coisa.",
-        "ele recebeu a própria lista, ou um texto.",
+        "ele recebeu a própria lista, um texto ou um float; numa função, talvez os parâmetros "
+        "estejam fora de ordem.",
         "escreva range(len(lista)); com o índice e o item, for i, item in enumerate(lista).",
     ),
     ("slice indices must be integers", r"startswith\("): _MANY_STARTS,
@@ -704,10 +701,26 @@ _BY_LINE: dict[tuple[str, str], Texts] = {
         "um texto, um float, ou a tupla que struct.unpack devolve mesmo para um número só.",
         "escreva o número sem aspas, como em conn.recv(1024); de unpack, use o item [0].",
     ),
+    ("bytes-like object is required, not 'tuple'", r"\.(bind|connect|connect_ex)\("): (
+        "este socket não é de TCP, e o endereço dele não é um par.",
+        "quem o criou trocou a ordem, ou pôs outra família: ela vem primeiro.",
+        "escreva socket.socket(socket.AF_INET, socket.SOCK_STREAM), ou só socket.socket().",
+    ),
+    (r"[sS]ocket\.\w+\(\) missing 1 required pos|^descriptor '\w+' (for|of)", r"\.\w+\([^)]"): (
+        "antes do ponto está a classe, e não um socket.",
+        "ao criá-lo, faltaram os parênteses: s = socket.socket guarda a classe.",
+        "escreva s = socket.socket(socket.AF_INET, socket.SOCK_STREAM), ou só socket.socket().",
+    ),
+    (r"missing \d+ required (positional|keyword-only) argument", ""): (
+        "a função foi chamada sem um dos argumentos que o def dela pede.",
+        "o def pede mais argumentos do que a chamada passa; numa thread, quem os passa é args.",
+        "compare os parênteses do def com os da chamada.",
+    ),
     (_ADDRESS_TYPE, rf"(?s)^(?!.*\.send(all)?\().*({_SOCKET_CALL})"): (
         "o endereço não tem a forma que o socket espera.",
         "bind, connect, create_server e create_connection recebem o endereço num só argumento: o "
-        "par (host, porta), com o host entre aspas e a porta como número inteiro de 0 a 65535.",
+        "par (host, porta), nesta ordem, com o host entre aspas e a porta como número inteiro de 0 "
+        "a 65535.",
         "escreva com parênteses duplos: s.bind((host, porta)), ou s.connect((host, porta)). Uma "
         "porta que veio em texto vira número com int(porta).",
     ),

@@ -95,9 +95,29 @@ def sends_nothing(host, port):
         return s.recv(1024)
 
 
+def waits_two_deadlines(host, port):
+    with socket.create_connection((host, port), 1) as s:
+        s.sendall(b"oi")
+        try:
+            return s.recv(1024)
+        except TimeoutError:
+            return s.recv(1024)
+
+
+def insists_at_the_deadline(host, port):
+    with socket.create_connection((host, port), 1) as s:
+        s.sendall(b"oi")
+        while True:
+            with suppress(TimeoutError):
+                return s.recv(1024)
+
+
 @pytest.mark.parametrize(
     ("answer", "hint"),
     [
+        (waits_two_deadlines, "Você esperou 2 prazos, um depois do outro"),
+        (insists_at_the_deadline, "O prazo acabou, e você voltou a esperar"),
+        (lambda host, port: ask(1)(host, port).decode(), "devolva o que o recv trouxe, sem decode"),
         (ask(), "Em 2,5 s você não desistiu"),
         (deadline_for_the_next_socket, "Em 2,5 s você não desistiu"),
         (ask(30), "ou com um longo demais"),
@@ -605,6 +625,13 @@ def spins_at_the_end(conn):
         conn.sendall(conn.recv(1024))
 
 
+def says_goodbye(conn):
+    total = survivor(conn)
+    with suppress(OSError):
+        conn.sendall(b"fim")
+    return total
+
+
 def answers_at_the_end(conn):
     conn.settimeout(1)
     data = b""
@@ -682,6 +709,7 @@ def test_survivor_is_accepted_in_any_style(answer):
         (back_to_recv_after_the_deadline, "você voltou ao recv: saia do laço"),
         (spins_at_the_end, "O recv já devolveu b'': é o fim, saia do laço."),
         (answers_at_the_end, "voltou ao recv sem responder"),
+        (says_goodbye, "depois do eco veio mais: b'fim'"),
         (send_once, "send pode aceitar só uma parte"),
         (count_before_sendall, "Os bytes de um sendall que falhou não contam"),
         (guard_only_recv, "O corte também pode chegar no sendall"),

@@ -1,6 +1,7 @@
 """As verificações dos exercícios 2 a 4 das lições 02 a 07: cada engano com a sua pista."""
 
 import ipaddress
+import select
 import socket
 import sys
 import threading
@@ -73,6 +74,32 @@ def impatient_and_late(conn):
         pass
 
 
+def patient_for_long(conn):
+    conn.settimeout(30)
+    with suppress(TimeoutError):
+        echo(conn)
+
+
+def gives_the_deadline_back(conn):
+    conn.settimeout(1)
+    with suppress(TimeoutError):
+        echo(conn)
+    conn.settimeout(None)
+
+
+def asks_select(conn):
+    while select.select([conn], [], [], 1)[0] and (data := conn.recv(1024)):
+        conn.sendall(data)
+
+
+def leaves_in_the_middle(conn):
+    while True:
+        data = conn.recv(1024)
+        conn.sendall(data)
+        if len(data) < 1024:
+            break
+
+
 def waits_a_moment(conn):
     conn.sendall(conn.recv(1024))
     conn.settimeout(0.0001)  # menos do que quem verifica leva entre duas mensagens
@@ -132,6 +159,10 @@ def test_only_who_hides_errors_is_told_to_take_the_except_away():
         (greets, "a resposta é feita dos que chegaram"),
         (impatient_and_late, "calar-se não é sair"),  # cedo ou tarde, é isso o que se lhe diz
         (waits_a_moment, "O seu prazo acabou antes de o cliente falar, e calar-se não é sair"),
+        (patient_for_long, "calar-se não é sair"),
+        (gives_the_deadline_back, "calar-se não é sair"),
+        (asks_select, "calar-se não é sair"),
+        (leaves_in_the_middle, "Se há um, um return ou um break o encerra antes do fim"),
         (prefixes, "a resposta é feita dos que chegaram"),
         (sends_in_thousands, "a resposta é feita dos que chegaram"),
         (lambda conn: conn.sendall(conn.recv(99).upper()), "a resposta é feita dos que chegaram"),
@@ -501,6 +532,39 @@ def conversation_left_open(host, port):
         echo(left)
 
 
+def forgets_the_parentheses_of_accept(host, port):
+    with socket.create_server((host, port)) as s:
+        _conn, _ = s.accept
+
+
+def forgets_the_parentheses_of_socket(host, port):
+    s = socket.socket
+    s.bind((host, port))
+
+
+def family_in_the_place_of_type(host, port):
+    s = socket.socket(socket.SOCK_STREAM, socket.AF_INET)
+    s.bind((host, port))
+
+
+def answers_by_the_listener(host, port):
+    with socket.create_server((host, port)) as s, s.accept()[0] as conn:
+        while data := conn.recv(1024):
+            s.sendall(data)
+
+
+def takes_a_long_deadline_for_the_end(host, port):
+    with socket.create_server((host, port)) as s, s.accept()[0] as conn:
+        conn.settimeout(30)
+        with suppress(TimeoutError):
+            echo(conn)
+
+
+def leaves_it_to_a_thread(host, port):
+    s = socket.create_server((host, port))
+    threading.Thread(target=visit, args=(s,), daemon=True).start()
+
+
 def deaf_server(host, port):
     with socket.create_server((host, port)) as s:
         conn, _ = s.accept()
@@ -552,6 +616,16 @@ def stops_at_sair(host, port):
         (listener_left_open, "faltou fechar a escuta, s"),
         (conversation_left_open, "faltou fechar a conversa, conn"),
         (deaf_server, "a função não voltou"),
+        (forgets_the_parentheses_of_accept, "Seu código parou com TypeError"),
+        (forgets_the_parentheses_of_socket, "s = socket.socket guarda a classe"),
+        pytest.param(
+            family_in_the_place_of_type,
+            "trocou a ordem, ou pôs outra família",
+            marks=pytest.mark.skipif(sys.platform == "win32", reason="lá, é o socket que falha"),
+        ),
+        (answers_by_the_listener, "a conversa é por conn, que veio do accept"),
+        (takes_a_long_deadline_for_the_end, "calar-se não é sair"),
+        (leaves_it_to_a_thread, "escutou e voltou sem esperar o cliente"),
         (stops_at_sair, "é um comando do cliente"),
         (takes_a_deadline_for_the_end, "calar-se não é sair"),
         (lets_a_deadline_out, "calar-se não é sair"),
@@ -596,6 +670,11 @@ def list_by_library(host, port, messages):
         return [client.send(text) if text else "" for text in messages]
 
 
+@pytest.mark.parametrize("function", [list_by_socket, list_by_library])
+def test_list_is_accepted_in_any_style(function):
+    assert checks.sends_a_list(function).ok
+
+
 def list_all_at_once(host, port, messages):
     with socket.create_connection((host, port), timeout=1) as s:
         s.sendall("".join(messages).encode())
@@ -609,9 +688,12 @@ def list_all_at_once(host, port, messages):
     return echoes
 
 
-@pytest.mark.parametrize("function", [list_by_socket, list_by_library, list_all_at_once])
-def test_list_is_accepted_in_any_style(function):
-    assert checks.sends_a_list(function).ok
+def looks_up_the_place(host, port, messages):
+    echoes = [""] * len(messages)
+    with socket.create_connection((host, port), timeout=1) as s:
+        for text in messages:
+            echoes[messages.index(text)] = send_one(s, text)
+    return echoes
 
 
 def one_connection_each(host, port, messages):
@@ -677,6 +759,8 @@ def answers_bytes(host, port, messages):
     ("function", "hint"),
     [
         (one_connection_each, "vi 2 conexões: use uma só"),
+        (list_all_at_once, "você enviou um texto antes de receber inteiro o eco do anterior"),
+        (looks_up_the_place, "Cada texto tem o seu eco, também o que se repete"),
         (waits_for_the_empty, "não espere o eco dela"),
         (skips_the_empty, "Recebi ['oi', 'fim']. Uma mensagem vazia"),
         (one_recv_each, "Um recv traz só o que já chegou"),

@@ -176,7 +176,11 @@ def test_only_an_error_of_the_system_has_codes():
             "o nome da máquina não foi {}",
             "DNS",
         ),
-        (lambda net: net.s.connect(("::1", 1)), "não serve a este socket", "use um endereço IPv4"),
+        (
+            lambda net: net.s.connect(("::1", 1)),
+            "não é da família deste socket",
+            "um endereço IPv4",
+        ),
         (
             lambda net: (net.s.settimeout(0.001), net.s.connect(full(net))),
             "o tempo acabou sem resposta",

@@ -61,6 +61,8 @@ def has_deadline(function: Callable[[str, int], bytes]) -> Check:
         if error or answer != b"oi":
             hint = _deadline_hint(learner, address, error)
             error = unexplained(error) if hint else error
+            if isinstance(answer, str):
+                hint = "São bytes que se pedem: devolva o que o recv trouxe, sem decode."
             return not_expected(learner, "um servidor que responde", b"oi", answer, error, hint)
         if not served(learner.trace)[0]:
             return failed(
@@ -104,6 +106,8 @@ def _after_silence(learner: Learner, answer: Any, error: str, waited: float) -> 
     what = "O servidor aceitou a conexão e ficou calado."
     if error == NEVER_ENDED:
         hint = f"Em {in_seconds(_PATIENCE)} você não desistiu: sem prazo, ou com um longo demais."
+        if any(isinstance(event.error, TimeoutError) for event in learner.own_events()):
+            hint = "O prazo acabou, e você voltou a esperar: deixe o erro sair."
     elif not error:
         hint = f"Esperava TimeoutError, e a função devolveu {brief(answer)}: deixe o erro sair."
     elif "parou com TimeoutError" not in error:
@@ -192,10 +196,13 @@ def _cause_hint(error: BaseException, expected: str, answer: Any, detail: str) -
         return "Pense na família: ConnectionError."
     if expected == "outra":
         return "Nem todo OSError é destes, e há erros que nem são OSError."
-    return (
+    text = (
         "O tipo diz quase tudo: isinstance(erro, …), do mais particular ao mais geral; quase todos "
         "são OSError, que fica por último. Aqui o erro não é lançado, e um except não o vê."
     )
+    if answer == "outra":
+        text += " E um else é só do último if: entre eles, elif; ou responda logo, com return."
+    return text
 
 
 def _letters(answer: str) -> str:
@@ -435,7 +442,9 @@ def _talked(learner: Learner) -> Check | None:
             what = f"o envio de {brief(data)}"
             return not_expected(learner, what, data, received, error, hint)
     peers.end(peer)
-    return _counted(learner, "três mensagens e o fim", sum(len(m.encode()) for m in MESSAGES))
+    what = "três mensagens e o fim"
+    wrong = _counted(learner, what, sum(len(m.encode()) for m in MESSAGES))
+    return wrong or _more(learner, peer, what)
 
 
 def _unanswered(learner: Learner, received: bytes) -> str:
@@ -457,7 +466,15 @@ def _half_closed(learner: Learner) -> Check | None:
         what = "um cliente que envia, fecha só o envio e espera o eco"
         error = learner.result(0.5)[1]
         return not_expected(learner, what, data, received, error)
-    return _counted(learner, "um cliente que fechou só o envio", len(data))
+    what = "um cliente que fechou só o envio"
+    return _counted(learner, what, len(data)) or _more(learner, peer, what)
+
+
+def _more(learner: Learner, peer: socket.socket, what: str) -> Check | None:
+    """O que dizer de quem, depois do eco, ainda envia; a função já voltou."""
+    extra = peers.receive(peer, 32)
+    text = f"Com {what}, depois do eco veio mais: {brief(extra)}. Um eco só devolve o que chega."
+    return failed(text, learner) if extra else None
 
 
 def _goes_silent(learner: Learner) -> Check | None:
@@ -470,7 +487,7 @@ def _goes_silent(learner: Learner) -> Check | None:
         return failed(_TOO_SOON, learner)
     if not wrong and (long := _too_long(learner)):
         return failed(f"Com um cliente que se calou: {long}", learner)
-    return wrong
+    return wrong or _more(learner, peer, "um cliente que se calou")
 
 
 def _never_speaks(learner: Learner) -> Check | None:
@@ -492,6 +509,10 @@ def _silence(learner: Learner, otherwise: float = 0.0) -> float:
 def _too_long(learner: Learner) -> str:
     """O que dizer de uma espera que passou muito de um segundo, medida no processo do aluno."""
     waits = [e.duration for e in learner.own_events() if isinstance(e.error, TimeoutError)]
+    if len(waits) > 1 and sum(waits) > 1.9 * _DEADLINE:
+        return (
+            f"Você esperou {len(waits)} prazos, um depois do outro: o pedido é um, de um segundo."
+        )
     if max(waits, default=0.0) <= 2 * _DEADLINE:
         return ""
     return f"Seu recv esperou mais de {int(max(waits))} s: o prazo pedido é de um segundo."

@@ -36,6 +36,7 @@ from echo_lib.checks.tutorial import (
     WAITED,
     answered,
     gave_up,
+    hurried,
     read_it_all,
     served,
     talks_to_another,
@@ -55,6 +56,11 @@ _NO_ACCEPT = "A função escutou e voltou sem esperar o cliente: faltou o accept
 _TRY = "Tente prender um socket a ela: se a porta tem dono, o bind lança OSError."
 _ANSWER = "É esse erro que responde: capture-o (except OSError) e, nesse caso, devolva False."
 _LIST = "Devolva uma lista com os textos."
+_TWINS = ["oi", "tchau", "oi"]
+_EACH_ITS_OWN = (
+    "Cada texto tem o seu eco, também o que se repete: append põe cada um no fim da lista, na "
+    "ordem. (Um dicionário guarda um só; index acha sempre o primeiro.)"
+)
 _GLUED = (
     "Você enviou `b` antes de receber o eco de `a`: os dois ecos podem vir juntos num recv só. "
     "Receba um, e só então envie a outra."
@@ -192,8 +198,10 @@ def whole_server(function: Callable[[str, int], Any]) -> Check:
 def _whole_server(function: Callable[[str, int], Any]) -> Check:
     port = network.spare_port()
 
+    attend = hurried(function, _SILENCE)
+
     def serve(host: str, port: int) -> Any:
-        value = function(host, port)  # só importa o que diz que ela nem começou
+        value, _ = attend(host, port)  # só importa o que diz que ela nem começou
         return value if isinstance(value, Generator | Coroutine) else None
 
     with Learner(serve) as learner:
@@ -201,7 +209,8 @@ def _whole_server(function: Callable[[str, int], Any]) -> Check:
         if problem := _not_listening(learner, port):
             return failed(problem, learner)
         if wrong := _visit(learner, (_HOST, port), (*MESSAGES, "sair"), silence=_SILENCE):
-            return failed(_NO_ACCEPT, learner) if _only_listened(learner) else wrong
+            never = _only_listened(learner) and "Seu código parou" not in wrong.text
+            return failed(_NO_ACCEPT, learner) if never else wrong
         _, error = learner.result()
         if error == NEVER_ENDED:
             ends = [e for e in learner.own_events() if e.receives and not e.size]
@@ -342,20 +351,10 @@ def one_after_another(function: Callable[[socket.socket, int], Any]) -> Check:
 
 
 def _visits(function: Callable[[socket.socket, int], Any], visits: int) -> Check | None:
+    attend = hurried(function, _SILENCE)
+
     def serve(listener: socket.socket, n: int) -> None:
-        kind: Any = type(listener)
-        settimeout, default = kind.settimeout, socket.setdefaulttimeout
-
-        def sooner(seconds: Any) -> Any:
-            # O prazo de quem espera mais do que o nosso calado acaba também enquanto ele se cala.
-            long = isinstance(seconds, int | float) and seconds > _SILENCE
-            return _SILENCE / 2 if long else seconds
-
-        kind.settimeout = lambda sock, seconds: settimeout(
-            sock, seconds if sock is listener else sooner(seconds)
-        )
-        socket.setdefaulttimeout = lambda seconds: default(sooner(seconds))
-        function(listener, n)  # o que ela devolve não importa
+        attend(listener, n)  # o que ela devolve não importa
 
     with Learner(serve) as learner:
         address = learner.listen(visits)
@@ -504,6 +503,11 @@ def _visit(
         peers.send(peer, b"x" * 100)
         peers.reset(peer)
         return None
+    if wait:
+        learner.look(0.001)
+        if not learner.running():
+            text = "O cliente ainda estava conectado, e a função já tinha voltado: ela atende até "
+            return failed(f"{text}vir b'', e só então volta.", learner)
     peers.end(peer)
     if wait and (extra := peers.receive(peer, 1)):
         return failed(f"Depois das respostas, veio mais: {extra!r}…", learner)
@@ -523,6 +527,7 @@ def sends_a_list(function: Callable[[str, int, list[str]], list[str]]) -> Check:
         (["oi", "", "fim"], [], empty),
         ([*MESSAGES, "fim"], [], piece),
         (["ção", "🗣️"], BYTE_BY_BYTE, piece),
+        (_TWINS, [], _EACH_ITS_OWN),
         ([], [], "Sem mensagens, a lista dos ecos é vazia."),
     ]
     with Learner(function) as learner:
@@ -540,12 +545,12 @@ def sends_a_list(function: Callable[[str, int, list[str]], list[str]]) -> Check:
                 wrong = f"os textos estão certos, mas {WAITED}"
             elif not read_it_all(learner, address, "".join(messages)):
                 wrong = "os textos estão certos, mas você não recebeu os ecos inteiros."
-            elif not _one_at_a_time(learner, messages):
-                wrong = "você enviou um texto antes de receber inteiro o eco do anterior."
             elif connections > 1:
                 wrong = f"os ecos estão certos, mas vi {connections} conexões: use uma só."
             elif arrived != "".join(messages).encode():
                 wrong = f"os textos estão certos, mas ao servidor chegou {brief(arrived)}."
+            elif not _one_at_a_time(learner, messages):
+                wrong = "você enviou um texto antes de receber inteiro o eco do anterior."
             else:
                 continue
             return failed(f"{what}, {wrong}", learner)
@@ -561,7 +566,10 @@ def _one_at_a_time(learner: Learner, messages: list[str]) -> bool:
     for event in learner.own_events():
         if event.sends and gone in begins and came < gone:
             return False
-        gone += event.size * event.sends
+        after = gone + event.size * event.sends
+        if after in begins and any(gone < begin < after for begin in begins):
+            return False  # vários de uma vez
+        gone = after
         came += event.size * event.receives
     return True
 
@@ -572,6 +580,8 @@ def _list_hint(learner: Learner, messages: list[str], answer: Any, error: str) -
     gone = sum(event.size for event in own if event.sends)
     came = sum(event.size for event in own if event.receives)
     whole = {*accumulate(len(message.encode()) for message in messages)}
+    if messages == _TWINS:
+        return _EACH_ITS_OWN
     if gone not in whole and sent_a_part(learner):
         return LOST_BY_SEND
     if error and came >= max(whole, default=0) and not _one_at_a_time(learner, messages):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import re
+import select
 import socket
 from collections.abc import Callable, Coroutine, Generator, Sequence
 from contextlib import suppress
@@ -286,13 +288,15 @@ def _echoes(
     talk = [message.encode() for message in (*MESSAGES, "sair", "Tchau")]
     cases = [(talk, ()), ([talk[1]], BYTE_BY_BYTE), ([_MEBIBYTE], ())]
 
-    def serve(conn: socket.socket) -> float | None:
-        value = function(conn)
+    attend = hurried(function, _SILENCE if patient else math.inf)
+
+    def serve(conn: socket.socket) -> float:
+        value, deadline = attend(conn)
         if isinstance(value, Generator):
             raise TypeError("com yield, a função nem começa: responda com conn.sendall")
         if isinstance(value, Coroutine):
             raise TypeError("com async def, a função nem começa: use def")
-        return conn.gettimeout()
+        return deadline
 
     with Learner(serve) as learner:
         for messages, pieces in cases:
@@ -321,6 +325,49 @@ def _echoes(
     return passed(
         "Seu servidor passou: mensagens curtas, uma comprida, byte a byte, uma enorme, e o fim."
     )
+
+
+def hurried(function: Callable[..., Any], silence: float) -> Callable[..., tuple[Any, float]]:
+    """A função do aluno, em que acaba mais cedo o prazo de quem espera mais do que nos calamos.
+
+    Argumentos:
+        silence: os segundos que o cliente se cala.
+
+    Retorna:
+        uma função, que devolve o que a do aluno devolve e o maior prazo que ela deu a uma
+        conversa, já encurtado, em segundos; 0, se não deu nenhum.
+    """
+
+    def hurry(*given: Any) -> tuple[Any, float]:
+        kind: Any = socket.socket
+        settimeout, look, default = kind.settimeout, select.select, socket.setdefaulttimeout
+        longest = 0.0
+
+        def talks(*socks: Any) -> bool:  # e não espera quem chega
+            with suppress(OSError, AttributeError):
+                return all(sock.getpeername() for sock in socks)
+            return False
+
+        def sooner(seconds: Any) -> Any:
+            nonlocal longest
+            if not isinstance(seconds, int | float):
+                return seconds
+            seconds = silence / 3 if seconds > silence else seconds
+            longest = max(longest, seconds)
+            return seconds
+
+        def looked(r: Any, w: Any, x: Any, seconds: Any = None) -> Any:
+            return look(r, w, x, sooner(seconds) if r and talks(*r) else seconds)
+
+        kind.settimeout = lambda s, seconds: settimeout(s, sooner(seconds) if talks(s) else seconds)
+        socket.setdefaulttimeout = lambda seconds: default(sooner(seconds))
+        select.select = looked
+        try:
+            return function(*given), longest
+        finally:
+            kind.settimeout, select.select, socket.setdefaulttimeout = settimeout, look, default
+
+    return hurry
 
 
 def _impatient(learner: Learner, deadline: float, expected: bytes) -> Check | None:
@@ -378,6 +425,10 @@ def wrong_answer(
             hint = f"{said} Um eco não precisa de texto: tire o decode."
         elif "EINVAL" in error and used(learner, "accept") and not used(learner, "listen"):
             hint = f"{said} `conn` já foi aceito: aqui não há accept."
+        elif _sends_by_the_listener(learner):
+            hint = (
+                f"{said} A escuta só aceita quem chega: a conversa é por conn, que veio do accept."
+            )
     text = f"Enviei {brief(sent)}, esperava {brief(expected)} e recebi {brief(received)}."
     return failed(f"{text} {hint}", learner)
 
@@ -422,6 +473,8 @@ def _server_hint(
         return "As outras voltaram: “Tchau” é uma palavra como elas; para o servidor, são bytes."
     if not first:
         text = "A primeira mensagem voltou, esta não: falta um laço que volte ao recv?"
+        if not learner.running():
+            text += " Se há um, um return ou um break o encerra antes do fim."
         return f"{text} O accept fica fora dele." if used(learner, "accept") else text
     if not any(event.receives and event.size for event in own):
         if used(learner, "accept") and learner.running():
@@ -430,6 +483,12 @@ def _server_hint(
     if learner.running():
         return _UNANSWERED
     return "Você recebeu, e nada voltou: faltou o sendall? Ou o código não chega a ele?"
+
+
+def _sends_by_the_listener(learner: Learner) -> bool:
+    own = learner.own_events()
+    listening = {event.socket for event in own if event.call in ("listen", "accept")}
+    return any(event.sends and event.socket in listening for event in own)
 
 
 def _again(own: Sequence[Event]) -> bool:
