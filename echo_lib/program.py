@@ -20,6 +20,7 @@ from typing import IO, Any
 from echo_lib.errors import Address, explain
 from echo_lib.isolated import NO_WINDOW, WORK, family, hunger, worked
 from echo_lib.network import spare_port
+from echo_lib.worker import MIXED
 
 _LASTING = 0.3  # segundos: no Windows, um socketpair escuta por um instante
 _ENDING = 5.0  # segundos, no máximo, entre deixar de escutar e acabar
@@ -64,6 +65,18 @@ class Program:
         if worked(self._process.pid) > WORK:
             why = "faltou o listen, ou um laço gira sem parar antes dele?"
         return f"não escutou na porta {port}, a que recebeu: {why}"
+
+    def also(self, told: str) -> Iterator[str]:
+        """Acaba com o programa e diz o que mais ele deixou escrito, que talvez explique `told`."""
+        self._process.kill()
+        self._process.wait()
+        self._errors.seek(0)
+        errors = self._errors.read()
+        yield mixed(errors, self._path)
+        last = errors.decode(errors="replace").strip().rpartition("\n")[2]
+        a_fall = re.match(r"(Connection\w*|BrokenPipe|OS)Error", last)  # a de um cliente
+        if b"Exception in thread" in errors and "falhou" not in told and not a_fall:
+            yield f"Numa thread, o programa {failure(1, errors, self._path)}"
 
     def _listening(self) -> list[int]:
         """As portas em que ele escuta; olhar as da máquina inteira levaria vinte vezes o tempo."""
@@ -119,7 +132,7 @@ def running(path: str, *arguments: str, **streams: Any) -> Iterator[subprocess.P
     Argumentos:
         streams: stdout e stderr, como em subprocess.Popen.
     """
-    command = [sys.executable, path, *arguments]
+    command = [sys.executable, "-b", path, *arguments]
     env = {**os.environ, "PYTHONIOENCODING": "utf-8"}  # que o Windows não daria a um pipe
     streams |= {"stdin": subprocess.DEVNULL, "creationflags": NO_WINDOW}
     with subprocess.Popen(command, env=env, **streams) as process:
@@ -127,6 +140,21 @@ def running(path: str, *arguments: str, **streams: Any) -> Iterator[subprocess.P
             yield process
         finally:
             process.kill()
+
+
+def mixed(errors: bytes, path: str) -> str:
+    """O que dizer de quem compara bytes com texto ou com um número, de que o -b avisa; ou "".
+
+    Argumentos:
+        errors: o que o programa escreveu em stderr.
+        path: o arquivo .py do programa.
+    """
+    name = re.escape(Path(path).name)
+    for line in errors.decode(errors="replace").splitlines():
+        found = re.search(rf"{name}:(\d+): BytesWarning: Comparison between bytes( and \w+)", line)
+        if found and found[2] in MIXED:
+            return f"Na linha {found[1]}, um lado é bytes, e o outro, {MIXED[found[2]]}"
+    return ""
 
 
 def failure(status: int, errors: bytes, path: str) -> str:
@@ -137,6 +165,7 @@ def failure(status: int, errors: bytes, path: str) -> str:
         errors: o que o programa escreveu em stderr, em geral um traceback.
         path: o arquivo .py do programa.
     """
+    errors = re.sub(rb".*: BytesWarning: .*\n.*", b"", errors)  # de `mixed`
     lines = errors.decode(errors="replace").strip().splitlines()
     if not lines:
         return f"acabou antes da hora (código {status})."

@@ -22,6 +22,7 @@ from collections.abc import Callable, Iterator, Set
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
+from time import sleep
 from typing import Any, BinaryIO
 from weakref import WeakKeyDictionary
 
@@ -36,7 +37,7 @@ EVENTS = 4000  # o rastro de uma chamada: cabe 1 MiB aos pedaços de 1000 bytes,
 _SHOWN = 2000  # caracteres do que o código imprimiu
 _AFTER_THE_SOCKET = {"n", "texto", "placar", "sala", "trava"}  # como as lições os chamam
 # O que o Python diz ao avisar, e o que dizer ao aluno.
-_MIXED = {
+MIXED = {
     " and string": "texto: nunca são iguais. Ponha b antes das aspas, ou faça texto com decode().",
     " and int": "um número: nunca são iguais. dados[0] é um número; dados[0:1], bytes.",
 }
@@ -147,10 +148,10 @@ class _Worker:
 
         Fonte: docs.python.org/3/using/cmdline.html (-b).
         """
-        known = next((kind for kind in _MIXED if str(message).endswith(kind)), "")
+        known = next((kind for kind in MIXED if str(message).endswith(kind)), "")
         if category is BytesWarning and known and file in self.sources:
             where = linecache.getline(file, line).strip()
-            self.mixed = f"Em `{where}`, um lado é bytes, e o outro, {_MIXED[known]}"
+            self.mixed = f"Em `{where}`, um lado é bytes, e o outro, {MIXED[known]}"
 
     def run(self, what: str, function: int, arguments: tuple[Any, ...], pieces: list[int]) -> None:
         _limit(pieces, self._asking)
@@ -167,7 +168,7 @@ class _Worker:
             with suppress(OSError):  # sem rastro: não foi o aluno
                 socket.SocketType.shutdown(opened, socket.SHUT_RDWR)
             opened.close()
-        if error and shown.getvalue():
+        if error and shown.getvalue() and "Traceback" not in shown.getvalue():
             error += f" Antes, ele mostrou: {shown.getvalue()[:_SHOWN]!r}."
         events = _sendable(self.trace.events())
         try:
@@ -256,6 +257,7 @@ def _limit(pieces: list[int], asking: threading.Lock) -> None:
     def recv_into(sock: socket.socket, buffer: Any, size: int, flags: int) -> int:
         data = recv(sock, size, flags)
         memoryview(buffer).cast("B")[: len(data)] = data
+        sleep(0)  # outra thread pode ter a vez, e escrever por cima num buffer que é das duas
         return len(data)
 
     def recvfrom(sock: socket.socket, size: int, flags: int = 0) -> tuple[bytes, None]:
@@ -286,6 +288,8 @@ def told(problem: BaseException, sources: Set[str]) -> str:
     Argumentos:
         sources: os arquivos, ou células, do aluno.
     """
+    while isinstance(problem, BaseExceptionGroup) and len(problem.exceptions) == 1:
+        problem = problem.exceptions[0]  # a de uma tarefa do asyncio, dentro de um grupo
     name = type(problem).__name__
     known = next(kind for kind in type(problem).__mro__ if kind.__module__ == builtins.__name__)
     if known.__name__ != name:  # uma exceção do aluno, ou de um módulo: de que família é

@@ -4,6 +4,7 @@ import asyncio
 import select
 import selectors
 import socket
+import sys
 import threading
 from contextlib import suppress
 from itertools import chain, cycle, repeat
@@ -406,6 +407,30 @@ def quits(listener):
     raise SystemExit("chega")
 
 
+def one_buffer_for_all(listener):
+    shared = bytearray(1024)
+
+    def talk(conn):
+        with conn:
+            while size := conn.recv_into(shared):
+                conn.sendall(shared[:size])
+
+    while True:
+        conn, _ = listener.accept()
+        threading.Thread(target=talk, args=(conn,), daemon=True).start()
+
+
+def fails_in_a_group(listener):
+    async def fails():
+        raise KeyError("sala")
+
+    async def main():
+        async with asyncio.TaskGroup() as group:
+            group.create_task(fails())
+
+    asyncio.run(main())
+
+
 ONLY_THE_FIRST = "O primeiro, quando fala, recebe"
 
 
@@ -437,6 +462,8 @@ ONLY_THE_FIRST = "O primeiro, quando fala, recebe"
         (gives_the_listener_to_the_thread, "Quem recebe é conn, e não a escuta"),
         (answers_at_the_end, "a cada recv, um sendall, sem esperar o fim"),
         (drops_the_silent, "o calado continua ali"),
+        (one_buffer_for_all, "fica numa variável da função dele, e não numa de todos"),
+        (fails_in_a_group, "parou com KeyError: 'sala', em"),
         (finds_another_in_the_variable, "acha em conn o cliente seguinte"),
         (with_blocking_sockets_and_select, "não pode parar o resto"),
         (tries_only_the_recv, "não pode parar o resto"),
@@ -758,9 +785,52 @@ def test_counting_with_the_lock_passes(answer):
     assert checks.counter(answer).ok, checks.counter(answer)
 
 
+def echo_to_the_end(conn):
+    while data := conn.recv(1024):
+        conn.sendall(data)
+
+
+def reads_and_writes_apart(conn, board, lock):
+    with lock:
+        now = board["agora"]
+    with lock:
+        board["agora"] = now + 1
+    try:
+        echo_to_the_end(conn)
+    finally:
+        with lock:
+            board["agora"] -= 1
+
+
+def only_the_reset(conn, board, lock):
+    with lock:
+        board["agora"] += 1
+    with suppress(ConnectionResetError):
+        echo_to_the_end(conn)
+    with lock:
+        board["agora"] -= 1
+
+
+def keeps_the_lock_on_the_way_out(conn, board, lock):
+    with lock:
+        board["agora"] += 1
+    try:
+        echo_to_the_end(conn)
+    finally:
+        lock.acquire()
+        board["agora"] -= 1
+
+
 @pytest.mark.parametrize(
     ("answer", "hint"),
     [
+        (reads_and_writes_apart, "Ler, somar e escrever são três passos"),
+        (keeps_the_lock_on_the_way_out, "Cada acquire pede um release"),
+        pytest.param(
+            only_the_reset,
+            "também um BrokenPipeError",
+            marks=pytest.mark.skipif(sys.platform != "linux", reason="lá, o erro é outro"),
+        ),
         (without_the_lock, "Ler, somar e escrever são três passos"),
         (adds_and_forgets, "Nada foi escrito nele"),
         (counts_messages, "Some 1 uma vez por cliente, antes do laço"),
@@ -781,7 +851,7 @@ def test_counting_with_the_lock_passes(answer):
         (wrong_key, "KeyError: 'agoro'"),
         (not_callable, """object is not callable, em `board["agora"] += lock()`."""),
         (does_not_echo, "A função ecoa o que recebe?"),
-        (one_message, "falta um laço?"),
+        (one_message, "falta um laço, ou um prazo do recv a encerra?"),
         (locks_twice, "Ou espera uma trava que ela mesma guarda?"),
     ],
 )
@@ -990,6 +1060,23 @@ def speaks_to_oneself(conn, room, lock):
                 conn.sendall(data)
 
 
+def takes_oneself_out(conn, room, lock):
+    with lock:
+        room.append(conn)
+    with suppress(OSError):
+        while data := conn.recv(1024):
+            with lock:
+                others = [other for other in room if other is not conn]
+            for other in others:
+                try:
+                    other.sendall(data)
+                except OSError:
+                    with lock, suppress(ValueError):
+                        room.remove(conn)
+    with lock, suppress(ValueError):
+        room.remove(conn)
+
+
 def says_who(conn, room, lock):
     room.append(conn)
     while data := conn.recv(1024):
@@ -1039,6 +1126,7 @@ def test_chat_room_passes(answer):
         (says_a_part, "sendall envia todos"),
         (speaks_to_the_list, "'list' object has no attribute 'sendall'"),
         (said_twice, "chegou mais de uma vez"),
+        (takes_oneself_out, "Quem se tira da lista é o que caiu, e não quem falava"),
         (chat_without_the_lock, "Com a trava, mude a lista ou copie-a; sem ela, percorra a cópia"),
         (stops_at_the_first_who_falls, "o try vai em volta de cada sendall, e não do laço"),
         (chat_without_a_try(), "quem falava saiu também. O sendall a quem caiu"),

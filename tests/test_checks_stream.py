@@ -244,9 +244,30 @@ UNTIL_A_SHORT_ONE = (
 )
 
 
+SEND = CONNECT + "s.sendall(text.encode())\ns.shutdown(socket.SHUT_WR)\n"
+DECODES_EACH = "data = ''\nwhile part := s.recv(65536): data += part.decode()\nprint(data)"
+COUNTS_LETTERS = (
+    "data = b''\nwhile len(data) < len(text): data += s.recv(65536)\nprint(data.decode())"
+)
+COMPARES_TEXT = "data = s.recv(9999)\nwhile data != '':\n    data = s.recv(9999)"
+SILENCE_IN_SELECT = (
+    "import select\ndata = b''\nwhile select.select([s], [], [], 1)[0]: data += s.recv(9999)\n"
+    "print(data.decode())"
+)
+PRINTS_EACH = "while part := s.recv(100): print(part.decode(errors='ignore'))"
+TELLS_ITS_ERROR = CONNECT + "try: s.sendall(text)\nexcept Exception as e: print('erro:', e)"
+
+
 @pytest.mark.parametrize(
     ("body", "hint"),
     [
+        (SEND + DECODES_EACH, "O recv cortou uma letra: junte todos os bytes"),
+        (SEND + COUNTS_LETTERS, "compare com len(mensagem.encode()), que não são letras"),
+        (SEND + COMPARES_TEXT, "um lado é bytes, e o outro, texto"),
+        (CONNECT + "s.sendall(text.encode())\n" + SILENCE_IN_SELECT, "esperou um prazo acabar"),
+        (SEND + PRINTS_EACH, "print põe um fim de linha: junte os pedaços"),
+        (SEND + "print(print(end=''))", "None é o que uma função sem return devolve"),
+        (TELLS_ITS_ERROR, "O que deu errado? Se um except engole os erros"),
         ("", "terminou sem conectar"),
         (CONNECT + "s.close()", "conectou e não enviou nada"),
         (CONNECT + "s.sendall(text)", "TypeError: a bytes-like object is required"),
@@ -269,11 +290,11 @@ UNTIL_A_SHORT_ONE = (
         ("host, port, text = sys.argv", "host, porta = sys.argv[1:3]"),
         ("socket.create_connection((sys.argv[0], int(host)))", "os argumentos começam no [1]"),
         ("def main():\n    " + CONNECT, "chame-a no fim, com main()"),
-        (UNTIL_A_SHORT_ONE, "em 12 pedaços, um depois do outro"),
-        (CONNECT + SLEEPS_FIRST, "em 12 pedaços, um depois do outro"),
+        (UNTIL_A_SHORT_ONE, "em 13 pedaços, um depois do outro"),
+        (CONNECT + SLEEPS_FIRST, "em 13 pedaços, um depois do outro"),
         (CONNECT + A_DEADLINE_AS_THE_END, "O texto está certo, mas você esperou um prazo acabar"),
         (CONNECT + KEEPS_ONLY_THE_LAST, "No fim, data é o último recv, b'': guarde cada pedaço"),
-        (CONNECT + RECV_THREE_TIMES, "em 12 pedaços, um depois do outro"),
+        (CONNECT + RECV_THREE_TIMES, "em 13 pedaços, um depois do outro"),
         (CONNECT + "s.sendall(text.encode() + b'\\n')\n" + COUNTED, "ao servidor chegou b'oi\\n'"),
         (
             CONNECT
@@ -376,6 +397,9 @@ def test_states_reach_and_networks():
     assert "em maiúsculas: LISTEN" in reused.text, "a porta guardava o fim de outra conversa"
     once = checks.states(lambda port: sorted({row.state for row in ports(port)}))
     assert "sem set(), que tira as repetidas" in once.text
+    kept: list[str] = []
+    again = checks.states(lambda port: [*map(kept.append, [r.state for r in ports(port)])] and kept)
+    assert "a lista começa vazia dentro dela" in again.text
     two = ("LISTEN", "ESTABLISHED")
     rested = checks.states(lambda p: sorted(r.state for r in ports(p) if r.state in two))
     assert "esperava ['LISTEN', 'TIME_WAIT'" in rested.text, rested
@@ -456,6 +480,19 @@ PATIENT = SERVER.replace("            while", "          try:\n            while
 )
 
 
+DECODES_A_LOT = PATIENT.replace("1024", "65536").replace("(dados)", "(dados.decode().encode())")
+ONLY_THE_RESET = PATIENT.replace("ConnectionError", "ConnectionResetError")
+SPINS_AT_THE_END = SERVER.replace(
+    "while dados := conn.recv(1024):", "while (dados := conn.recv(1024)) != '':"
+)
+THREAD_WITHOUT_A_COMMA = (
+    "import threading\ndef talk(conn):\n    with conn:\n"
+    "        while dados := conn.recv(1024): conn.sendall(dados)\n"
+    + SERVER.partition("        with")[0]
+    + "        threading.Thread(target=talk, args=(conn)).start()\n"
+)
+
+
 TRIES_ONLY_THE_RECV = SERVER.replace(
     "            while dados := conn.recv(1024):\n",
     "            while True:\n"
@@ -526,12 +563,20 @@ IN_A_FUNCTION = "def main():\n" + "".join(f"    {line}\n" for line in SERVER.spl
         (SERVER, "Linux 104)\nConnectionResetError é de um cliente só: o servidor continua"),
         (TRIES_ONLY_THE_RECV, "O corte também pode chegar no sendall"),
         (TRIES_ONLY_THE_SENDALL, "o servidor continua."),
-        (PATIENT.replace("while True", "for _ in range(6)"), "Ele não acaba sozinho"),
+        (PATIENT.replace("while True", "for _ in range(8)"), "Ele não acaba sozinho"),
         (PATIENT.replace("while True", "for _ in range(100)"), "Ele não acaba sozinho"),
         (SERVER.replace("while dados", "if dados"), "o servidor volta ao recv, até vir b''"),
         (
             PATIENT.replace("conn.sendall", "print(dados.decode()); conn.sendall"),
             "O programa falhou: UnicodeDecodeError",
+        ),
+        (DECODES_A_LOT, "Um eco não precisa de texto: tire o decode"),
+        (SPINS_AT_THE_END, "Na linha 6, um lado é bytes, e o outro, texto"),
+        (THREAD_WITHOUT_A_COMMA, "escreva args=(conn,)"),
+        pytest.param(
+            ONLY_THE_RESET,
+            "capture ConnectionError, e o servidor continua",
+            marks=pytest.mark.skipif(sys.platform != "linux", reason="lá, o erro é outro"),
         ),
         (SERVER.replace("int(sys.argv[2])", "0"), "faltou usar sys.argv?"),
         ("import time\ntime.sleep(60)", "faltou o listen, ou usar sys.argv?"),

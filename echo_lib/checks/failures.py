@@ -7,7 +7,7 @@ import errno
 import re
 import socket
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from itertools import pairwise
 from threading import Event
 from time import monotonic, perf_counter
@@ -536,15 +536,7 @@ def _is_cut_while_sending(learner: Learner) -> Check | None:
 
 
 def _leaves_without_reading(learner: Learner) -> Check | None:
-    """Envia e fecha sem ler: o primeiro eco acha um socket fechado, e um dos seguintes, um RST.
-
-    O fim chega junto com os bytes (MSG_MORE, do Linux), e por isso o RST vem depois dele: EPIPE.
-    Fonte: send(2); RFC 9293, seção 3.6.1, sobre o que chega depois do close.
-    """
-    peer = learner.connect(pieces=[2] * 5)
-    with suppress(OSError):  # o código já tinha acabado
-        peer.send(b"oi" * 5, getattr(socket, "MSG_MORE", 0))
-    peer.close()
+    peers.leave(learner.connect(pieces=[2] * 5), b"oi" * 5)
     hint = "No sendall a quem já fechou, o erro é BrokenPipeError: pense na família, ou em OSError."
     return _counted(learner, "um cliente que enviou e fechou sem ler o eco", None, hint)
 

@@ -41,8 +41,10 @@ _TEXT = "olá, ção 🗣️".encode()
 _LONG = b"a" * (SENT_AT_ONCE + 10)  # mais do que um send aceita, e menos que um recv(1024)
 _MEBIBYTE = bytes(range(256)) * 4096
 _CROWD = 8  # clientes do placar
+_ROUNDS = 20  # vezes em que quatro falam juntos
 _FLOODS = 5  # no máximo: a thread de quem não lê pode só esperar a vez, e então cabe mais
 _SLOWNESS = 0.05  # segundos que o placar leva para ler, e para escrever
+_FAIR = 0.01  # segundos que a trava solta espera por outra thread
 _NO_ECHO = "A função ecoa o que recebe? Ou espera uma trava que ela mesma guarda?"
 _PER_MESSAGE = "Contou mensagens? Some 1 uma vez por cliente, antes do laço."
 _RETURNED = "Sua função voltou: ela deve atender para sempre."
@@ -71,7 +73,7 @@ def many_clients(function: Callable[[socket.socket], Any]) -> Check:
     Argumentos:
         function: recebe o socket que já escuta; atende para sempre.
     """
-    steps = [_second_is_served, _byte_by_byte, _drops, _says_goodbye, _mebibyte]
+    steps = [_second_is_served, _byte_by_byte, _each_its_own, _drops, _says_goodbye, _mebibyte]
     steps += [_reads_late, _comes_after_a_lull, _silent_speaks]
     right = (
         "Seu servidor passou: um calado, um que cai, um byte a byte, 1 MiB, e um que envia sem "
@@ -220,6 +222,21 @@ def _byte_by_byte(guests: Guests) -> str:
     return f"Um cliente enviou {said}; voltou {brief(came)}. {hint if came else ''}"
 
 
+def _each_its_own(guests: Guests) -> str:
+    """Vários falam no mesmo instante, muitas vezes, e cada um recebe só o que é seu."""
+    talks = {guests.new(): letter * 50 for letter in (b"a", b"b", b"c", b"d")}
+    for _ in range(_ROUNDS):
+        for client, said in talks.items():
+            peers.send(client, said)
+        for client, said in talks.items():
+            if (came := guests.receive(client, len(said))) != said:
+                what = f"Quatro falaram juntos; quem enviou {brief(said)} recebeu {brief(came)}."
+                mixed = bool({*came} - {*said})
+                hint = "O que um envia fica numa variável da função dele, e não numa de todos."
+                return f"{what} {hint if mixed else guests.why_cut()}"
+    return ""
+
+
 def _drops(guests: Guests) -> str:
     """Um cliente cai de repente; o que já estava e um novo continuam atendidos."""
     stays, falls = guests.new(), guests.new()
@@ -293,7 +310,8 @@ def _silent_speaks(guests: Guests, early: bool = False) -> str:
     if early and not any(e.receives and e.peer == address for e in guests.learner.look()):
         hint = (
             "Na conexão dele, ninguém chamou recv. Uma thread que começa tarde acha em conn o "
-            "cliente seguinte: entregue o dele a ela, em args=(conn,)."
+            "cliente seguinte: entregue o dele a ela, em args=(conn,). Ou a dele espera uma trava "
+            "que outra guarda enquanto conversa."
         )
     return f"O calado falou, enfim, e recebeu {brief(came)}. {hint}"
 
@@ -374,6 +392,30 @@ class SlowBoard(dict[str, Any]):
         return super().get("agora")
 
 
+class FairLock:
+    """Uma trava que, solta, deixa que outra thread a pegue antes de quem a soltou."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self.pause = _FAIR
+
+    def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:
+        return self._lock.acquire(blocking, timeout)
+
+    def release(self) -> None:
+        self._lock.release()
+        sleep(self.pause)
+
+    def locked(self) -> bool:
+        return self._lock.locked()
+
+    def __enter__(self) -> bool:
+        return self.acquire()
+
+    def __exit__(self, *error: object) -> None:
+        self.release()
+
+
 class Room(list[Any]):
     """Uma sala em que, a pedido, alguém sai enquanto o laço de outra thread passa por ela."""
 
@@ -393,7 +435,8 @@ class Room(list[Any]):
             yield member
 
 
-SlowBoard.__name__, Room.__name__ = "dict", "list"  # como os erros do aluno os chamam
+# Como os erros do aluno os chamam.
+SlowBoard.__name__, Room.__name__, FairLock.__name__ = "dict", "list", "lock"
 
 
 class House:
@@ -448,7 +491,10 @@ class House:
     def because(self, text: str, hint: str = "") -> str:
         """O que deu errado e por quê: o erro do código ou, se não houve, a pista."""
         if self._back:  # os erros das outras threads são consequência
-            return f"{text} Sua função voltou com o cliente ainda conectado: falta um laço?"
+            return (
+                f"{text} Sua função voltou com o cliente ainda conectado: falta um laço, ou um "
+                "prazo do recv a encerra?"
+            )
         return f"{text} {self.error or hint}"
 
 
@@ -467,7 +513,8 @@ def _has_left(conn: socket.socket) -> bool:
 def _count(function: Handler) -> str:
     """A cena do placar."""
     board = SlowBoard(agora=0)
-    house = House(function, board, threading.Lock())
+    lock = FairLock()
+    house = House(function, board, lock)
     crowd = house.crowd(_CROWD)
     for client in crowd:
         peers.send(client, b"oi")
@@ -502,13 +549,14 @@ def _count(function: Handler) -> str:
     house.until(lambda: house.inside() == half and board.now == half)
     if board.now != half:
         what = f"Metade saiu: esperava {half} no placar, e ele mostra {board.now!r}."
-        return house.because(what, _discount_hint(board.now, half))
+        return house.because(what, _discount_hint(board.now, half, house.inside() > half))
     if any(peers.exchange(client, b"oi") != b"oi" for client in crowd[:half]):
         hint = "Depois de responder, a função volta ao recv, até o cliente sair."
         return house.because("Quem ficou falou outra vez, e não recebeu o eco.", hint)
     if board.now != half:
         what = f"Quem ficou falou outra vez, e o placar passou de {half} a {board.now!r}."
         return house.because(what, _PER_MESSAGE)
+    lock.pause = 0  # quem a solta a cada envio encheria o caminho devagar demais
     for _ in range(_FLOODS):
         gone = peers.flood(crowd[0])
         if any(peers.exchange(client, b"oi") != b"oi" for client in crowd[1:half]):
@@ -518,17 +566,24 @@ def _count(function: Handler) -> str:
             )
         if not gone:  # nada mais cabia: quem o atende está mesmo parado no sendall
             break
-    for client in crowd[:half]:
+    lock.pause = _FAIR
+    for client in crowd[:half:2]:
         peers.reset(client)
+    for client in crowd[1:half:2]:
+        peers.leave(client, bytes(5000))  # mais de um recv
     house.until(lambda: house.inside() == 0 and board.now == 0)
     if board.now != 0:
         what = f"{half} clientes caíram de repente, e o placar ainda mostra {board.now!r}."
-        return house.because(what, _discount_hint(board.now, 0))
+        return house.because(what, _discount_hint(board.now, 0, house.inside() > 0))
     return house.error
 
 
-def _discount_hint(now: Any, expected: int) -> str:
-    """Por que o placar não desceu ao que devia."""
+def _discount_hint(now: Any, expected: int, stuck: bool) -> str:
+    """Por que o placar não desceu ao que devia.
+
+    Argumentos:
+        stuck: se a função ainda atende, ou parou numa trava, alguém que já saiu.
+    """
     if now == _CROWD + _CROWD // 2:
         return "Quem sai se desconta: -= 1."
     if isinstance(now, int) and now > _CROWD:
@@ -536,7 +591,12 @@ def _discount_hint(now: Any, expected: int) -> str:
     if isinstance(now, int) and now < expected:
         return "O mesmo cliente foi descontado duas vezes?"
     if not expected:
-        return "Uma queda é um erro no recv, ou no sendall: o desconto é alcançado?"
+        return (
+            "Uma queda é um erro no recv, ou no sendall, e qualquer ConnectionError (também um "
+            "BrokenPipeError): o desconto é alcançado?"
+        )
+    if stuck and now == _CROWD - 1:
+        return "Só um foi descontado: a trava foi solta depois? Cada acquire pede um release."
     if now == _CROWD:
         return "Ninguém foi descontado: quem sai direito, com b'', também chega ao desconto?"
     return "O desconto também é ler, subtrair e escrever."
@@ -595,6 +655,9 @@ def _chat(function: Handler) -> str:
             "de cada sendall, e não do laço."
         )
         return house.because(f"{wrong[0]} {what}", hint)
+    if wrong := _heard(leo, [eva]):
+        hint = "Quem se tira da lista é o que caiu, e não quem falava: sala.remove(outro), ou nada."
+        return house.because(f"Alguém caiu enquanto a Eva falava, e depois: {wrong[0]}", hint)
     return house.error
 
 

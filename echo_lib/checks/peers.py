@@ -103,6 +103,17 @@ def reset(peer: socket.socket) -> None:
     peer.close()
 
 
+def leave(peer: socket.socket, data: bytes) -> None:
+    """Envia e fecha sem ler: o primeiro eco acha um socket fechado, e um dos seguintes, um RST.
+
+    O fim chega junto com os bytes (MSG_MORE, do Linux), e por isso o RST vem depois dele: EPIPE.
+    Fonte: send(2); RFC 9293, seção 3.6.1, sobre o que chega depois do close.
+    """
+    with suppress(OSError):  # o código já tinha acabado
+        peer.sendall(data, getattr(socket, "MSG_MORE", 0))
+    peer.close()
+
+
 def receive(peer: socket.socket, size: int, more: float = 0.0, hunger: Hunger = _none) -> bytes:
     """Até `size` bytes, ou até o silêncio, a demora, o fim ou a queda.
 

@@ -40,6 +40,10 @@ _BEGIN = 15.0  # segundos para um programa começar a escutar
 _LULL = 1.5  # segundos sem cliente nenhum
 _HERE_ONLY, _THE_NETWORK = "só esta máquina", "a rede"
 _ONE_FELL = "ConnectionResetError é de um cliente só: o servidor continua."
+_THE_FAMILY = (
+    "BrokenPipeError e ConnectionResetError são da mesma família, e de um cliente só: capture "
+    "ConnectionError, e o servidor continua."
+)
 _IN_THE_SENDALL = "O corte também pode chegar no sendall: ponha-o no try."
 _MANY = 2**24  # bytes: mais do que cabe no caminho até um programa, cujos buffers não se limitam
 _OPENED_ONCE = "A escuta se abre uma vez, antes do laço, e nele só se repete o accept."
@@ -50,7 +54,8 @@ _ENDS = (
     "O programa acabou, sem erro: falta um laço, ou um break, um exit ou um except fora do laço o "
     "encerra?"
 )
-_PIECES, _PAUSE = 12, 0.03  # pedaços de um eco, e segundos entre um e outro
+_IN_PIECES = "ação, " * 11 + "fim"  # o que volta aos pedaços
+_PAUSE = 0.03  # segundos entre um pedaço e outro
 _GAVE_UP = 0.7  # segundos entre o fim do eco e o do cliente: esperou mais, e não veio
 _IN_VAIN = 2.0  # segundos depois do eco inteiro: quem ainda espera não vai acabar
 _NOT_CLOSED = (
@@ -79,14 +84,18 @@ def client_program(path: str) -> Check:
     if _shown_of_another(path, "olá", ["OLÁ".encode()])[0] == "olá":
         text = "Um servidor respondeu 'OLÁ' a 'olá', e o programa mostrou 'olá': mostre o que o "
         return failed(f"{text}recv trouxe, e não a mensagem.")
-    pieces = [b"oi, ", *[b"de novo, "] * (_PIECES - 2), b"e fim"]
-    whole = b"".join(pieces).decode()
-    shown, error = _shown_of_another(path, whole, pieces)
-    if error or shown != whole:
-        what = error or f"o programa mostrou {brief(shown)}."
-        text = f"Um servidor devolveu a mensagem em {_PIECES} pedaços, um depois do outro, e "
-        text += f"{unexplained(what)} Um recv traz o que já chegou, muito ou pouco. "
-        return failed(f"{text}Repita até ter todos os bytes, ou, depois do shutdown, até vir b''.")
+    data = _IN_PIECES.encode()
+    pieces = [data[:2], *(data[i : i + 8] for i in range(2, len(data), 8))]  # cada um parte um ç
+    shown, error = _shown_of_another(path, _IN_PIECES, pieces)
+    if error or shown != _IN_PIECES:
+        what = unexplained(error) or f"o programa mostrou {brief(shown)}."
+        text = f"Um servidor devolveu a mensagem em {len(pieces)} pedaços, um depois do outro, e "
+        hint = error and _client_hint(error, _IN_PIECES, data)
+        hint = hint or (
+            "Um recv traz o que já chegou, muito ou pouco. Repita até ter todos os bytes, ou, "
+            "depois do shutdown, até vir b''."
+        )
+        return failed(f"{text}{what} {hint}")
     return passed("Seu programa passou: três mensagens, uma comprida, cada uma num processo.")
 
 
@@ -97,9 +106,11 @@ def _tried(path: str, message: str) -> Check | None:
         server = EchoServer(port=0).start()
     with server:
         over = partial(_waits_in_vain, trace, len(message.encode()))
-        shown, error = _run(path, *map(str, server.address), message, over=over)
+        shown, error, errors = _run(path, *map(str, server.address), message, over=over)
         _wait_until_alone(server)
     text = _wrong_client(path, message, shown, error, trace)
+    if text and (mixed := program.mixed(errors, path)):
+        text = f"{text.strip()}\n{mixed}"
     return Check(False, text.strip(), _without_the_last(trace)) if text else None
 
 
@@ -134,6 +145,8 @@ def _wrong_client(path: str, message: str, shown: str, error: str, trace: Trace)
         return f"O programa terminou sem conectar{_on_screen(shown)}. {hint}"
     if not came:
         hint = "Faltou o sendall?"
+        if shown and "except" in _source(path):
+            hint = f"O que deu errado? {HIDDEN}"
         if "input(" in _source(path):
             hint = "Aqui ninguém digita: a mensagem vem em sys.argv[3], e não do input."
         return f"O programa conectou e não enviou nada{_on_screen(shown)}. {hint}"
@@ -142,7 +155,7 @@ def _wrong_client(path: str, message: str, shown: str, error: str, trace: Trace)
         return f"Esperava {brief(message)} na tela; vi {brief(shown)}. {hint}"
     sent, ended = _echoed(trace)
     late = bool(sent) and ended is not None and ended - sent[-1].time > _GAVE_UP
-    if late and re.search("except|suppress", _source(path)):
+    if late and re.search("except|suppress|select", _source(path)):
         return f"O texto está certo, mas {WAITED}"
     cut = any(isinstance(event.error, ConnectionError) for event in trace.events())
     if cut and sys.platform != "win32":  # lá, quem acaba sem close também corta
@@ -167,11 +180,11 @@ def _shown_of_another(path: str, message: str, reply: list[bytes]) -> tuple[str,
     with socket.create_server(("127.0.0.1", 0)) as listener:
         server = threading.Thread(target=answer, args=(listener,), daemon=True)
         server.start()
-        outcome = _run(path, *map(str, listener.getsockname()), message)
+        shown, error, _ = _run(path, *map(str, listener.getsockname()), message)
         with suppress(OSError):  # o programa acabou: se não conectou, ninguém mais vem
             socket.create_connection(listener.getsockname(), isolated.TIMEOUT).close()
         server.join()
-    return outcome
+    return shown, error
 
 
 def _until_read(conn: socket.socket) -> None:
@@ -287,6 +300,10 @@ def _shown_hint(path: str, message: str, shown: str) -> str:
         return "São bytes: faltou o decode."
     if message in shown:
         return "Mostre só o eco."
+    if shown == "None":
+        return "None é o que uma função sem return devolve."
+    if "\n" in shown and "\n" not in message:
+        return "print põe um fim de linha: junte os pedaços, e mostre uma vez só, no fim."
     if message.startswith(shown):
         return "Um recv pode trazer só uma parte."
     return "Mostre o que veio, sem mudar nem perder letra: sem upper, e sem errors='ignore'."
@@ -312,9 +329,14 @@ def _server_program(path: str) -> Check:
             trace = Trace()  # no desenho, só o que a resposta conta
             problem = _wrong_service(served, trace) or _tired(served)
             problem = problem or (LOST_BY_SEND if _drops_send(path) else "")
+        if problem:
+            problem = "\n".join(filter(None, (problem, *served.also(problem))))
     if problem:
         return Check(False, problem, tuple(trace.events()))
-    return passed("Seu servidor passou: seis clientes em sequência, dois deles caíram de repente.")
+    return passed(
+        "Seu servidor passou: oito clientes em sequência; dois caíram de repente, e um saiu sem "
+        "ler o eco."
+    )
 
 
 def _only_connects(path: str) -> bool:
@@ -336,11 +358,13 @@ def _elsewhere(address: tuple[str, int]) -> str:
 def _wrong_service(served: program.Program, trace: Trace) -> str:
     """Conversa com o servidor do aluno; devolve o que houve de errado e por quê, ou ""."""
     for what, messages in (
-        ("o primeiro cliente", [message.encode() for message in (*MESSAGES, "sair")]),
+        ("o primeiro cliente", [*map(str.encode, MESSAGES), b"a\xc3", b"\xa7", b"sair"]),
         ("um cliente que fecha sem dizer nada", []),
         ("um cliente que vem depois", ["olá, ção 🗣️".encode()]),
         ("um cliente que vem depois de outro cair de repente", [b"oi"]),
         ("um cliente que vem depois de outro cair sem ler o eco", [b"oi", _AFTER_SILENCE]),
+        ("um cliente que sai sem ler o eco", []),
+        ("um cliente que vem depois de outro sair sem ler o eco", [b"oi"]),
         ("um cliente que vem depois de um tempo sem ninguém", [b"oi"]),
     ):
         if "tempo sem ninguém" in what:
@@ -357,7 +381,7 @@ def _wrong_service(served: program.Program, trace: Trace) -> str:
                     sleep(_LULL)
                 if (received := peers.exchange(peer, data)) != data:
                     back = f"recebi {brief(received)}" if received else "nada voltou"
-                    text = f"Com {what}, enviei {brief(data.decode())} e {back}."
+                    text = f"Com {what}, enviei {_text_or_bytes(data)} e {back}."
                     hint = _service_hint(what, number, data, received)
                     return _with_the_cause(served, text, hint)
             if what == "um cliente que vem depois":  # parado no recv
@@ -365,10 +389,20 @@ def _wrong_service(served: program.Program, trace: Trace) -> str:
             elif "cair de repente" in what:  # parado no sendall
                 peers.flood(peer, served.hunger, _MANY)
                 peers.reset(peer)
+            elif what == "um cliente que sai sem ler o eco":
+                peers.leave(peer, bytes(5000))  # mais de um recv
             elif (more := peers.after_the_end(peer)) != b"":
                 extra = more and f"veio ainda {brief(more)}, que ele não enviou."
                 return f"Com {what}, que terminou de enviar: {extra or _NOT_CLOSED}"
     return ""
+
+
+def _text_or_bytes(data: bytes) -> str:
+    """O texto, encurtado; de um caractere cortado, os bytes."""
+    try:
+        return brief(data.decode())
+    except UnicodeDecodeError:
+        return brief(data)
 
 
 def _tired(served: program.Program) -> str:
@@ -431,7 +465,9 @@ def _with_the_cause(served: program.Program, text: str, hint: str) -> str:
     if "EADDRINUSE" in died:
         return f"{briefly}\n{_OPENED_ONCE}"
     if re.search("falhou: (Connection|BrokenPipe)", died):
-        where = f" {_IN_THE_SENDALL}" if "sem ler" in text else ""
+        where = f" {_IN_THE_SENDALL}" if "cair sem ler" in text else ""
+        if "falhou: BrokenPipe" in died:
+            return f"{text} O programa {unexplained(died)}\n{_THE_FAMILY}"
         return f"{text} O programa {died}\n{_ONE_FELL}{where}"
     if "falhou" in died:
         return f"{text} O programa {died}"
@@ -449,6 +485,8 @@ def _service_hint(what: str, number: int, data: bytes, received: bytes) -> str:
         return f"Ele ficou {in_seconds(_LULL)} calado, e calar-se não é sair: espere por ele."
     if "tempo sem ninguém" in what:
         return f"{_NOBODY_CAME}."
+    if "depois de outro sair" in what:
+        return _THE_FAMILY
     if "depois de outro cair" in what:
         return f"{_ONE_FELL} {_IN_THE_SENDALL}" if "sem ler" in what else _ONE_FELL
     if "depois" in what:
@@ -466,8 +504,10 @@ def _missing(path: str) -> Check | None:
     return failed(f"Não achei {path} nesta pasta: execute antes a célula que o grava.")
 
 
-def _run(path: str, *arguments: str, over: Callable[[], bool] = lambda: False) -> tuple[str, str]:
-    """Roda um programa até o fim; devolve o que ele mostrou e, se falhou, por quê.
+def _run(
+    path: str, *arguments: str, over: Callable[[], bool] = lambda: False
+) -> tuple[str, str, bytes]:
+    """Roda um programa até o fim: o que ele mostrou, por que falhou, se falhou, e o seu stderr.
 
     Argumentos:
         over: se já se sabe que ele não vai acabar.
@@ -476,11 +516,11 @@ def _run(path: str, *arguments: str, over: Callable[[], bool] = lambda: False) -
     with program.running(path, *arguments, **pipes) as process:
         try:
             shown, errors = _to_the_end(process, over)
-        except subprocess.TimeoutExpired:
-            return "", _NEVER_ENDED
+        except subprocess.TimeoutExpired as late:
+            return "", _NEVER_ENDED, late.stderr or b""
     if process.returncode:
-        return "", f"o programa {program.failure(process.returncode, errors, path)}"
-    return shown.decode(errors="replace").strip(), ""
+        return "", f"o programa {program.failure(process.returncode, errors, path)}", errors
+    return shown.decode(errors="replace").strip(), "", errors
 
 
 def _to_the_end(process: subprocess.Popen[bytes], over: Callable[[], bool]) -> tuple[bytes, bytes]:
@@ -515,6 +555,7 @@ def states(function: Callable[[int], list[str]]) -> Check:
 
     def lasting(port: int) -> Any:
         """A resposta, sem o que outra conversa, antes desta, deixou na mesma porta."""
+        function(port)  # a segunda vez não depende da primeira
         answer = function(port)
         return [s for s in answer if s != "TIME_WAIT"] if isinstance(answer, list) else answer
 
@@ -529,8 +570,7 @@ def states(function: Callable[[int], list[str]]) -> Check:
             wrong = compare(lasting, {(port,): three}, given, _three_hint)
         # Fechada a conversa, e esperado o fim dela, sobra o TIME_WAIT.
         if not wrong and (resting := _resting(port)):
-            every = "Quero todos, e só eles."
-            wrong = compare(function, {(port,): resting}, given, lambda *_: every)
+            wrong = compare(function, {(port,): resting}, given, _resting_hint)
     return wrong or passed("Certo: sozinho, o servidor só escuta; com um cliente, são três.")
 
 
@@ -545,7 +585,12 @@ def _three_hint(answer: list[Any], port: int) -> str:
     if sorted(answer) == ["ESTABLISHED", "ESTABLISHED", "LISTEN"]:
         return "São esses: falta a ordem alfabética."
     if sorted(answer) == ["ESTABLISHED", "LISTEN"]:
-        return "Cada ponta da conversa é uma linha: sem set(), que tira as repetidas."
+        return (
+            "Cada ponta da conversa é uma linha: sem set(), que tira as repetidas, e sem olhar só "
+            "a porta local."
+        )
+    if len(answer) > 3 and {*answer} == {"ESTABLISHED", "LISTEN"}:
+        return "A função foi chamada duas vezes: a lista começa vazia dentro dela, a cada uma."
     if answer == ["LISTEN"]:
         return (
             "Faltam linhas. É a porta que a função recebe, e não a PORTA da lição? De todos os "
@@ -565,11 +610,19 @@ def _resting(port: int) -> list[str]:
     return []
 
 
+def _resting_hint(answer: list[Any], port: int) -> str:
+    if sorted(answer) == ["LISTEN", "TIME_WAIT"]:
+        return "São esses: falta a ordem alfabética."
+    return "Quero todos, e só eles."
+
+
 def _states_hint(answer: list[Any], port: int) -> str:
     if not all(isinstance(item, str) and "(" not in item for item in answer):
         return "De cada linha, quero só o .state."
     if answer and all(len(item) == 1 for item in answer):
         return "São letras soltas: += junta à lista cada letra; append põe o texto inteiro."
+    if len(answer) > 1 and {*answer} == {"LISTEN"}:
+        return "A função foi chamada duas vezes: a lista começa vazia dentro dela, a cada uma."
     if any(state != state.upper() for state in answer):
         return "É o estado como o sistema o escreve, em maiúsculas: LISTEN."
     return "Quero as linhas da porta que a função recebe, e todas as dela: ports(porta)."
