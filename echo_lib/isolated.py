@@ -185,7 +185,8 @@ class Learner:
             moved = max((event.time for event in report[0] if event.size), default=0.0)
             if moved > last:
                 last, since = moved, used
-            if used - since > _SPIN or (late and (now - moved > TIMEOUT / 2 or used > WORK)):
+            spins = report[0] and used - since > _SPIN  # sem sockets, pode ser um import demorado
+            if spins or (late and (now - moved > TIMEOUT - _STEP or used > WORK)):
                 break
         with suppress(queue.Empty):
             return self._answers.get(timeout=0.001)

@@ -706,7 +706,10 @@ _BY_LINE: dict[tuple[str, str], Texts] = {
         "quem o criou trocou a ordem, ou pôs outra família: ela vem primeiro.",
         "escreva socket.socket(socket.AF_INET, socket.SOCK_STREAM), ou só socket.socket().",
     ),
-    (r"[sS]ocket\.\w+\(\) missing 1 required pos|^descriptor '\w+' (for|of)", r"\.\w+\([^)]"): (
+    (
+        r"[sS]ocket\.\w+\(\) missing 1 required pos|^descriptor '\w+' (for|of) '_socket",
+        r"\.\w+\([^)]",
+    ): (
         "antes do ponto está a classe, e não um socket.",
         "ao criá-lo, faltaram os parênteses: s = socket.socket guarda a classe.",
         "escreva s = socket.socket(socket.AF_INET, socket.SOCK_STREAM), ou só socket.socket().",

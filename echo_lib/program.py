@@ -66,17 +66,25 @@ class Program:
             why = "faltou o listen, ou um laço gira sem parar antes dele?"
         return f"não escutou na porta {port}, a que recebeu: {why}"
 
-    def also(self, told: str) -> Iterator[str]:
-        """Acaba com o programa e diz o que mais ele deixou escrito, que talvez explique `told`."""
+    def also(self, told: str) -> list[str]:
+        """Acaba com o programa e diz o que mais ele deixou escrito.
+
+        Argumentos:
+            told: o que já se disse dele, e que isso talvez explique.
+
+        Retorna:
+            list[str], a comparação de bytes com texto, e o erro de uma thread.
+        """
         self._process.kill()
         self._process.wait()
         self._errors.seek(0)
         errors = self._errors.read()
-        yield mixed(errors, self._path)
+        found = [mixed(errors, self._path)]
         last = errors.decode(errors="replace").strip().rpartition("\n")[2]
-        a_fall = re.match(r"(Connection\w*|BrokenPipe|OS)Error", last)  # a de um cliente
+        a_fall = re.match(r"(Connection\w*|BrokenPipe)Error", last)  # a de um cliente
         if b"Exception in thread" in errors and "falhou" not in told and not a_fall:
-            yield f"Numa thread, o programa {failure(1, errors, self._path)}"
+            found.append(f"Numa thread, o programa {failure(1, errors, self._path)}")
+        return found
 
     def _listening(self) -> list[int]:
         """As portas em que ele escuta; olhar as da máquina inteira levaria vinte vezes o tempo."""

@@ -34,6 +34,7 @@ START = 30.0  # segundos para o processo aparecer: numa máquina lenta, importar
 SENT_AT_ONCE = 1000  # bytes que um send() aceita aqui; send(2) pode sempre aceitar só uma parte
 BUFFER = 2**16  # bytes que o sistema guarda em cada ponta: sem um limite, são muitos MiB
 EVENTS = 4000  # o rastro de uma chamada: cabe 1 MiB aos pedaços de 1000 bytes, ida e volta
+_TRACEBACK = "Traceback (most recent call last)"  # o do asyncio; do erro, a resposta já diz tudo
 _SHOWN = 2000  # caracteres do que o código imprimiu
 _AFTER_THE_SOCKET = {"n", "texto", "placar", "sala", "trava"}  # como as lições os chamam
 # O que o Python diz ao avisar, e o que dizer ao aluno.
@@ -168,7 +169,7 @@ class _Worker:
             with suppress(OSError):  # sem rastro: não foi o aluno
                 socket.SocketType.shutdown(opened, socket.SHUT_RDWR)
             opened.close()
-        if error and shown.getvalue() and "Traceback" not in shown.getvalue():
+        if error and shown.getvalue() and _TRACEBACK not in shown.getvalue():
             error += f" Antes, ele mostrou: {shown.getvalue()[:_SHOWN]!r}."
         events = _sendable(self.trace.events())
         try:

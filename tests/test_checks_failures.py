@@ -215,6 +215,13 @@ def any_oserror_is_in_use(error):
     return "em uso" if cause == "outra" and isinstance(error, OSError) else cause
 
 
+def the_last_else_wins(error):
+    if isinstance(error, ConnectionRefusedError):
+        answer = "recusada"
+    answer = "prazo" if isinstance(error, TimeoutError) else "outra"
+    return answer
+
+
 def no_name(error):
     return "outra" if isinstance(error, socket.gaierror) else by_type(error)
 
@@ -290,6 +297,7 @@ def test_exit_inside_a_function_is_told_what_to_use_instead():
         (with_underscores, "escreva-a como no enunciado: 'em uso'"),
         (asks_the_family_first, "quase todos são OSError, que fica por último"),
         (lambda error: "outra", "um except não o vê"),
+        (the_last_else_wins, "Um else é só do último if: entre eles, elif"),
         (every_error_has_errno, "Nem toda exceção tem .errno"),
     ],
 )

@@ -6,6 +6,7 @@ import selectors
 import socket
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from itertools import chain, cycle, repeat
 
@@ -129,12 +130,24 @@ def with_a_protocol(listener):
     asyncio.run(serve())
 
 
+def four_at_a_time(listener):
+    def talk(conn):
+        with conn, suppress(ConnectionError):
+            while data := conn.recv(1024):
+                conn.sendall(data)
+
+    with ThreadPoolExecutor(4) as pool:
+        while True:
+            pool.submit(talk, listener.accept()[0])
+
+
 RIGHT = [
     threads,
     threads_that_just_fail,
     with_selectors,
     with_asyncio,
     with_a_protocol,
+    four_at_a_time,
 ]
 
 
@@ -846,7 +859,7 @@ def keeps_the_lock_on_the_way_out(conn, board, lock):
         (lock_only_on_the_way_in, "O desconto também é ler, subtrair e escrever"),
         (lock_for_the_whole_conversation, "deixa as outras à porta"),
         (never_releases, "cada acquire pede um release"),
-        (forgets_who_drops, "4 clientes caíram de repente"),
+        (forgets_who_drops, "Os outros 4 saíram, uns de repente"),
         (never_subtracts, "Metade saiu: esperava 4"),
         (wrong_key, "KeyError: 'agoro'"),
         (not_callable, """object is not callable, em `board["agora"] += lock()`."""),

@@ -262,6 +262,7 @@ TELLS_ITS_ERROR = CONNECT + "try: s.sendall(text)\nexcept Exception as e: print(
     ("body", "hint"),
     [
         (SEND + DECODES_EACH, "O recv cortou uma letra: junte todos os bytes"),
+        (SEND + DECODES_EACH.replace("()", "(errors='ignore')"), "errors="),
         (SEND + COUNTS_LETTERS, "compare com len(mensagem.encode()), que não são letras"),
         (SEND + COMPARES_TEXT, "um lado é bytes, e o outro, texto"),
         (CONNECT + "s.sendall(text.encode())\n" + SILENCE_IN_SELECT, "esperou um prazo acabar"),
@@ -491,6 +492,9 @@ THREAD_WITHOUT_A_COMMA = (
     + SERVER.partition("        with")[0]
     + "        threading.Thread(target=talk, args=(conn)).start()\n"
 )
+CLOSED_FOR_THE_THREAD = THREAD_WITHOUT_A_COMMA.replace(
+    "        threading", "        with conn: threading"
+).replace("(conn))", "(conn,))")
 
 
 TRIES_ONLY_THE_RECV = SERVER.replace(
@@ -572,6 +576,7 @@ IN_A_FUNCTION = "def main():\n" + "".join(f"    {line}\n" for line in SERVER.spl
         ),
         (DECODES_A_LOT, "Um eco não precisa de texto: tire o decode"),
         (SPINS_AT_THE_END, "Na linha 6, um lado é bytes, e o outro, texto"),
+        (CLOSED_FOR_THE_THREAD, "este socket já foi fechado"),
         (THREAD_WITHOUT_A_COMMA, "escreva args=(conn,)"),
         pytest.param(
             ONLY_THE_RESET,

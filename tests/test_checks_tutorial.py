@@ -2,6 +2,7 @@
 
 import ipaddress
 import select
+import selectors
 import socket
 import sys
 import threading
@@ -92,6 +93,13 @@ def asks_select(conn):
         conn.sendall(data)
 
 
+def asks_selectors(conn):
+    with selectors.DefaultSelector() as selector:
+        selector.register(conn, selectors.EVENT_READ)
+        while selector.select(1) and (data := conn.recv(1024)):
+            conn.sendall(data)
+
+
 def leaves_in_the_middle(conn):
     while True:
         data = conn.recv(1024)
@@ -162,6 +170,7 @@ def test_only_who_hides_errors_is_told_to_take_the_except_away():
         (patient_for_long, "calar-se não é sair"),
         (gives_the_deadline_back, "calar-se não é sair"),
         (asks_select, "calar-se não é sair"),
+        (asks_selectors, "calar-se não é sair"),
         (leaves_in_the_middle, "Se há um, um return ou um break o encerra antes do fim"),
         (prefixes, "a resposta é feita dos que chegaram"),
         (sends_in_thousands, "a resposta é feita dos que chegaram"),
@@ -593,6 +602,14 @@ def sends_with_patience(host, port):
     whole_that_insists(host, port, lambda conn, dados: conn.send(dados))
 
 
+def answers_sair_and_stops(host, port):
+    with socket.create_server((host, port)) as s, s.accept()[0] as conn:
+        while (data := conn.recv(1024)) != b"sair":
+            conn.sendall(data)
+        conn.sendall(data)
+        time.sleep(0.05)  # ainda assim, antes que o cliente saia
+
+
 def stops_at_sair(host, port):
     with socket.create_server((host, port)) as s, s.accept()[0] as conn:
         while (data := conn.recv(1024)) != b"sair":
@@ -626,6 +643,7 @@ def stops_at_sair(host, port):
         (answers_by_the_listener, "a conversa é por conn, que veio do accept"),
         (takes_a_long_deadline_for_the_end, "calar-se não é sair"),
         (leaves_it_to_a_thread, "escutou e voltou sem esperar o cliente"),
+        (answers_sair_and_stops, "ainda estava conectado, e a função já tinha voltado"),
         (stops_at_sair, "é um comando do cliente"),
         (takes_a_deadline_for_the_end, "calar-se não é sair"),
         (lets_a_deadline_out, "calar-se não é sair"),

@@ -124,7 +124,7 @@ def echoes_for_ever(conn):
         conn.sendall(conn.recv(1024))  # no fim, recv devolve b'', e o laço não para
 
 
-@pytest.mark.parametrize("code", [lambda conn: endless(), echoes_for_ever])
+@pytest.mark.parametrize("code", [lambda conn: (conn.recv(2), endless()), echoes_for_ever])
 def test_a_loop_that_turns_with_no_bytes_is_cut_long_before_its_deadline(monkeypatch, code):
     monkeypatch.setattr(isolated, "TIMEOUT", 3600.0)  # quem o esperasse não acabaria o teste
     with Learner(code) as learner:

@@ -107,15 +107,25 @@ def and_the_hidden(check: Check, function: Callable[..., Any]) -> Check:
     """O mesmo, e mais uma pista, se a função, ou uma que ela chama, engole qualquer erro."""
     if check.ok or "Seu código parou" in check.text:
         return check
-    near = [function]
-    for each in near:
-        names = getattr(getattr(each, "__code__", None), "co_names", ())
-        called = [getattr(each, "__globals__", {}).get(name) for name in names]
-        near += [f for f in called if isfunction(f) and f not in near]
+    for each in with_the_called(function):
         with suppress(OSError, TypeError, SyntaxError):
             if any(map(_hides_all, ast.walk(ast.parse(dedent(getsource(each)))))):
                 return replace(check, text=f"{check.text}\n{HIDDEN}")
     return check
+
+
+def with_the_called(function: Callable[..., Any]) -> list[Any]:
+    """A função e as outras, do mesmo notebook, que ela chama."""
+    near: list[Any] = [function]
+    for each in near:
+        called = [getattr(each, "__globals__", {}).get(name) for name in names(each)]
+        near += [f for f in called if isfunction(f) and f not in near]
+    return near
+
+
+def names(function: Any) -> tuple[str, ...]:
+    """Os nomes, de fora e depois de um ponto, que o código de uma função usa."""
+    return getattr(getattr(function, "__code__", None), "co_names", ())
 
 
 def _hides_all(step: ast.AST) -> bool:

@@ -23,6 +23,7 @@ from echo_lib.checks.base import (
     brief,
     failed,
     in_seconds,
+    names,
     not_expected,
     passed,
     tries,
@@ -61,7 +62,7 @@ def has_deadline(function: Callable[[str, int], bytes]) -> Check:
         if error or answer != b"oi":
             hint = _deadline_hint(learner, address, error)
             error = unexplained(error) if hint else error
-            if isinstance(answer, str):
+            if answer == "oi":
                 hint = "São bytes que se pedem: devolva o que o recv trouxe, sem decode."
             return not_expected(learner, "um servidor que responde", b"oi", answer, error, hint)
         if not served(learner.trace)[0]:
@@ -142,6 +143,8 @@ def cause(function: Callable[[BaseException], str]) -> Check:
             if problem or answer != expected:
                 what = type(error).__name__ + detail
                 hint = "" if problem else _cause_hint(error, expected, answer, detail)
+                if answer == "outra" and not problem and "isinstance" in names(function):
+                    hint += " Um else é só do último if: entre eles, elif; ou return em cada um."
                 if "no attribute 'errno'" in problem:
                     hint = "Nem toda exceção tem .errno: pergunte antes se é um OSError."
                 return not_expected(learner, what, expected, answer, problem, hint)
@@ -196,13 +199,10 @@ def _cause_hint(error: BaseException, expected: str, answer: Any, detail: str) -
         return "Pense na família: ConnectionError."
     if expected == "outra":
         return "Nem todo OSError é destes, e há erros que nem são OSError."
-    text = (
+    return (
         "O tipo diz quase tudo: isinstance(erro, …), do mais particular ao mais geral; quase todos "
         "são OSError, que fica por último. Aqui o erro não é lançado, e um except não o vê."
     )
-    if answer == "outra":
-        text += " E um else é só do último if: entre eles, elif; ou responda logo, com return."
-    return text
 
 
 def _letters(answer: str) -> str:
@@ -509,10 +509,8 @@ def _silence(learner: Learner, otherwise: float = 0.0) -> float:
 def _too_long(learner: Learner) -> str:
     """O que dizer de uma espera que passou muito de um segundo, medida no processo do aluno."""
     waits = [e.duration for e in learner.own_events() if isinstance(e.error, TimeoutError)]
-    if len(waits) > 1 and sum(waits) > 1.9 * _DEADLINE:
-        return (
-            f"Você esperou {len(waits)} prazos, um depois do outro: o pedido é um, de um segundo."
-        )
+    if (whole := sum(wait > 0.9 * _DEADLINE for wait in waits)) > 1:
+        return f"Você esperou {whole} prazos, um depois do outro: o pedido é um, de um segundo."
     if max(waits, default=0.0) <= 2 * _DEADLINE:
         return ""
     return f"Seu recv esperou mais de {int(max(waits))} s: o prazo pedido é de um segundo."

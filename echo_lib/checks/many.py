@@ -25,6 +25,7 @@ from echo_lib.checks.base import (
     and_the_hidden,
     brief,
     failed,
+    names,
     passed,
     unexplained,
 )
@@ -41,11 +42,12 @@ _TEXT = "olá, ção 🗣️".encode()
 _LONG = b"a" * (SENT_AT_ONCE + 10)  # mais do que um send aceita, e menos que um recv(1024)
 _MEBIBYTE = bytes(range(256)) * 4096
 _CROWD = 8  # clientes do placar
-_ROUNDS = 20  # vezes em que quatro falam juntos
+_ROUNDS = 20  # vezes em que três falam juntos
 _FLOODS = 5  # no máximo: a thread de quem não lê pode só esperar a vez, e então cabe mais
 _SLOWNESS = 0.05  # segundos que o placar leva para ler, e para escrever
 _FAIR = 0.01  # segundos que a trava solta espera por outra thread
 _NO_ECHO = "A função ecoa o que recebe? Ou espera uma trava que ela mesma guarda?"
+_EVERYONE = "O laço passa por todos os que estão na sala, e a cada um faz outro.sendall?"
 _PER_MESSAGE = "Contou mensagens? Some 1 uma vez por cliente, antes do laço."
 _RETURNED = "Sua função voltou: ela deve atender para sempre."
 _COROUTINE = "async def só cria uma corrotina: escreva def servir(escuta), com asyncio.run dentro."
@@ -89,7 +91,7 @@ def counter(function: Handler) -> Check:
     Argumentos:
         function: recebe `conn`, o dicionário do placar e a trava; ecoa até o cliente sair.
     """
-    right = f"Certo: {_CROWD} entraram juntos, metade saiu, metade caiu, e nenhum ficou na conta."
+    right = f"Certo: {_CROWD} entraram juntos, metade saiu, o resto caiu, e nenhum ficou na conta."
     return and_the_hidden(_played(_count, function, right), function)
 
 
@@ -133,10 +135,9 @@ def _served(
 
 
 def _never_runs_its_coroutine(function: Handler) -> bool:
-    names = getattr(getattr(function, "__code__", None), "co_names", ())
-    called = (getattr(function, "__globals__", {}).get(name) for name in names)
+    called = (getattr(function, "__globals__", {}).get(name) for name in names(function))
     run = {"run", "run_until_complete", "run_forever", "create_task"}
-    return run.isdisjoint(names) and any(map(iscoroutinefunction, called))
+    return run.isdisjoint(names(function)) and any(map(iscoroutinefunction, called))
 
 
 def _receives_from_the_listener(learner: Learner) -> bool:
@@ -224,13 +225,13 @@ def _byte_by_byte(guests: Guests) -> str:
 
 def _each_its_own(guests: Guests) -> str:
     """Vários falam no mesmo instante, muitas vezes, e cada um recebe só o que é seu."""
-    talks = {guests.new(): letter * 50 for letter in (b"a", b"b", b"c", b"d")}
+    talks = {guests.new(): letter * 50 for letter in (b"a", b"b", b"c")}
     for _ in range(_ROUNDS):
         for client, said in talks.items():
             peers.send(client, said)
         for client, said in talks.items():
             if (came := guests.receive(client, len(said))) != said:
-                what = f"Quatro falaram juntos; quem enviou {brief(said)} recebeu {brief(came)}."
+                what = f"Três falaram juntos; quem enviou {brief(said)} recebeu {brief(came)}."
                 mixed = bool({*came} - {*said})
                 hint = "O que um envia fica numa variável da função dele, e não numa de todos."
                 return f"{what} {hint if mixed else guests.why_cut()}"
@@ -573,7 +574,10 @@ def _count(function: Handler) -> str:
         peers.leave(client, bytes(5000))  # mais de um recv
     house.until(lambda: house.inside() == 0 and board.now == 0)
     if board.now != 0:
-        what = f"{half} clientes caíram de repente, e o placar ainda mostra {board.now!r}."
+        what = (
+            f"Os outros {half} saíram, uns de repente, outros sem ler o eco, e o placar ainda "
+            f"mostra {board.now!r}."
+        )
         return house.because(what, _discount_hint(board.now, 0, house.inside() > 0))
     return house.error
 
@@ -657,6 +661,7 @@ def _chat(function: Handler) -> str:
         return house.because(f"{wrong[0]} {what}", hint)
     if wrong := _heard(leo, [eva]):
         hint = "Quem se tira da lista é o que caiu, e não quem falava: sala.remove(outro), ou nada."
+        hint = hint if wrong[1] == _EVERYONE else wrong[1]
         return house.because(f"Alguém caiu enquanto a Eva falava, e depois: {wrong[0]}", hint)
     return house.error
 
@@ -669,7 +674,7 @@ def _heard(
     peers.send(speaker, text)
     for other in others:
         if (came := peers.receive(other, len(text))) != text:
-            hint = "O laço passa por todos os que estão na sala, e a cada um faz outro.sendall?"
+            hint = _EVERYONE
             if len(came) == SENT_AT_ONCE:
                 hint = LOST_BY_SEND
             elif not text.startswith(came):

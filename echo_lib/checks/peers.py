@@ -106,7 +106,8 @@ def reset(peer: socket.socket) -> None:
 def leave(peer: socket.socket, data: bytes) -> None:
     """Envia e fecha sem ler: o primeiro eco acha um socket fechado, e um dos seguintes, um RST.
 
-    O fim chega junto com os bytes (MSG_MORE, do Linux), e por isso o RST vem depois dele: EPIPE.
+    O fim chega junto com os bytes (MSG_MORE, do Linux), e o RST, depois dele: o erro é EPIPE. Nos
+    outros sistemas, é em geral o de um RST.
     Fonte: send(2); RFC 9293, seção 3.6.1, sobre o que chega depois do close.
     """
     with suppress(OSError):  # o código já tinha acabado

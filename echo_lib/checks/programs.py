@@ -91,6 +91,8 @@ def client_program(path: str) -> Check:
         what = unexplained(error) or f"o programa mostrou {brief(shown)}."
         text = f"Um servidor devolveu a mensagem em {len(pieces)} pedaços, um depois do outro, e "
         hint = error and _client_hint(error, _IN_PIECES, data)
+        if shown == _IN_PIECES.replace("ç", "") or "\ufffd" in shown:
+            hint = "O recv cortou letras: junte todos os bytes, e só então decode, sem errors=."
         hint = hint or (
             "Um recv traz o que já chegou, muito ou pouco. Repita até ter todos os bytes, ou, "
             "depois do shutdown, até vir b''."
@@ -465,9 +467,9 @@ def _with_the_cause(served: program.Program, text: str, hint: str) -> str:
     if "EADDRINUSE" in died:
         return f"{briefly}\n{_OPENED_ONCE}"
     if re.search("falhou: (Connection|BrokenPipe)", died):
-        where = f" {_IN_THE_SENDALL}" if "cair sem ler" in text else ""
         if "falhou: BrokenPipe" in died:
             return f"{text} O programa {unexplained(died)}\n{_THE_FAMILY}"
+        where = f" {_IN_THE_SENDALL}" if "cair sem ler" in text else ""
         return f"{text} O programa {died}\n{_ONE_FELL}{where}"
     if "falhou" in died:
         return f"{text} O programa {died}"
@@ -516,8 +518,12 @@ def _run(
     with program.running(path, *arguments, **pipes) as process:
         try:
             shown, errors = _to_the_end(process, over)
-        except subprocess.TimeoutExpired as late:
-            return "", _NEVER_ENDED, late.stderr or b""
+        except subprocess.TimeoutExpired:
+            process.kill()
+            errors = b""
+            with suppress(subprocess.TimeoutExpired):  # um filho dele ainda tem o pipe
+                errors = process.communicate(timeout=isolated.TIMEOUT)[1]
+            return "", _NEVER_ENDED, errors
     if process.returncode:
         return "", f"o programa {program.failure(process.returncode, errors, path)}", errors
     return shown.decode(errors="replace").strip(), "", errors
@@ -589,8 +595,6 @@ def _three_hint(answer: list[Any], port: int) -> str:
             "Cada ponta da conversa é uma linha: sem set(), que tira as repetidas, e sem olhar só "
             "a porta local."
         )
-    if len(answer) > 3 and {*answer} == {"ESTABLISHED", "LISTEN"}:
-        return "A função foi chamada duas vezes: a lista começa vazia dentro dela, a cada uma."
     if answer == ["LISTEN"]:
         return (
             "Faltam linhas. É a porta que a função recebe, e não a PORTA da lição? De todos os "
@@ -621,7 +625,7 @@ def _states_hint(answer: list[Any], port: int) -> str:
         return "De cada linha, quero só o .state."
     if answer and all(len(item) == 1 for item in answer):
         return "São letras soltas: += junta à lista cada letra; append põe o texto inteiro."
-    if len(answer) > 1 and {*answer} == {"LISTEN"}:
+    if answer == ["LISTEN"] * 2:
         return "A função foi chamada duas vezes: a lista começa vazia dentro dela, a cada uma."
     if any(state != state.upper() for state in answer):
         return "É o estado como o sistema o escreve, em maiúsculas: LISTEN."

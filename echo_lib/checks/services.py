@@ -197,7 +197,6 @@ def whole_server(function: Callable[[str, int], Any]) -> Check:
 
 def _whole_server(function: Callable[[str, int], Any]) -> Check:
     port = network.spare_port()
-
     attend = hurried(function, _SILENCE)
 
     def serve(host: str, port: int) -> Any:
@@ -504,7 +503,7 @@ def _visit(
         peers.reset(peer)
         return None
     if wait:
-        learner.look(0.001)
+        learner.look()
         if not learner.running():
             text = "O cliente ainda estava conectado, e a função já tinha voltado: ela atende até "
             return failed(f"{text}vir b'', e só então volta.", learner)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import re
-import select
 import socket
 from collections.abc import Callable, Coroutine, Generator, Sequence
 from contextlib import suppress
@@ -26,12 +25,14 @@ from echo_lib.checks.base import (
     compare,
     failed,
     in_seconds,
+    names,
     not_decoded,
     passed,
     sent_a_part,
     tries,
     unexplained,
     used,
+    with_the_called,
 )
 from echo_lib.errors import Address
 from echo_lib.isolated import NEVER_ENDED, Learner
@@ -58,6 +59,7 @@ _NOT_RAISED = re.compile(
 )
 _SILENCE = 2.0  # segundos, no máximo, de um cliente calado
 _OF_THE_LESSON = range(61840, 61850)  # a do tutorial, e as que next_free_port dá depois dela
+_ASK = {"select", "selectors", "poll", "epoll"}  # o prazo deles não é do socket
 _AGAIN = "A mesma mensagem voltou mais de uma vez: a cada sendall, um recv novo."
 _UNANSWERED = "Você recebeu, e voltou a esperar sem responder: a cada recv, um sendall."
 _AFTER_SILENCE = b"e agora?"
@@ -316,11 +318,9 @@ def _echoes(
                 return failed(error, learner)
             if extra := peers.receive(peer, 1):
                 return failed(f"Depois das respostas, veio mais: {extra!r}…", learner)
-        if (
-            patient
-            and deadline
-            and (wrong := _impatient(learner, deadline, answer(_AFTER_SILENCE)))
-        ):
+        asks = any(_ASK & {*names(each)} for each in with_the_called(function))
+        silent = patient and (deadline or asks)
+        if silent and (wrong := _impatient(learner, deadline, answer(_AFTER_SILENCE))):
             return wrong
     return passed(
         "Seu servidor passou: mensagens curtas, uma comprida, byte a byte, uma enorme, e o fim."
@@ -340,13 +340,7 @@ def hurried(function: Callable[..., Any], silence: float) -> Callable[..., tuple
 
     def hurry(*given: Any) -> tuple[Any, float]:
         kind: Any = socket.socket
-        settimeout, look, default = kind.settimeout, select.select, socket.setdefaulttimeout
-        longest = 0.0
-
-        def talks(*socks: Any) -> bool:  # e não espera quem chega
-            with suppress(OSError, AttributeError):
-                return all(sock.getpeername() for sock in socks)
-            return False
+        settimeout, accept, longest = kind.settimeout, kind.accept, 0.0
 
         def sooner(seconds: Any) -> Any:
             nonlocal longest
@@ -356,30 +350,40 @@ def hurried(function: Callable[..., Any], silence: float) -> Callable[..., tuple
             longest = max(longest, seconds)
             return seconds
 
-        def looked(r: Any, w: Any, x: Any, seconds: Any = None) -> Any:
-            return look(r, w, x, sooner(seconds) if r and talks(*r) else seconds)
+        def of_a_talk(sock: Any, seconds: Any) -> None:
+            with suppress(OSError):  # o de quem escuta não se encurta
+                sock.getpeername()
+                seconds = sooner(seconds)
+            settimeout(sock, seconds)
 
-        kind.settimeout = lambda s, seconds: settimeout(s, sooner(seconds) if talks(s) else seconds)
-        socket.setdefaulttimeout = lambda seconds: default(sooner(seconds))
-        select.select = looked
+        def accepted(sock: Any) -> Any:
+            conn, address = accept(sock)
+            of_a_talk(conn, conn.gettimeout())  # o de setdefaulttimeout
+            return conn, address
+
+        kind.settimeout, kind.accept = of_a_talk, accepted
         try:
             return function(*given), longest
         finally:
-            kind.settimeout, select.select, socket.setdefaulttimeout = settimeout, look, default
+            kind.settimeout, kind.accept = settimeout, accept
 
     return hurry
 
 
 def _impatient(learner: Learner, deadline: float, expected: bytes) -> Check | None:
-    """O que dizer de quem, no prazo dado, desiste de um cliente calado; ou None."""
+    """O que dizer de quem, no prazo dado, desiste de um cliente calado; ou None.
+
+    Argumentos:
+        deadline: segundos; 0, se o prazo não é do socket, e não se conhece.
+    """
     peer = learner.connect()
-    pause, silence = min(1.2 * deadline, _SILENCE), 0.0
+    pause, silence = min(1.2 * deadline or _SILENCE, _SILENCE), 0.0
     for _ in range(isolated.PATIENCE):
         sleep(pause)  # o prazo conta desde o recv do aluno, que começa quando pode
         silence += pause
         own = learner.look(wait=0.001)
         over = any(isinstance(event.error, TimeoutError) for event in own)
-        if over or pause < deadline or not learner.running():
+        if over or not deadline or pause < deadline or not learner.running():
             break
     if peers.exchange(peer, _AFTER_SILENCE) == expected:
         peers.end(peer)
