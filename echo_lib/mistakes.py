@@ -587,6 +587,11 @@ _BY_TYPE: dict[tuple[_Kinds, str], Texts] = {
         "há algo acima dele, como um comentário ou um import, ou espaços antes do %%.",
         "ponha-o no começo da primeira linha; até lá, o arquivo que ele gravaria é o de antes.",
     ),
+    ((TypeError, AttributeError), "'coroutine' object"): (
+        "aqui está a corrotina, e não o que ela devolve.",
+        "chamá-la só a cria; quem a executa, e espera, é o await.",
+        "ponha o await antes da chamada: servidor = await asyncio.start_server(…).",
+    ),
     (TypeError, r"IncrementalDecoder\.decode\(\) missing"): (
         "getincrementaldecoder devolve uma classe, e não um decodificador.",
         "falta criar um: um segundo par de parênteses.",

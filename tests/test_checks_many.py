@@ -6,6 +6,7 @@ import selectors
 import socket
 import sys
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from itertools import chain, cycle, repeat
@@ -433,6 +434,20 @@ def one_buffer_for_all(listener):
         threading.Thread(target=talk, args=(conn,), daemon=True).start()
 
 
+def forgets_the_await_of_asyncio(listener):
+    async def main():
+        server = asyncio.start_server(None, sock=listener)
+        await server.serve_forever()
+
+    asyncio.run(main())
+
+
+def two_at_a_time(listener):
+    with ThreadPoolExecutor(2) as pool:
+        while True:
+            pool.submit(attend, listener.accept()[0])
+
+
 def fails_in_a_group(listener):
     async def fails():
         raise KeyError("sala")
@@ -476,6 +491,8 @@ ONLY_THE_FIRST = "O primeiro, quando fala, recebe"
         (answers_at_the_end, "a cada recv, um sendall, sem esperar o fim"),
         (drops_the_silent, "o calado continua ali"),
         (one_buffer_for_all, "fica numa variável da função dele, e não numa de todos"),
+        (two_at_a_time, "Ou o seu servidor só atende alguns por vez?"),
+        (forgets_the_await_of_asyncio, "servidor = await asyncio.start_server(…)"),
         (fails_in_a_group, "parou com KeyError: 'sala', em"),
         (finds_another_in_the_variable, "acha em conn o cliente seguinte"),
         (with_blocking_sockets_and_select, "não pode parar o resto"),
@@ -1090,6 +1107,31 @@ def takes_oneself_out(conn, room, lock):
         room.remove(conn)
 
 
+def ends_the_line(conn, room, lock):
+    with lock:
+        room.append(conn)
+    while data := conn.recv(1024):
+        for other in room:
+            if other is not conn:
+                other.sendall(data + b"\n")
+
+
+def deaf_to_the_end_of_a_guest(conn, room, lock):
+    with lock:
+        room.append(conn)
+    try:
+        while True:
+            data = conn.recv(1024)
+            time.sleep(0.001)
+            for other in list(room):
+                if other is not conn:
+                    with suppress(OSError):
+                        other.sendall(data)
+    except OSError:
+        with lock:
+            room.remove(conn)
+
+
 def says_who(conn, room, lock):
     room.append(conn)
     while data := conn.recv(1024):
@@ -1139,6 +1181,8 @@ def test_chat_room_passes(answer):
         (says_a_part, "sendall envia todos"),
         (speaks_to_the_list, "'list' object has no attribute 'sendall'"),
         (said_twice, "chegou mais de uma vez"),
+        (ends_the_line, "sem nada a mais"),
+        (deaf_to_the_end_of_a_guest, "recv devolve b'': o laço acaba aí?"),
         (takes_oneself_out, "Quem se tira da lista é o que caiu, e não quem falava"),
         (chat_without_the_lock, "Com a trava, mude a lista ou copie-a; sem ela, percorra a cópia"),
         (stops_at_the_first_who_falls, "o try vai em volta de cada sendall, e não do laço"),

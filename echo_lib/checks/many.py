@@ -47,6 +47,7 @@ _FLOODS = 5  # no máximo: a thread de quem não lê pode só esperar a vez, e e
 _SLOWNESS = 0.05  # segundos que o placar leva para ler, e para escrever
 _FAIR = 0.01  # segundos que a trava solta espera por outra thread
 _NO_ECHO = "A função ecoa o que recebe? Ou espera uma trava que ela mesma guarda?"
+_NOTHING_MORE = "Os outros ouvem o que foi dito, sem nada a mais."
 _EVERYONE = "O laço passa por todos os que estão na sala, e a cada um faz outro.sendall?"
 _PER_MESSAGE = "Contou mensagens? Some 1 uma vez por cliente, antes do laço."
 _RETURNED = "Sua função voltou: ela deve atender para sempre."
@@ -233,8 +234,11 @@ def _each_its_own(guests: Guests) -> str:
             if (came := guests.receive(client, len(said))) != said:
                 what = f"Três falaram juntos; quem enviou {brief(said)} recebeu {brief(came)}."
                 mixed = bool({*came} - {*said})
-                hint = "O que um envia fica numa variável da função dele, e não numa de todos."
-                return f"{what} {hint if mixed else guests.why_cut()}"
+                if mixed:
+                    hint = "O que um envia fica numa variável da função dele, e não numa de todos."
+                    return f"{what} {hint}"
+                few = "" if came else " Ou o seu servidor só atende alguns por vez?"
+                return f"{what} {guests.why_cut()}{few}"
     return ""
 
 
@@ -638,7 +642,10 @@ def _chat(function: Handler) -> str:
     rui.close()
     if not house.until(lambda: len(room) == 1):
         what = f"Só a Ana ficou, e na sala há {len(room)}."
-        return house.because(what, "Quem sai se tira da lista?")
+        hint = "Quem sai se tira da lista?"
+        if house.inside() > 1:
+            hint = "Quando alguém sai, recv devolve b'': o laço acaba aí?"
+        return house.because(what, hint)
     (leo,) = house.crowd(1)
     house.until(lambda: len(room) == 2)
     if wrong := _heard(ana, [leo]):
@@ -655,8 +662,9 @@ def _chat(function: Handler) -> str:
     if wrong:
         what = "Alguém caiu enquanto o seu laço passava pela sala, e um vizinho ficou de fora."
         hint = (
-            "Com a trava, mude a lista ou copie-a; sem ela, percorra a cópia. E o try vai em volta "
-            "de cada sendall, e não do laço."
+            "Com a trava, mude a lista ou copie-a; sem ela, percorra a cópia: quem muda a lista "
+            "que percorre pula alguém. E o try vai em volta de cada sendall, e não do laço, sem "
+            "break."
         )
         return house.because(f"{wrong[0]} {what}", hint)
     if wrong := _heard(leo, [eva]):
@@ -678,12 +686,14 @@ def _heard(
             if len(came) == SENT_AT_ONCE:
                 hint = LOST_BY_SEND
             elif not text.startswith(came):
-                hint = "Os outros ouvem o que foi dito, sem nada a mais."
+                hint = _NOTHING_MORE
             elif not came and _hears_more(speaker):
                 hint = "Quem o recebeu foi quem falou: é outro.sendall, e não conn.sendall."
             return f"{said}; outro recebeu {brief(came)}.", hint
     for client in (speaker, *others):
         if again := _hears_more(client):
+            if not text.startswith(again):
+                return f"{said}, e veio também {again!r}…", _NOTHING_MORE
             who = "voltou a ele" if client is speaker else "chegou mais de uma vez a outro"
             return f"{said}, e isso {who} ({again!r}…).", "Cada um dos outros ouve, uma vez."
     return None
