@@ -13,6 +13,7 @@ import cloudpickle
 import pytest
 
 from echo_lib import EchoClient, checks, isolated
+from echo_lib.checks import peers
 from echo_lib.network import next_free_port, ports
 
 # As funções daqui vão inteiras ao outro processo, como as de um notebook.
@@ -801,6 +802,17 @@ def patient(conn):
     conn.settimeout(0.3)
     with suppress(TimeoutError):
         echo(conn)
+
+
+def test_who_gives_up_before_the_first_word_is_not_told_of_an_answer(monkeypatch):
+    exchange = peers.exchange
+
+    def late(peer, data):
+        select.select([peer], [], [], isolated.TIMEOUT)  # até que o servidor feche
+        return exchange(peer, data)
+
+    monkeypatch.setattr(peers, "exchange", late)
+    rejected(checks.gives_up(impatient, seconds=0.3), "Você desistiu cedo demais")
 
 
 def test_giving_up_is_not_enough_without_the_echo():

@@ -585,7 +585,7 @@ def _early(learner: Learner, seconds: float) -> str:
         return _UNANSWERED
     if sum(map(bool, sizes)) > 1:
         return "Você desistiu de quem ainda falava: o prazo recomeça a cada recv."
-    if len(sizes) == 1:
+    if len(sizes) == 1 and sent:
         return "Você respondeu uma vez e voltou: falta o laço que volta ao recv?"
     return f"Você desistiu cedo demais: o cliente pode calar-se por {in_seconds(seconds)}."
 
