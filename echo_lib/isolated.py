@@ -149,9 +149,10 @@ class Learner:
         """O que a chamada devolveu e o erro explicado ("" se não houve).
 
         Argumentos:
-            timeout: segundos de espera; se omitido, TIMEOUT, ou menos, se o código dá voltas
-                sem que passe um byte; e até PATIENCE vezes isso enquanto passam bytes e ele não
-                teve WORK segundos de processador. Acabada a espera, o processo acaba.
+            timeout: segundos de espera; se omitido, TIMEOUT, ou menos, se o código, que já usou
+                um socket, dá voltas sem que passe um byte; e até PATIENCE vezes isso enquanto
+                passam bytes e ele não teve WORK segundos de processador. Acabada a espera, o
+                processo acaba.
         """
         if self._failed:
             return None, self._failed

@@ -479,6 +479,17 @@ def test_mistake_about_patience_gets_its_hint(answer, hint):
     wrong(checks.patient_connect(answer), hint)
 
 
+def test_who_errs_in_a_later_case_is_not_told_of_the_else():
+    def by_if(error):
+        if isinstance(error, ConnectionAbortedError):
+            return "outra"
+        return by_type(error)
+
+    check = checks.cause(by_if)
+    wrong(check, "No Windows, é assim que chega o cano quebrado")
+    assert "else" not in check.text
+
+
 def test_last_attempt_that_connects_has_only_one_hint():
     check = checks.patient_connect(patient_by_recursion_without_return)
     assert "use o parâmetro tentativas" not in check.text and check.text.count("return") == 1

@@ -563,13 +563,6 @@ def answers_by_the_listener(host, port):
             s.sendall(data)
 
 
-def takes_a_long_deadline_for_the_end(host, port):
-    with socket.create_server((host, port)) as s, s.accept()[0] as conn:
-        conn.settimeout(30)
-        with suppress(TimeoutError):
-            echo(conn)
-
-
 def leaves_it_to_a_thread(host, port):
     s = socket.create_server((host, port))
     threading.Thread(target=visit, args=(s,), daemon=True).start()
@@ -582,9 +575,9 @@ def deaf_server(host, port):
             conn.sendall(conn.recv(1024))
 
 
-def takes_a_deadline_for_the_end(host, port):
+def takes_a_deadline_for_the_end(host, port, seconds=0.5):
     with socket.create_server((host, port)) as s, s.accept()[0] as conn:
-        conn.settimeout(0.5)
+        conn.settimeout(seconds)
         with suppress(TimeoutError):
             echo(conn)
 
@@ -642,7 +635,7 @@ def stops_at_sair(host, port):
             marks=pytest.mark.skipif(sys.platform == "win32", reason="lá, é o socket que falha"),
         ),
         (answers_by_the_listener, "a conversa é por conn, que veio do accept"),
-        (takes_a_long_deadline_for_the_end, "calar-se não é sair"),
+        (lambda *at: takes_a_deadline_for_the_end(*at, seconds=30), "calar-se não é sair"),
         (leaves_it_to_a_thread, "escutou e voltou sem esperar o cliente"),
         (answers_sair_and_stops, "ainda estava conectado, e a função já tinha voltado"),
         (stops_at_sair, "é um comando do cliente"),

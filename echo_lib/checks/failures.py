@@ -143,7 +143,8 @@ def cause(function: Callable[[BaseException], str]) -> Check:
             if problem or answer != expected:
                 what = type(error).__name__ + detail
                 hint = "" if problem else _cause_hint(error, expected, answer, detail)
-                if answer == "outra" and not problem and "isinstance" in names(function):
+                first = (expected, answer, problem, detail) == ("recusada", "outra", "", "")
+                if first and "isinstance" in names(function):
                     hint += " Um else é só do último if: entre eles, elif; ou return em cada um."
                 if "no attribute 'errno'" in problem:
                     hint = "Nem toda exceção tem .errno: pergunte antes se é um OSError."
