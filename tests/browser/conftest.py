@@ -101,8 +101,11 @@ def use_theme(page, name):
     expect(page.locator(f"body[data-jp-theme-name='{name}']")).to_be_attached()
 
 
-def violations(page, selector):
-    """As falhas de acessibilidade que o axe-core acha dentro de `selector`."""
+def violations(page, selector, exclude=""):
+    """As falhas de acessibilidade que o axe-core acha dentro de `selector`.
+
+    `exclude` diz o que repete o que já se olhou: de cada elemento, o axe pergunta quem o cobre.
+    """
     # O body do JupyterLab tem altura 0 e esconde o que passa dele: o axe teria tudo por escondido,
     # e não conferiria contraste nenhum. Do que a tela de abertura cobre, que volta por um instante
     # a cada troca de tema, ou do que está fora da vista, ele também não decide nada.
@@ -112,7 +115,8 @@ def violations(page, selector):
     # Sem os seletores CSS de cada nó, sem os nós em ordem e sem ler de novo as folhas de estilo, de
     # que só precisa a regra da tela que não gira, leva menos da metade do tempo.
     options = {"selectors": False, "resultTypes": ["violations"], "preload": False}
-    found = Axe().run(page, context=selector, options=options).response
+    context = {"include": [selector]} | ({"exclude": [exclude]} if exclude else {})
+    found = Axe().run(page, context=context, options=options).response
     decided = [rule["id"] for kind in ("passes", "violations") for rule in found[kind]]
     assert "color-contrast" in decided, "o axe não decidiu o contraste de texto nenhum"
     return [(v["id"], [n["html"][:200] for n in v["nodes"]]) for v in found["violations"]]

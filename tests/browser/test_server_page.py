@@ -65,7 +65,7 @@ def violations_in_both_themes(page):
     found = []
     for theme in ("JupyterLab Dark", "JupyterLab Light"):
         use_theme(page, theme)
-        found += violations(page, ".echo-server")
+        found += violations(page, ".echo-server", exclude=":is(tr, li):nth-child(n+9)")
     return found
 
 
