@@ -442,6 +442,19 @@ def forgets_the_await_of_asyncio(listener):
     asyncio.run(main())
 
 
+def sleeps_in_the_loop_of_asyncio(listener):
+    async def attend(reader, writer):
+        while data := await reader.read(1024):
+            time.sleep(0.3)
+            writer.write(data)
+
+    async def serve():
+        await asyncio.start_server(attend, sock=listener)
+        await asyncio.Event().wait()
+
+    asyncio.run(serve())
+
+
 def two_at_a_time(listener):
     with ThreadPoolExecutor(2) as pool:
         while True:
@@ -491,6 +504,10 @@ ONLY_THE_FIRST = "O primeiro, quando fala, recebe"
         (answers_at_the_end, "a cada recv, um sendall, sem esperar o fim"),
         (drops_the_silent, "o calado continua ali"),
         (one_buffer_for_all, "fica numa variável da função dele, e não numa de todos"),
+        (
+            sleeps_in_the_loop_of_asyncio,
+            "time.sleep, num async def, faz todos os clientes esperarem",
+        ),
         (two_at_a_time, "Ou o seu servidor só atende alguns por vez?"),
         (forgets_the_await_of_asyncio, "servidor = await asyncio.start_server(…)"),
         (fails_in_a_group, "parou com KeyError: 'sala', em"),

@@ -10,6 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from inspect import getsource, isfunction
 from textwrap import dedent
+from types import CodeType
 from typing import Any
 
 from echo_lib import progress
@@ -123,9 +124,12 @@ def with_the_called(function: Callable[..., Any]) -> list[Any]:
     return near
 
 
-def names(function: Any) -> tuple[str, ...]:
-    """Os nomes, de fora e depois de um ponto, que o código de uma função usa."""
-    return getattr(getattr(function, "__code__", None), "co_names", ())
+def names(function: Any) -> set[str]:
+    """Os nomes, de fora e depois de um ponto, que uma função e as de dentro dela usam."""
+    codes = [function.__code__] if isfunction(function) else []
+    for code in codes:
+        codes += [inner for inner in code.co_consts if isinstance(inner, CodeType)]
+    return {name for code in codes for name in code.co_names}
 
 
 def _hides_all(step: ast.AST) -> bool:

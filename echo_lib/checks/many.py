@@ -28,6 +28,7 @@ from echo_lib.checks.base import (
     names,
     passed,
     unexplained,
+    with_the_called,
 )
 from echo_lib.isolated import NEVER_ENDED, Learner
 from echo_lib.worker import SENT_AT_ONCE, limit_buffers, told
@@ -57,6 +58,11 @@ _CUT_BY_DEADLINE = (
     "quantos bytes foram: use send, que diz, e guarde o resto."
 )
 _SLOW = "O tempo acabou: se o laço espera um pouco por cada cliente, todos esperam por todos."
+_SLEEPS = (
+    "O tempo acabou: time.sleep, num async def, faz todos os clientes esperarem; await "
+    "asyncio.sleep, só aquele."
+)
+_ASYNCIO = {"asyncio", "start_server"}
 _CLOSED = {errno.EBADF, errno.ENOTSOCK, getattr(errno, "WSAENOTSOCK", errno.ENOTSOCK)}  # já fechado
 
 
@@ -115,7 +121,7 @@ def _served(
         pieces: quantos bytes traz cada recv do servidor, como em Learner.listen.
     """
     with Learner(partial(_watched, function)) as learner:
-        guests = Guests(learner, pieces)
+        guests = Guests(learner, pieces, function)
         wrong = next(filter(None, map(guests.go_through, steps)), "")
         _, error = learner.result(timeout=_SILENCE)
         if error != NEVER_ENDED and not guests.still_served:  # devia continuar a atender
@@ -158,8 +164,9 @@ def _played(scene: Callable[[Handler], str], function: Handler, right: str) -> C
 class Guests:
     """Os clientes de uma verificação; fecham com o Learner."""
 
-    def __init__(self, learner: Learner, pieces: list[int]) -> None:
+    def __init__(self, learner: Learner, pieces: list[int], function: Handler) -> None:
         self.learner, self._address = learner, learner.listen(pieces=pieces)
+        self._names = set[str]().union(*map(names, with_the_called(function)))
         self._here: list[socket.socket] = []
         self.silent = self.new()
         self._here.clear()  # este fica até o fim
@@ -176,10 +183,17 @@ class Guests:
 
     def why_cut(self) -> str:
         """Por que um eco veio pela metade."""
+        if sleeps := self.sleeps_in_asyncio():
+            return sleeps
         sends = [event for event in self.learner.look() if event.sends]
         if any(isinstance(e.error, (BlockingIOError, TimeoutError)) for e in sends):
             return _CUT_BY_DEADLINE
-        return LOST_BY_SEND if any(e.call == "send" for e in sends) else _SLOW
+        lost = any(e.call == "send" for e in sends) and not self._names & _ASYNCIO  # ele repete
+        return LOST_BY_SEND if lost else _SLOW
+
+    def sleeps_in_asyncio(self) -> str:
+        """O que dizer a quem dorme onde todas as tarefas esperam; ou ""."""
+        return _SLEEPS if "sleep" in self._names and self._names & _ASYNCIO else ""
 
     def go_through(self, step: Callable[[Guests], str]) -> str:
         """Dá um passo; depois, os que vieram vão embora: há quem só atenda alguns por vez."""
@@ -220,6 +234,7 @@ def _byte_by_byte(guests: Guests) -> str:
     if came == _TEXT:
         return ""
     hint = "Um byte pode ser só parte de um caractere, e um eco não precisa de texto."
+    hint = guests.sleeps_in_asyncio() or hint
     said = f"{_TEXT.decode()!r}, que chegou aos pedaços"
     return f"Um cliente enviou {said}; voltou {brief(came)}. {hint if came else ''}"
 

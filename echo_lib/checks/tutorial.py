@@ -318,7 +318,7 @@ def _echoes(
                 return failed(error, learner)
             if extra := peers.receive(peer, 1):
                 return failed(f"Depois das respostas, veio mais: {extra!r}…", learner)
-        asks = any(_ASK & {*names(each)} for each in with_the_called(function))
+        asks = any(_ASK & names(each) for each in with_the_called(function))
         silent = patient and (deadline or asks)
         if silent and (wrong := _impatient(learner, deadline, answer(_AFTER_SILENCE))):
             return wrong
