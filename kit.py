@@ -284,21 +284,30 @@ def check_port(args: list) -> None:
                 )
 
 
+def save(path: Path, text: str) -> None:
+    """Grava um arquivo, se mudou: quem abriu o kit duas vezes pode ainda estar lendo o de antes."""
+    data = os.fsencode(text)  # com os caminhos tais como o sistema os guarda
+    if not path.exists() or path.read_bytes() != data:
+        path.write_bytes(data)
+
+
 def shell_command(config: Path) -> list:
     """O shell dos terminais, em que `python` é o da .venv, mesmo com conda ou pyenv.
 
     Eles se põem na frente no .bashrc ou no .zshrc, e por isso o PATH se arruma depois.
     """
     path = f"export PATH={shlex.quote(str(PYTHON.parent))}:$PATH\n"
-    (config / "bashrc").write_text("test -f ~/.bashrc && . ~/.bashrc\n" + path)
-    (config / ".zshenv").write_text(
+    save(config / "bashrc", "test -f ~/.bashrc && . ~/.bashrc\n" + path)
+    save(
+        config / ".zshenv",
         f"ZDOTDIR={shlex.quote(os.environ.get('ZDOTDIR') or os.path.expanduser('~'))}\n"
         "test -f $ZDOTDIR/.zshenv && . $ZDOTDIR/.zshenv\n"
-        f"KIT_ZDOTDIR=$ZDOTDIR; ZDOTDIR={shlex.quote(str(config))}\n"
+        f"KIT_ZDOTDIR=$ZDOTDIR; ZDOTDIR={shlex.quote(str(config))}\n",
     )
-    (config / ".zshrc").write_text(
+    save(
+        config / ".zshrc",
         "ZDOTDIR=$KIT_ZDOTDIR; unset KIT_ZDOTDIR; HISTFILE=${HISTFILE:+$ZDOTDIR/.zsh_history}\n"
-        f"test -f $ZDOTDIR/.zshrc && . $ZDOTDIR/.zshrc\n{path}"
+        f"test -f $ZDOTDIR/.zshrc && . $ZDOTDIR/.zshrc\n{path}",
     )
     # Não um shell de login, em que o sistema trocaria o PATH.
     if SHELL.endswith("bash"):
@@ -314,7 +323,7 @@ def lab_variables(runtime: str) -> dict:
     # Num arquivo, e não em argumentos, para que valham os de quem chama.
     settings = json.dumps(SETTINGS)
     for name in ("server", "nbconvert"):
-        (config / f"jupyter_{name}_config.json").write_text(settings)
+        save(config / f"jupyter_{name}_config.json", settings)
     return dict(
         os.environ,
         JUPYTER_CONFIG_DIR=str(config),

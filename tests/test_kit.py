@@ -228,12 +228,14 @@ def test_the_address_waits_for_an_answer_not_only_for_a_connection(tmp_path):
 
 
 def test_a_second_start_installs_nothing(installed, record_property):
-    before = (installed / ".venv/echo_lib.json").stat()
+    written = [installed / ".venv/echo_lib.json", *(installed / ".venv/etc/jupyter").glob("*")]
+    before = [path.stat().st_mtime_ns for path in written]
     began = time.monotonic()
     done = run(installed, "aula", "--version", **OFFLINE)
     record_property("segundos", time.monotonic() - began)
     assert done.returncode == 0 and "Instalando" not in done.stdout
-    assert (installed / ".venv/echo_lib.json").stat().st_mtime_ns == before.st_mtime_ns
+    assert [path.stat().st_mtime_ns for path in written] == before
+    assert {".zshrc", "bashrc", "jupyter_server_config.json"} <= {path.name for path in written}
 
 
 def test_saved_drawings_of_the_lessons_are_shown_before_anything_runs(installed):
