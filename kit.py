@@ -97,8 +97,7 @@ REMEDIES = {  # o que procurar num erro: o que dizer a quem o recebeu
 
 def explain(error: str) -> str:
     """O que fazer diante de um erro do sistema ou do pip, e as linhas que contam dele."""
-    pattern = next(pattern for pattern in REMEDIES if re.search(pattern, error))
-    remedy = REMEDIES[pattern]
+    pattern, remedy = next(pair for pair in REMEDIES.items() if re.search(pair[0], error))
     if PACKAGES.is_dir() and re.search("[Nn]o matching|find a version", error):
         pattern = "[Nn]o matching|find a version"
         remedy = (
@@ -317,16 +316,15 @@ def shell_command(config: Path) -> list:
 
 def lab_variables(runtime: str) -> dict:
     """As variáveis que separam este JupyterLab de outros e põem o Python da .venv na frente."""
-    config = CONFIG
     if os.name != "nt":
-        SETTINGS["ServerApp"]["terminado_settings"] = {"shell_command": shell_command(config)}
+        SETTINGS["ServerApp"]["terminado_settings"] = {"shell_command": shell_command(CONFIG)}
     # Num arquivo, e não em argumentos, para que valham os de quem chama.
     settings = json.dumps(SETTINGS)
     for name in ("server", "nbconvert"):
-        save(config / f"jupyter_{name}_config.json", settings)
+        save(CONFIG / f"jupyter_{name}_config.json", settings)
     return dict(
         os.environ,
-        JUPYTER_CONFIG_DIR=str(config),
+        JUPYTER_CONFIG_DIR=str(CONFIG),
         JUPYTER_DATA_DIR=str(DATA),
         JUPYTER_RUNTIME_DIR=runtime,
         JUPYTER_TOKEN=secrets.token_hex(24),
