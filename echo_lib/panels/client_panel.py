@@ -51,7 +51,7 @@ class ClientPanel(anywidget.AnyWidget):
 
     _esm = script("client_panel")
     _css = style("client_panel")
-    _client: EchoClient | None = None
+    _client = EchoClient()  # de antes da primeira conexão: nunca conectou
 
     host = traitlets.Unicode().tag(sync=True)
     port = traitlets.Int().tag(sync=True)
@@ -120,8 +120,7 @@ class ClientPanel(anywidget.AnyWidget):
         """Encerra a conversa e o painel. Pode ser chamado mais de uma vez."""
         self._closed = True
         self._work.put(None)
-        if self._client:
-            self._client.close()
+        self._client.close()
         if self.diagram:
             self.diagram.close()
         super().close()
@@ -159,7 +158,7 @@ class ClientPanel(anywidget.AnyWidget):
             case {"command": "send", "text": str(text)}:
                 self.send_message(text)
             case {"command": "disconnect"}:
-                if self.state == "enviando" and self._client:
+                if self.state == "enviando":
                     self._client.close()  # quem clica não espera uma resposta que não vem
                     self._work.put(lambda: self._say(self.notice, "desconectado"))
                 else:
@@ -207,7 +206,7 @@ class ClientPanel(anywidget.AnyWidget):
                 self._fail("Erro", error)
 
     def _connect(self, host: str, port: int | str) -> None:
-        if self._client and self._client.connected:
+        if self._client.connected:
             return self._say(f"Você já está conectado a {self.host}:{self.port}.")
         try:
             self.host, self.port = valid_address(host, port, least=1)
@@ -226,8 +225,7 @@ class ClientPanel(anywidget.AnyWidget):
         self._log("Conectar", self._steps(), f"Conectado a {self.host}:{self.port}.", "conectado")
 
     def _exchange(self, text: str) -> None:
-        client = self._client
-        if client is None or not client.connected:
+        if not self._client.connected:
             self._keep(text)
             return self._say("Você ainda não está conectado. Clique em Conectar e envie de novo.")
         if text == "sair":
@@ -239,7 +237,7 @@ class ClientPanel(anywidget.AnyWidget):
         steps = []
         try:
             steps.append(_timed("mensagem.encode()", lambda: _bytes(text.encode())))
-            echo = client.send(text)
+            echo = self._client.send(text)
         except (OSError, UnicodeError) as error:
             self._keep(text)
             return self._fail(text, error, steps)
@@ -249,7 +247,7 @@ class ClientPanel(anywidget.AnyWidget):
         self._log(text, steps, "O eco voltou inteiro.", "conectado")
 
     def _disconnect(self, title: str = "Desconectar") -> None:
-        if self._client is None or not self._client.connected:
+        if not self._client.connected:
             return self._say("Você já está desconectado.", "desconectado")
         self._client.close()
         self._log(title, self._steps(), "Conversa encerrada.", "desconectado")
@@ -267,8 +265,7 @@ class ClientPanel(anywidget.AnyWidget):
 
     def _fail(self, title: str, error: Exception, before: Sequence[Step] = ()) -> None:
         """Põe no histórico até onde se chegou e por que parou."""
-        connected = self._client is not None and self._client.connected
-        state = "conectado" if connected else "desconectado"
+        state = "conectado" if self._client.connected else "desconectado"
         said = str(explain(error, (self.host, self.port)) or error).splitlines()
         steps = [*before, *self._steps()]
         self._log(title, steps, _sentence(error), state, error=said)
