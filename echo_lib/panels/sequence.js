@@ -30,7 +30,7 @@ export class Store {
 
   reset(limit) {
     this.limit = limit;
-    this.texts ??= TEXTS.calls;
+    this.what ??= "calls";
     this.lines = new Map();
     this.rows = [];
     this.links = new Map();
@@ -38,6 +38,10 @@ export class Store {
     this.evicted = 0;
     this.latest = null;
     this.changed();
+  }
+
+  get texts() {
+    return TEXTS[this.what];
   }
 
   changed() {
@@ -52,7 +56,6 @@ export class Store {
 
   add({ lines = [], rows = [], links = [], dropped = 0, what = "calls" }) {
     this.what = what;
-    this.texts = TEXTS[what];
     for (const line of lines) this.lines.set(line.id, line);
     for (const link of links) {
       if (link.gone) this.links.delete(link.id);
@@ -138,11 +141,11 @@ export function layout(store, { connection = null, until = null, room = Infinity
   const use = (id) => {
     const line = store.line(id);
     if (line) lines.set(line.id, line);
-    return line;
   };
   for (const link of store.links.values()) {
     if (!all.has(link.from) && !all.has(link.to)) continue;
-    for (const id of [link.source, link.target]) if (id) use(id);
+    use(link.source);
+    use(link.target);
     const from = index.get(link.from) ?? null, to = index.get(link.to) ?? null;
     if (from === null && to === null) continue;
     links.push({ ...link, from, to }); // solta, se só uma das pontas está no desenho
@@ -236,14 +239,17 @@ export function draw(store, plan, [first, last], [left, right]) {
     shapes.push(shape("path", { d: `M${x2 + back} ${y2 - 5}L${x2} ${y2}l${back} 5`, class: `head ${style}` }));
     if (label) write(x1, x2, labelY - 7, label);
   };
-  const segment = (link, x1, x2, y) => {
+  const segment = (x1, x2, y, link) => {
     const missing = link.kind === "missing", bad = link.kind !== "segment";
     const end = missing ? (x1 + x2) / 2 : x2;
     arrow(x1, y, end, y + (missing ? 7 : 14), bad ? "bad" : kind(link.source));
     if (missing) shapes.push(cross(end, y + 7, "bad"));
     write(x1, x2, y - 5, link.label, bad ? " ✗" : "");
   };
-  const system = {
+  const special = {
+    segment,
+    missing: segment,
+    damaged: segment,
     handshake(x1, x2, y) {
       arrow(x1, y - 28, x2, y - 20, "system", "SYN");
       arrow(x2, y - 2, x1, y + 6, "system", "SYN + ACK");
@@ -260,8 +266,7 @@ export function draw(store, plan, [first, last], [left, right]) {
 
   for (const line of plan.columns) {
     const x = plan.x.get(line.id);
-    if (!within(x, left, right)) continue;
-    if (!plan.spans.has(line.id)) continue;
+    if (!within(x, left, right) || !plan.spans.has(line.id)) continue;
     const [start, end] = plan.spans.get(line.id);
     const closed = plan.rows[end].kind === "close" && store.line(plan.rows[end].line) === line;
     const top = Math.max(middle(start) - (plan.tops[start + 1] - plan.tops[start] > SIZES.row ? 28 : 0), plan.tops[first]);
@@ -279,12 +284,8 @@ export function draw(store, plan, [first, last], [left, right]) {
     const x1 = plan.x.get(store.line(link.source)?.id);
     const x2 = plan.x.get(store.line(link.target)?.id);
     if (x1 === undefined || Math.max(x1, x2) < left || Math.min(x1, x2) > right) continue;
-    if (SEGMENTS.includes(link.kind)) {
-      segment(link, x1, x2, middle(start));
-      continue;
-    }
-    if (system[link.kind]) {
-      system[link.kind](x1, x2, middle(start));
+    if (special[link.kind]) {
+      special[link.kind](x1, x2, middle(start), link);
       continue;
     }
     const whole = link.from !== null && link.to !== null;
@@ -312,11 +313,6 @@ function mark(store, plan, i) {
   if (how === "error") return shape("path", { d: `M${x} ${y - 9}l9 9l-9 9l-9 -9z`, class: "wrong" });
   const waiting = how === "timeout" || how === "pending" ? "waiting" : "";
   return shape("circle", { cx: x, cy: y, r: 5, class: `dot ${kind} ${waiting}` });
-}
-
-function ring(store, plan, i) {
-  const { x, y } = spot(store, plan, i);
-  return shape("circle", { cx: x, cy: y, r: 12, class: "ring" });
 }
 
 /** Bytes em hexadecimal, 16 por linha, com o texto ao lado. */
@@ -360,7 +356,7 @@ export function mount(el, store, onExport) {
   const id = uniqueId();
   // Ao fim da célula o JupyterLab refaz a saída: o desenho novo continua de onde o outro estava.
   const state = (store.view = { connection: null, until: null, selected: null, ...store.view });
-  let plan, range, hovered = null, following = false, reading = false, revealing = false, before = 0, frame = 0;
+  let plan, hovered = null, following = false, reading = false, revealing = false, before = 0, frame = 0;
   let seen = store.latest, since = null; // desde quando há o que desenhar
 
   const pause = button("Pausar", () => showUntil(live() ? plan.chosen.at(-1)?.id ?? null : null));
@@ -483,8 +479,7 @@ export function mount(el, store, onExport) {
   }
 
   function paint() {
-    range = visible(plan.tops, stage.scrollTop, stage.scrollTop + (stage.clientHeight || 480));
-    const [from, to] = range;
+    const [from, to] = visible(plan.tops, stage.scrollTop, stage.scrollTop + (stage.clientHeight || 480));
     const chosen = indexOf(state.selected);
     list.replaceChildren(...plan.rows.slice(from, to).map((row, i) => option(row, from + i)));
     if (chosen !== null && chosen >= from && chosen < to) {
@@ -495,7 +490,7 @@ export function mount(el, store, onExport) {
     picture.style.height = `${height}px`;
     picture.setAttribute("viewBox", `0 ${y} ${plan.width} ${height}`);
     const left = stage.scrollLeft - plan.column, right = stage.scrollLeft + stage.clientWidth;
-    picture.replaceChildren(...draw(store, plan, range, [left, right]));
+    picture.replaceChildren(...draw(store, plan, [from, to], [left, right]));
     fillHead(left, right);
     emphasize();
   }
@@ -506,7 +501,8 @@ export function mount(el, store, onExport) {
     picture.querySelector(".ring")?.remove();
     const row = plan.rows[i];
     if (!row) return; // os últimos detalhes ficam: a página não pula
-    picture.append(ring(store, plan, i));
+    const { x, y } = spot(store, plan, i);
+    picture.append(shape("circle", { cx: x, cy: y, r: 12, class: "ring" }));
     if (inspector.dataset.row === String(row.id)) return;
     inspector.dataset.row = row.id;
     inspector.replaceChildren(...details(store, row));
@@ -555,9 +551,8 @@ export function mount(el, store, onExport) {
 
   const indexAt = (event) => {
     const y = event.clientY - body.getBoundingClientRect().top;
-    const [from, to] = visible(plan.tops, y, y + 1);
-    for (let i = from; i < to; i++) if (y >= plan.tops[i] && y < plan.tops[i + 1]) return i;
-    return null;
+    const i = plan.tops.findIndex((top) => top > y) - 1;
+    return i < 0 ? null : i;
   };
   const hover = (i) => {
     if (hovered === i) return;
