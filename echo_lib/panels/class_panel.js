@@ -60,12 +60,12 @@ function render({ model, el, host: page, signal }) {
   const blocked = element("p", { textContent:
     "Bloqueada: as conexões dela são recusadas, e o que escreveu só continua no registro." });
   const drawing = element("div");
-  const chosen = element("div", { className: "echo-chosen", role: "group", "aria-labelledby": title.id },
+  const chosen = element("div", { role: "group", "aria-labelledby": title.id },
     element("div", { className: "echo-row" }, title, leave, block,
       button("Fechar esta conversa", () => { list.querySelector('[aria-pressed="true"]')?.focus(); model.send({ command: "select", key: "" }); }), unblock),
     blocked, drawing);
 
-  const live = element("div", { className: "echo-live" }, how, totals, list, more, chosen);
+  const live = element("div", {}, how, totals, list, more, chosen);
   const root = panel(el, "class", "Painel da turma", lost(),
     element("div", { className: "echo-row" }, address, state),
     element("div", { className: "echo-row" }, pause, stop, save, renew),

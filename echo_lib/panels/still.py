@@ -134,9 +134,8 @@ class _Still:
         own = [row for row in self.rows if self._line(row["line"]) is line]
         met = [k for k in self.links if line["id"] in (k["source"], k["target"])]
         met = [k for k in met if line["ghost"] or k["kind"] in ("accept", *_SEGMENTS)]
-        rows = [row["id"] for row in own] + [
-            k[end] for k in met for end in ("from", "to") if k[end]
-        ]
+        rows = [row["id"] for row in own]
+        rows += [k[end] for k in met for end in ("from", "to") if k[end]]
         closed = own and own[-1]["kind"] == "close"
         top = min((self.y[row] for row in rows), default=_HEAD)
         bottom = self.y[own[-1]["id"]] if closed else self.bottom
