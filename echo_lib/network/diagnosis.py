@@ -15,6 +15,11 @@ from echo_lib.network.local import addresses, is_loopback, port_holder, ports, r
 
 PROBE = "diagnóstico "  # como começa a mensagem que um diagnóstico envia
 _SHOWN = 60  # bytes mostrados de uma resposta que não é eco
+_UNREACHABLE = {  # ninguém recusou: quem o diz é o roteador, ou esta máquina
+    errno.ENETUNREACH: "no_route",
+    errno.EHOSTUNREACH: "no_machine",
+    getattr(errno, "EHOSTDOWN", None): "no_machine",
+}
 
 # tipo → (o que aconteceu, causas da mais comum para a menos, próximo passo).
 _TEXTS: dict[str, tuple[str, tuple[str, ...], str]] = {
@@ -246,21 +251,14 @@ def _not_connected(address: Address, number: Address, error: OSError, timeout: f
     if here:
         return _result(address, "stuck")
     neighbours = [i for i in mine if not is_loopback(i.address)]
-    away = bool(neighbours) and not any(i.reaches(number[0]) for i in neighbours)
     if not neighbours or not _has_route(number):
         return _result(address, "no_route")
-    no_machine = error.errno in (errno.EHOSTUNREACH, getattr(errno, "EHOSTDOWN", None))
-    unreachable = no_machine or error.errno == errno.ENETUNREACH  # quem o diz é o roteador
-    silent = isinstance(error, TimeoutError) or unreachable
-    if silent and away and ipaddress.ip_address(number[0]).is_private:
+    away = not any(i.reaches(number[0]) for i in neighbours)
+    kind = "filtered" if isinstance(error, TimeoutError) else _UNREACHABLE.get(error.errno, "other")
+    if kind != "other" and away and ipaddress.ip_address(number[0]).is_private:
         return _result(address, "other_subnet", mine=neighbours[0].address)
-    if isinstance(error, TimeoutError):
-        return _result(address, "filtered", seconds=_decimal(timeout))
-    if error.errno == errno.ENETUNREACH:
-        return _result(address, "no_route")
-    if no_machine:
-        return _result(address, "no_machine")
-    return _result(address, "other", error=error.strerror or error)
+    said = error.strerror or error
+    return _result(address, kind, seconds=_decimal(timeout), error=said)
 
 
 def _has_route(number: Address) -> bool:
