@@ -95,12 +95,10 @@ def lan_address() -> str | None:
 
     Fonte: RFC 5737; RFC 3927 (169.254); docs.python.org/3/library/socket.html (socket.connect).
     """
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        try:
-            probe.connect(("192.0.2.1", 9))
-            return str(probe.getsockname()[0])
-        except OSError:  # sem rota para fora: uma rede só local, ou nenhuma
-            pass
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe, suppress(OSError):
+        probe.connect(("192.0.2.1", 9))
+        return str(probe.getsockname()[0])
+    # Sem rota para fora: uma rede só local, ou nenhuma.
     outside = [i.address for i in _ipv4() if not is_loopback(i.address)]
     # Os 169.254, que a máquina se dá quando ninguém lhe dá outro, só servem entre si.
     return min(outside, key=lambda address: address.startswith("169.254."), default=None)
