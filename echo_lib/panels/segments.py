@@ -82,17 +82,15 @@ def _link(segment: Segment) -> Record:
 
 def _facts(segment: Segment) -> list[tuple[str, str]]:
     """Os campos do segmento, pelos nomes que a lição usa."""
-    numbered = [("ack", str(segment.ack))] if "ACK" in segment.flags else []
     when = segment.arrival
-    arrived = [] if when is None else [("Chegou", f"aos {milliseconds(when)}")]
-    return [
+    return [  # os que ficam vazios não aparecem
         ("De", f"{segment.sender}, {address_text(segment.source)}"),
         ("Para", address_text(segment.target)),
         ("Flags", " ".join(segment.flags)),
         ("seq", f"{segment.seq}; o próximo é {segment.end}"),
-        *numbered,
+        ("ack", str(segment.ack) if "ACK" in segment.flags else ""),
         ("Janela", str(segment.window)),
         ("Saiu", f"aos {milliseconds(segment.time)} da captura"),
-        *arrived,
-        *([("O que houve", segment.notes)] if segment.notes else []),
+        ("Chegou", "" if when is None else f"aos {milliseconds(when)}"),
+        ("O que houve", segment.notes),
     ]
