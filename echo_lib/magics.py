@@ -142,9 +142,7 @@ def _show_check(check: Check) -> None:
 
     print(_wrap(str(check)))
     if not check.ok and check.events:
-        skipped = max(0, len(check.events) - _DRAWN)
-        drawing = still.svg(check.events[-_DRAWN:], skipped=skipped, rows=_DRAWN)
-        display(SVG(drawing))  # type: ignore[no-untyped-call]
+        display(SVG(still.svg(check.events, last=_DRAWN)))  # type: ignore[no-untyped-call]
 
 
 def _show(

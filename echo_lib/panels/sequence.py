@@ -78,11 +78,8 @@ class SequenceDiagram(anywidget.AnyWidget):
         """
         events = self._chosen(self.trace.events())
         chosen = [e for e in events if connection is None or e.connection in (None, connection)]
-        skipped, rows = self.trace.dropped, still.ROWS
-        if most is not None:
-            skipped, rows = skipped + max(0, len(chosen) - most), most
-            chosen = chosen[-most:]
-        return still.svg(chosen, skipped=skipped, rows=rows, scene=self._new_scene)
+        dropped, scene = self.trace.dropped, self._new_scene
+        return still.svg(chosen, skipped=dropped, last=most, scene=scene)
 
     def close(self) -> None:
         """Para de atualizar e fecha o diagrama. Pode ser chamado mais de uma vez."""

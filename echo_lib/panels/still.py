@@ -44,23 +44,26 @@ def svg(
     events: Sequence[Event] | Sequence[Segment],
     *,
     skipped: int = 0,
-    rows: int = ROWS,
+    last: int | None = None,
     scene: type[Scene] | type[SegmentScene] | None = None,
 ) -> str:
     """Desenha os eventos de um rastro, ou os segmentos de uma captura.
 
     Argumentos:
         events: em ordem de tempo.
-        scene: quem os transforma em registros do desenho; se omitido, vê-se pelo primeiro.
-        rows: quantos desenhar, os primeiros; dos demais se diz quantos são.
         skipped: quantos, anteriores a estes, já não estão no rastro.
+        last: desenhar só os mais novos, até este número; se omitido, os primeiros 60. Dos demais
+            se diz quantos são.
+        scene: quem os transforma em registros do desenho; se omitido, vê-se pelo primeiro.
 
     Retorna:
         str, um documento SVG que não busca nada fora dele.
     """
     if scene is None:
         scene = SegmentScene if events and isinstance(events[0], Segment) else Scene
-    return _Still(events, skipped, rows, scene()).draw()
+    if last is None:
+        return _Still(events, skipped, ROWS, scene()).draw()
+    return _Still(events[-last:], skipped + max(0, len(events) - last), last, scene()).draw()
 
 
 class _Still:
