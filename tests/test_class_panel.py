@@ -378,6 +378,13 @@ def test_closed_panel_run_again_starts_a_new_class(kernel):
     kernel.run("painel.close()")
 
 
+def test_cell_whose_port_was_refused_works_once_it_is_corrected(kernel):
+    kernel.run("from echo_lib import ClassPanel")
+    assert "ValueError" in kernel.run("painel = ClassPanel(618400)", "corrigida")
+    assert kernel.run("painel = ClassPanel(0, host='127.0.0.1')", "corrigida") == ""
+    kernel.run("painel.close()")
+
+
 def test_port_taken_is_explained_on_the_page_and_can_be_tried_again():
     with socket.create_server((HERE, 0)) as taken:
         teacher = Teacher()

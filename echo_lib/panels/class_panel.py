@@ -505,11 +505,12 @@ class ClassPanel(PolledPanel):
 
 def _left_by_last_run(asked: Address) -> ClassPanel | None:
     """O painel que esta célula tinha nesse endereço, encerrado sem que a turma dele caia."""
-    owners = [(close, getattr(close, "__self__", None)) for close in cell.waiting]
-    found = [(close, owner) for close, owner in owners if isinstance(owner, ClassPanel)]
-    for close, panel in sorted(found, key=lambda pair: not pair[1].server.running):
-        if panel._asked == asked and panel._leave():
-            cell.waiting.remove(close)
+    owners = [getattr(close, "__self__", None) for close in cell.waiting]
+    # O painel de uma porta recusada não chegou a ter servidor: o _asked dele é None.
+    found = [o for o in owners if isinstance(o, ClassPanel) and o._asked == asked]
+    for panel in sorted(found, key=lambda panel: not panel.server.running):
+        if panel._leave():
+            cell.waiting.remove(panel._close_replaced)
             return panel
     return None
 
