@@ -18,7 +18,7 @@ _SHOWN = 60  # bytes mostrados de uma resposta que não é eco
 _UNREACHABLE = {  # ninguém recusou: quem o diz é o roteador, ou esta máquina
     errno.ENETUNREACH: "no_route",
     errno.EHOSTUNREACH: "no_machine",
-    getattr(errno, "EHOSTDOWN", None): "no_machine",
+    getattr(errno, "EHOSTDOWN", errno.EHOSTUNREACH): "no_machine",
 }
 
 # tipo → (o que aconteceu, causas da mais comum para a menos, próximo passo).
