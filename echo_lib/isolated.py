@@ -288,7 +288,7 @@ class Learner:
         match self._failed or self._first_word():
             case (str(host), int(port)):
                 return host, port
-            case str(error) | (_, str(error), _):
+            case str(error):
                 self._failed = error
         self._failed = self._failed or self._crash()
         return "127.0.0.1", 1
