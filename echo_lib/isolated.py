@@ -20,7 +20,7 @@ import struct
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import cache
@@ -137,7 +137,7 @@ class Learner:
 
     def peer(self, address: Address) -> socket.socket:
         """Uma conexão nova com este endereço, para conversar com o código do aluno."""
-        peer = TracedSocket(socket.AF_INET, socket.SOCK_STREAM, trace=self.trace)
+        peer = TracedSocket(trace=self.trace)
         limit_buffers(peer)
         self._peers.append(peer)
         peer.settimeout(TIMEOUT)
@@ -459,18 +459,13 @@ def _outside(functions: tuple[Any, ...]) -> list[str]:
     names: set[str] = set()
     for function in filter(inspect.isfunction, map(innermost, functions)):
         space |= function.__globals__
-        names |= set(_globals_read(function))
+        codes = [function.__code__]
+        for code in codes:  # com os das funções e compreensões de dentro dela
+            names |= {i.argval for i in dis.get_instructions(code) if i.opname == "LOAD_GLOBAL"}
+            codes += [inner for inner in code.co_consts if isinstance(inner, CodeType)]
     values = ((name, space.get(name)) for name in names & _OF_THE_LESSONS)
     # Pelo nome: importar echo_lib.capture em todo processo demoraria.
     return sorted(n for n, v in values if isinstance(v, _DATA) or type(v).__name__ == "Capture")
-
-
-def _globals_read(function: Any) -> Iterator[str]:
-    """Os nomes de fora que uma função lê, com os das funções e compreensões de dentro dela."""
-    codes = [function.__code__]
-    for code in codes:
-        yield from (i.argval for i in dis.get_instructions(code) if i.opname == "LOAD_GLOBAL")
-        codes += [inner for inner in code.co_consts if isinstance(inner, CodeType)]
 
 
 def _merged(*traces: Sequence[Event]) -> list[Event]:
