@@ -211,6 +211,11 @@ def sent_a_part(learner: Learner) -> bool:
     return any(e.call == "send" and e.size == SENT_AT_ONCE for e in learner.own_events())
 
 
+def expired(learner: Learner) -> list[Event]:
+    """As chamadas do código em que um prazo dele acabou, na última tentativa."""
+    return [event for event in learner.own_events() if isinstance(event.error, TimeoutError)]
+
+
 def tries(learner: Learner) -> list[Event]:
     """As vezes em que o código tentou conectar, na última tentativa."""
     return [event for event in learner.own_events() if event.call.startswith("connect")]

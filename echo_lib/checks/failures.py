@@ -21,6 +21,7 @@ from echo_lib.checks.base import (
     Check,
     and_the_hidden,
     brief,
+    expired,
     failed,
     in_seconds,
     names,
@@ -107,7 +108,7 @@ def _after_silence(learner: Learner, answer: Any, error: str, waited: float) -> 
     what = "O servidor aceitou a conexão e ficou calado."
     if error == NEVER_ENDED:
         hint = f"Em {in_seconds(_PATIENCE)} você não desistiu: sem prazo, ou com um longo demais."
-        if any(isinstance(event.error, TimeoutError) for event in learner.own_events()):
+        if expired(learner):
             hint = "O prazo acabou, e você voltou a esperar: deixe o erro sair."
     elif not error:
         hint = f"Esperava TimeoutError, e a função devolveu {brief(answer)}: deixe o erro sair."
@@ -509,7 +510,7 @@ def _silence(learner: Learner, otherwise: float = 0.0) -> float:
 
 def _too_long(learner: Learner) -> str:
     """O que dizer de uma espera que passou muito de um segundo, medida no processo do aluno."""
-    waits = [e.duration for e in learner.own_events() if isinstance(e.error, TimeoutError)]
+    waits = [event.duration for event in expired(learner)]
     if (whole := sum(wait > 0.9 * _DEADLINE for wait in waits)) > 1:
         return f"Você esperou {whole} prazos, um depois do outro: o pedido é um, de um segundo."
     if max(waits, default=0.0) <= 2 * _DEADLINE:
@@ -599,7 +600,7 @@ def _still(learner: Learner) -> str:
     own = [event for event in learner.own_events() if event.receives]
     if own and not own[-1].size and not own[-1].error:
         return "O recv já devolveu b'': é o fim, saia do laço."
-    if any(isinstance(event.error, TimeoutError) for event in own):
+    if any(event.receives for event in expired(learner)):
         return "O prazo acabou, e você voltou ao recv: saia do laço."
     return "Falta um prazo, ou o fim?"
 

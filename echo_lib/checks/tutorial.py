@@ -23,6 +23,7 @@ from echo_lib.checks.base import (
     and_the_hidden,
     brief,
     compare,
+    expired,
     failed,
     in_seconds,
     names,
@@ -381,9 +382,8 @@ def _impatient(learner: Learner, deadline: float, expected: bytes) -> Check | No
     for _ in range(isolated.PATIENCE):
         sleep(pause)  # o prazo conta desde o recv do aluno, que começa quando pode
         silence += pause
-        own = learner.look(wait=0.001)
-        over = any(isinstance(event.error, TimeoutError) for event in own)
-        if over or not deadline or pause < deadline or not learner.running():
+        learner.look(wait=0.001)
+        if expired(learner) or not deadline or pause < deadline or not learner.running():
             break
     if peers.exchange(peer, _AFTER_SILENCE) == expected:
         peers.end(peer)
@@ -517,7 +517,7 @@ def gives_up(function: Callable[[socket.socket], Any], seconds: float) -> Check:
         peer = learner.connect()
         if peers.exchange(peer, b"oi") != b"oi":  # quem já falou também se cala
             if not waited_for_us(learner, seconds):
-                if any(isinstance(event.error, TimeoutError) for event in learner.own_events()):
+                if expired(learner):
                     return failed(_early(learner, seconds), learner)
                 return _without_silence(function, seconds)
             learner.result()
@@ -536,7 +536,7 @@ def gives_up(function: Callable[[socket.socket], Any], seconds: float) -> Check:
         if error == NEVER_ENDED:
             error = "O cliente ficou calado e você continuou esperando. Confira o settimeout: em "
             error += "segundos, no próprio conn, e antes do laço."
-            if any(isinstance(event.error, TimeoutError) for event in learner.own_events()):
+            if expired(learner):
                 error = (
                     "O cliente ficou calado. O prazo acabou, e você voltou ao recv: saia do laço."
                 )
