@@ -343,18 +343,13 @@ def hurried(function: Callable[..., Any], silence: float) -> Callable[..., tuple
         kind: Any = socket.socket
         settimeout, accept, longest = kind.settimeout, kind.accept, 0.0
 
-        def sooner(seconds: Any) -> Any:
-            nonlocal longest
-            if not isinstance(seconds, int | float):
-                return seconds
-            seconds = silence / 3 if seconds > silence else seconds
-            longest = max(longest, seconds)
-            return seconds
-
         def of_a_talk(sock: Any, seconds: Any) -> None:
+            nonlocal longest
             with suppress(OSError):  # o de quem escuta não se encurta
                 sock.getpeername()
-                seconds = sooner(seconds)
+                if isinstance(seconds, int | float):
+                    seconds = silence / 3 if seconds > silence else seconds
+                    longest = max(longest, seconds)
             settimeout(sock, seconds)
 
         def accepted(sock: Any) -> Any:
