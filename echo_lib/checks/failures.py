@@ -296,9 +296,8 @@ def _server_late(learner: Learner) -> Check | None:
                 answer, error = learner.result()
             except TimeoutError:  # já tinha desistido, ou ainda espera
                 answer, error = learner.result(0)
-    if not error and isinstance(answer, tuple):
-        return _paused(learner)
-    if too_long := _paused(learner):
+    too_long = _paused(learner)
+    if too_long or (not error and isinstance(answer, tuple)):
         return too_long
     what = f"O servidor subiu {in_seconds(_LATE)} depois, e eram 20 tentativas."
     seen, came = tries(learner), unexplained(error) or f"Veio {answer}."
@@ -429,15 +428,13 @@ def _talked(learner: Learner) -> Check | None:
             learner.where = "" if received else learner.where
             if not error and 0 < _silence(learner) < 0.9 * _DEADLINE:
                 return failed(_TOO_SOON, learner)
-            hint = (
-                ""
-                if error
-                else "A função voltou antes do fim: há um return ou um break dentro do laço?"
-            )
-            hint = "Falta um laço que volte ao recv?" if error == NEVER_ENDED else hint
+            hint = ""
+            if not error:
+                hint = "A função voltou antes do fim: há um return ou um break dentro do laço?"
+            elif error == NEVER_ENDED:
+                error, hint = "", "Falta um laço que volte ao recv?"
             if not error.startswith("Seu código parou"):
                 hint = _unanswered(learner, received) or hint
-            error = "" if error == NEVER_ENDED else error
             if "UnicodeDecodeError" in error:
                 error = unexplained(error)
                 hint = "Nem o eco nem a conta pedem texto: os bytes se contam com len(dados)."
