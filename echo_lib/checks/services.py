@@ -434,30 +434,27 @@ def _insists(learner: Learner) -> bool:
 def _missed(learner: Learner, number: int, visits: int) -> str:
     """Por que um cliente ficou sem eco."""
     _, error = learner.result(0.5)
-    if (
-        number > 1
-        and "já foi fechado" in error
-        and sum(e.call == "accept" for e in learner.own_events()) == 1
-    ):
+    own = learner.own_events()
+    accepts = [event for event in own if event.call == "accept"]
+    if number > 1 and "já foi fechado" in error and len(accepts) == 1:
         return f"{unexplained(error)} Cada cliente pede o seu accept: ele vai dentro do for."
     if "Connection" in error or "BrokenPipe" in error:
         return f"{error}\nQuem caiu foi um cliente só: o servidor segue para o próximo."
-    if error == NEVER_ENDED and _insists(learner):
-        return _INSISTS
     if error == NEVER_ENDED:
-        own = learner.own_events()
-        if number == 1 and not any(event.receives and event.size for event in own):
+        if _insists(learner):
+            return _INSISTS
+        if number > 1:
+            return "O anterior já saiu: o laço dele acabou? Quem volta ao accept?"
+        if not any(event.receives and event.size for event in own):
             if len({event.socket for event in own if event.call == "listen"}) > 1:
                 return "Você abriu outra escuta: ele chamou a que a função recebe."
             return "Você nada recebeu dele: atenda cada um antes de voltar ao accept."
-        if number == 1 and not any(event.sends for event in own):
+        if not any(event.sends for event in own):
             return "Você recebeu, e nada enviou: a cada recv, um sendall."
-        if number == 1:
-            return "Depois da primeira mensagem, algo volta ao recv? Os dados mudam a cada volta?"
-        return "O anterior já saiu: o laço dele acabou? Quem volta ao accept?"
-    accepted = [e for e in learner.own_events() if e.call == "accept" and not e.error]
-    text = f"A função voltou depois de atender {len(accepted)}, e n era {visits}"
-    if any(isinstance(e.error, TimeoutError) for e in learner.own_events() if e.call == "accept"):
+        return "Depois da primeira mensagem, algo volta ao recv? Os dados mudam a cada volta?"
+    accepted = sum(not event.error for event in accepts)
+    text = f"A função voltou depois de atender {accepted}, e n era {visits}"
+    if any(isinstance(event.error, TimeoutError) for event in accepts):
         return f"{text}: o prazo do accept que acaba não é um cliente. Conte só quem chegou."
     return error or f"{text}: o accept se repete n vezes? Um break ou um except encerra o laço?"
 
