@@ -248,8 +248,7 @@ def _each_its_own(guests: Guests) -> str:
         for client, said in talks.items():
             if (came := guests.receive(client, len(said))) != said:
                 what = f"Três falaram juntos; quem enviou {brief(said)} recebeu {brief(came)}."
-                mixed = bool({*came} - {*said})
-                if mixed:
+                if {*came} - {*said}:  # os de outro
                     hint = "O que um envia fica numa variável da função dele, e não numa de todos."
                     return f"{what} {hint}"
                 few = "" if came else " Ou o seu servidor só atende alguns por vez?"

@@ -279,9 +279,8 @@ def _stream_hint(case: _Case, answer: Any) -> str:
     if isinstance(answer, str):
         return "Veio texto, e eram bytes: tire o decode."
     if not isinstance(answer, bytes | bytearray):
-        if hint := numbers_listed(answer, case.expected):
-            return hint
-        return "Faltou o return?" if answer is None else "Devolva bytes: b''.join junta uma lista."
+        hint = "Faltou o return?" if answer is None else "Devolva bytes: b''.join junta uma lista."
+        return numbers_listed(answer, case.expected) or hint
     if not answer:
         return (
             'Nada foi entregue. O .sender é "cliente"; o .lost, True ou False, sem aspas; o byte '

@@ -117,9 +117,8 @@ def _exactly_hint(learner: Learner, text: bytes, answer: Any, error: str) -> str
     if isinstance(answer, str):
         return "É um texto: devolva os bytes, sem decode."
     if isinstance(answer, list):
-        if hint := numbers_listed(answer, text):
-            return hint
-        return "Devolva bytes, e não uma lista: junte com +=, ou b''.join(lista)."
+        hint = "Devolva bytes, e não uma lista: junte com +=, ou b''.join(lista)."
+        return numbers_listed(answer, text) or hint
     if not isinstance(answer, bytes) or len(answer) >= len(text):
         return ""
     if len(sizes) > 1 and sum(sizes) < len(text):
