@@ -689,19 +689,18 @@ def same_network(function: Callable[[str, str, str], bool]) -> Check:
 
 
 def _mask_hint(answer: bool, one: str, other: str, mask: str) -> str:
-    for a, b, bits in zip(*(map(int, text.split(".")) for text in (one, other, mask)), strict=True):
-        if a != b:
-            there = f"Onde um tem {a} e o outro {b}, a máscara tem {bits}"
-            if not bits:
-                return (
-                    f"{there}: essa parte não conta. (O in procura um endereço numa rede; a "
-                    "máscara vai no texto da rede, depois da barra.)"
-                )
-            found = "há um 1 onde eles diferem" if a & bits != b & bits else "eles são iguais nos 1"
-            if answer and bits == 255:
-                found += " (é o outro que você procura na rede de um?)"
-            return f"{there}, em binário {bits:08b}: {found}."
-    return ""
+    parts = zip(*(map(int, text.split(".")) for text in (one, other, mask)), strict=True)
+    a, b, bits = next(part for part in parts if part[0] != part[1])
+    there = f"Onde um tem {a} e o outro {b}, a máscara tem {bits}"
+    if not bits:
+        return (
+            f"{there}: essa parte não conta. (O in procura um endereço numa rede; a máscara vai no "
+            "texto da rede, depois da barra.)"
+        )
+    found = "há um 1 onde eles diferem" if a & bits != b & bits else "eles são iguais nos 1"
+    if answer and bits == 255:
+        found += " (é o outro que você procura na rede de um?)"
+    return f"{there}, em binário {bits:08b}: {found}."
 
 
 def which_address(function: Callable[[list[tuple[str, str]], str], str | None]) -> Check:
