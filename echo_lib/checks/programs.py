@@ -466,9 +466,9 @@ def _with_the_cause(served: program.Program, text: str, hint: str) -> str:
         return f"{briefly}\nVocê fechou a escuta: feche só conn, no laço."
     if "EADDRINUSE" in died:
         return f"{briefly}\n{_OPENED_ONCE}"
-    if re.search("falhou: (Connection|BrokenPipe)", died):
-        if "falhou: BrokenPipe" in died:
-            return f"{text} O programa {unexplained(died)}\n{_THE_FAMILY}"
+    if "falhou: BrokenPipe" in died:
+        return f"{briefly}\n{_THE_FAMILY}"
+    if "falhou: Connection" in died:
         where = f" {_IN_THE_SENDALL}" if "cair sem ler" in text else ""
         return f"{text} O programa {died}\n{_ONE_FELL}{where}"
     if "falhou" in died:
