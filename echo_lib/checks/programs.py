@@ -371,7 +371,7 @@ def _wrong_service(served: program.Program, trace: Trace) -> str:
     ):
         if "tempo sem ninguém" in what:
             sleep(_LULL)
-        with TracedSocket(socket.AF_INET, socket.SOCK_STREAM, trace=trace) as peer:
+        with TracedSocket(trace=trace) as peer:
             peer.settimeout(isolated.TIMEOUT)
             try:
                 peer.connect(served.address)
@@ -431,10 +431,7 @@ def _wrong_queue(path: str, trace: Trace) -> str:
     with suppress(OSError), ExitStack() as stack:
         served = stack.enter_context(program.serving(path))
         served.wait(_BEGIN)
-        first, second = (
-            stack.enter_context(TracedSocket(socket.AF_INET, socket.SOCK_STREAM, trace=trace))
-            for _ in range(2)
-        )
+        first, second = (stack.enter_context(TracedSocket(trace=trace)) for _ in range(2))
         for peer in (first, second):
             peer.settimeout(isolated.TIMEOUT)
         first.connect(served.address)
