@@ -31,7 +31,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Self
 
 from echo_lib.errors import Address
 from echo_lib.trace import Event, Trace, TracedSocket
-from echo_lib.worker import EVENTS, START, innermost, limit_buffers
+from echo_lib.worker import EVENTS, SENT_AT_ONCE, START, innermost, limit_buffers
 
 if TYPE_CHECKING:
     import psutil
@@ -239,6 +239,22 @@ class Learner:
     def own_events(self) -> tuple[Event, ...]:
         """Destas chamadas, só as do código do aluno."""
         return tuple(self._events)
+
+    def used(self, call: str) -> bool:
+        """Se o código do aluno fez esta chamada."""
+        return any(event.call == call for event in self._events)
+
+    def sent_a_part(self) -> bool:
+        """Se um send do código só aceitou uma parte dos bytes."""
+        return any(e.call == "send" and e.size == SENT_AT_ONCE for e in self._events)
+
+    def tries(self) -> list[Event]:
+        """As vezes em que o código tentou conectar."""
+        return [event for event in self._events if event.call.startswith("connect")]
+
+    def expired(self) -> list[Event]:
+        """As chamadas em que um prazo do código acabou."""
+        return [event for event in self._events if isinstance(event.error, TimeoutError)]
 
     def _begin(
         self, what: str, arguments: tuple[Any, ...], function: int, pieces: Sequence[int]

@@ -18,7 +18,6 @@ from echo_lib.capture import Segment
 from echo_lib.errors import CODES
 from echo_lib.isolated import NEVER_ENDED, Learner
 from echo_lib.trace import Event
-from echo_lib.worker import SENT_AT_ONCE
 
 MESSAGES = ("oi", "olá, ção 🗣️", "ação " * 400)  # esta, cortada em 1024, parte um ç
 BYTE_BY_BYTE = [1] * 40  # os pedaços em que a conexão entrega o que chega
@@ -199,26 +198,6 @@ def brief(value: object) -> str:
 def unexplained(error: str) -> str:
     """O erro sem a explicação geral, para quando uma pista diz a causa melhor."""
     return error.partition("\n")[0]
-
-
-def used(learner: Learner, call: str) -> bool:
-    """Se o código do aluno fez esta chamada na última tentativa."""
-    return any(event.call == call for event in learner.own_events())
-
-
-def sent_a_part(learner: Learner) -> bool:
-    """Se um send do código, na última tentativa, só aceitou uma parte dos bytes."""
-    return any(e.call == "send" and e.size == SENT_AT_ONCE for e in learner.own_events())
-
-
-def expired(learner: Learner) -> list[Event]:
-    """As chamadas do código em que um prazo dele acabou, na última tentativa."""
-    return [event for event in learner.own_events() if isinstance(event.error, TimeoutError)]
-
-
-def tries(learner: Learner) -> list[Event]:
-    """As vezes em que o código tentou conectar, na última tentativa."""
-    return [event for event in learner.own_events() if event.call.startswith("connect")]
 
 
 def numbers_listed(answer: Any, expected: bytes) -> str:

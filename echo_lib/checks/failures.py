@@ -21,15 +21,12 @@ from echo_lib.checks.base import (
     Check,
     and_the_hidden,
     brief,
-    expired,
     failed,
     in_seconds,
     names,
     not_expected,
     passed,
-    tries,
     unexplained,
-    used,
 )
 from echo_lib.checks.tutorial import answered, served, waited_for_us, with_echo
 from echo_lib.errors import CODES, Address
@@ -98,7 +95,7 @@ def _deadline_hint(learner: Learner, address: Address, error: str) -> str:
         return f"Você desistiu em {in_seconds(silence)}: o prazo pedido é de um segundo."
     if not any(event.sends for event in own) and "TimeoutError" in error:
         return "Nada foi enviado, e por isso nada voltou: o sendall continua ali?"
-    if any(event.argument != address for event in tries(learner)):
+    if any(event.argument != address for event in learner.tries()):
         return "A função recebe host e porta: conecte neles."
     return ""
 
@@ -108,7 +105,7 @@ def _after_silence(learner: Learner, answer: Any, error: str, waited: float) -> 
     what = "O servidor aceitou a conexão e ficou calado."
     if error == NEVER_ENDED:
         hint = f"Em {in_seconds(_PATIENCE)} você não desistiu: sem prazo, ou com um longo demais."
-        if expired(learner):
+        if learner.expired():
             hint = "O prazo acabou, e você voltou a esperar: deixe o erro sair."
     elif not error:
         hint = f"Esperava TimeoutError, e a função devolveu {brief(answer)}: deixe o erro sair."
@@ -250,7 +247,7 @@ def _server_ready(learner: Learner) -> Check | None:
     answer, error, _ = with_echo(learner, 3, 5.0)
     if error or not isinstance(answer, tuple):
         came = error or f"Veio {answer}."
-        seen = tries(learner)
+        seen = learner.tries()
         if error and not all(e.error for e in seen) and len({e.socket for e in seen}) > 1:
             came = (
                 f"{unexplained(error)} A primeira tentativa conectou, e vieram outras: faltou o "
@@ -263,7 +260,7 @@ def _server_ready(learner: Learner) -> Check | None:
         )
         text = f"Pedi um prazo de 5 s, e {came}"
         return failed(f"{text}: falta usar prazo, que fica nela.", learner)
-    if (times := len(tries(learner))) > 1:
+    if (times := len(learner.tries())) > 1:
         text = f"O servidor já estava no ar, e você conectou {times} vezes: falta um return?"
         return failed(text, learner)
     if _waited(learner, answer):
@@ -274,7 +271,7 @@ def _server_ready(learner: Learner) -> Check | None:
 
 def _waited(learner: Learner, answer: Any) -> bool:
     """Se a primeira tentativa só veio depois de uma espera."""
-    seen = tries(learner)
+    seen = learner.tries()
     return isinstance(answer, tuple) and bool(seen) and seen[0].time - answer[2] > _PAUSE
 
 
@@ -284,7 +281,7 @@ def _server_late(learner: Learner) -> Check | None:
         address = holder.getsockname()
         learner.start(*address, 20, 5.0)
         limit = monotonic() + isolated.TIMEOUT
-        while not tries(learner) and learner.running() and monotonic() < limit:
+        while not learner.tries() and learner.running() and monotonic() < limit:
             learner.look(0.05)  # meio segundo depois da primeira recusa, e não do nosso pedido
         Event().wait(_LATE)
         peers.reset(holder)  # sem TIME_WAIT: a porta fica livre no mesmo instante
@@ -300,7 +297,7 @@ def _server_late(learner: Learner) -> Check | None:
     if too_long or (not error and isinstance(answer, tuple)):
         return too_long
     what = f"O servidor subiu {in_seconds(_LATE)} depois, e eram 20 tentativas."
-    seen, came = tries(learner), unexplained(error) or f"Veio {answer}."
+    seen, came = learner.tries(), unexplained(error) or f"Veio {answer}."
     if not error and str(answer).startswith("None") and seen and not seen[-1].error:
         return failed(f"{what} A {len(seen)}ª conectou, e veio None: faltou o return?", learner)
     if error == NEVER_ENDED:
@@ -325,7 +322,7 @@ def _server_late(learner: Learner) -> Check | None:
 
 def _paused(learner: Learner) -> Check | None:
     """Confere a pausa entre duas tentativas; a menor, porque a máquina ocupada alonga as outras."""
-    pauses = [b.time - (a.time + a.duration) for a, b in pairwise(tries(learner))]
+    pauses = [b.time - (a.time + a.duration) for a, b in pairwise(learner.tries())]
     pause = min(pauses, default=0.0)
     if pause <= _DEADLINE:
         return None
@@ -337,7 +334,7 @@ def _server_never(learner: Learner) -> Check | None:
     with _refusing(learner) as holder:
         learner.start(*holder.getsockname(), 2, 5.0)
         deadline = monotonic() + _GIVING_UP
-        while learner.running() and monotonic() < deadline and len(tries(learner)) <= _ENDLESS:
+        while learner.running() and monotonic() < deadline and len(learner.tries()) <= _ENDLESS:
             learner.look(_PAUSE)
         answer, error = learner.result(0)
     if error == NEVER_ENDED:
@@ -346,7 +343,7 @@ def _server_never(learner: Learner) -> Check | None:
         text = f"Ninguém escutava, e a função devolveu {answer}. No fim, deixe o erro sair."
     elif "parou com ConnectionRefusedError" not in error:
         text = f"Ninguém escutava: esperava ConnectionRefusedError. {error}"
-    elif (times := len(tries(learner))) != 2:
+    elif (times := len(learner.tries())) != 2:
         text = f"Ninguém escutava: pedi 2 tentativas, e vi {times}."
     else:
         return None
@@ -374,7 +371,7 @@ def _full_queue(learner: Learner) -> Check | None:
             return None
         learner.start(*listener.getsockname(), 3, _SHORT)
         answer, error = learner.result()
-    if (times := len(tries(learner))) > 1:
+    if (times := len(learner.tries())) > 1:
         text = f"Ninguém respondeu até o prazo, e você tentou {times} vezes: só a recusa se repete."
     elif error == NEVER_ENDED:
         text = "Ninguém respondeu até o prazo, e você ainda esperava. O prazo vale também para o "
@@ -393,7 +390,7 @@ def _address_of_nobody(learner: Learner) -> Check | None:
     what = f"Com o endereço {_NOWHERE}, que não é de máquina alguma,"
     if not error:
         return failed(f"{what} esperava o erro do sistema, e veio {answer}.", learner)
-    insisted = error == NEVER_ENDED or len(tries(learner)) > 1
+    insisted = error == NEVER_ENDED or len(learner.tries()) > 1
     text = f"{what} você insistiu: só a recusa passa com o tempo. Este erro, não."
     return failed(text, learner) if insisted else None
 
@@ -449,7 +446,7 @@ def _talked(learner: Learner) -> Check | None:
 def _unanswered(learner: Learner, received: bytes) -> str:
     """A pista do que as chamadas mostram: um send, ou uma espera antes de responder."""
     own = learner.look()
-    if received and used(learner, "send"):
+    if received and learner.used("send"):
         return LOST_BY_SEND
     first = next((i for i, event in enumerate(own) if event.receives and event.size), len(own))
     if any(event.call == "recv" for event in own[first + 1 : first + 2]):
@@ -507,7 +504,7 @@ def _silence(learner: Learner, otherwise: float = 0.0) -> float:
 
 def _too_long(learner: Learner) -> str:
     """O que dizer de uma espera que passou muito de um segundo, medida no processo do aluno."""
-    waits = [event.duration for event in expired(learner)]
+    waits = [event.duration for event in learner.expired()]
     if (whole := sum(wait > 0.9 * _DEADLINE for wait in waits)) > 1:
         return f"Você esperou {whole} prazos, um depois do outro: o pedido é um, de um segundo."
     if max(waits, default=0.0) <= 2 * _DEADLINE:
@@ -597,7 +594,7 @@ def _still(learner: Learner) -> str:
     own = [event for event in learner.own_events() if event.receives]
     if own and not own[-1].size and not own[-1].error:
         return "O recv já devolveu b'': é o fim, saia do laço."
-    if any(event.receives for event in expired(learner)):
+    if any(event.receives for event in learner.expired()):
         return "O prazo acabou, e você voltou ao recv: saia do laço."
     return "Falta um prazo, ou o fim?"
 

@@ -26,9 +26,7 @@ from echo_lib.checks.base import (
     in_seconds,
     not_decoded,
     passed,
-    sent_a_part,
     unexplained,
-    used,
 )
 from echo_lib.checks.tutorial import (
     OWN_MESSAGE,
@@ -102,7 +100,7 @@ def port_is_free(function: Callable[[int], bool]) -> Check:
             if answer is not expected:
                 if not isinstance(answer, bool):
                     hint = "A resposta é True ou False, sem aspas: nem texto, nem número."
-                elif not expected and used(learner, "bind"):
+                elif not expected and learner.used("bind"):
                     hint = _in_spite_of_bind(learner, port)
                 elif expected:
                     hint = _without_a_bind(learner, port) or hint
@@ -238,7 +236,7 @@ def _not_listening(learner: Learner, port: int) -> str:
     if any(row.local == (_HOST, port) for row in rows):  # o rastro, cheio, já não tem o listen
         return ""
     _, error = learner.result(0.1)
-    if used(learner, "connect"):
+    if learner.used("connect"):
         return "Quem usa connect é o cliente; o servidor prende o socket ao endereço com bind."
     for event in learner.own_events():
         match event.argument:
@@ -253,7 +251,7 @@ def _not_listening(learner: Learner, port: int) -> str:
 
 
 def _only_listened(learner: Learner) -> bool:
-    return used(learner, "listen") and not used(learner, "accept")
+    return learner.used("listen") and not learner.used("accept")
 
 
 def _left_open(learner: Learner, **names: str) -> str:
@@ -279,14 +277,14 @@ def one_conversation(function: Callable[[str, int, str, str], list[str]]) -> Che
         if error or answer != expected:
             came = error or f"Recebi {brief(answer)}."
             hint = _conversation_hint(learner, expected, answer, error)
-            if not connections and used(learner, "connect"):
+            if not connections and learner.used("connect"):
                 hint = "A função recebe host e porta, e a nenhum deles você se conectou."
             came = unexplained(came) if hint else came
             return failed(f"Esperava {expected}. {came} {hint}", learner)
         data, both = "olá".encode(), ["olá", "olá"]
         if not read_it_all(learner, address, "".join(expected)):
             text = "Os textos estão certos, mas você não recebeu os ecos."
-        elif not connections and not used(learner, "connect"):
+        elif not connections and not learner.used("connect"):
             text = "Você devolveu os textos sem os enviar: nada chegou ao servidor."
         elif not connections:
             text = "Os ecos estão certos, mas de outro servidor: a função recebe host e porta."
@@ -488,7 +486,7 @@ def _visit(
             return wrong_answer(learner, peer, data, data, received, first=not i)
         if received != data:
             learner.look()
-            if received and sent_a_part(learner):
+            if received and learner.sent_a_part():
                 why = LOST_BY_SEND
             elif data.startswith(received):
                 return Check(False, _NO_ECHO)
@@ -578,7 +576,7 @@ def _list_hint(learner: Learner, messages: list[str], answer: Any, error: str) -
     whole = {*accumulate(len(message.encode()) for message in messages)}
     if messages == _TWINS:
         return _EACH_ITS_OWN
-    if gone not in whole and sent_a_part(learner):
+    if gone not in whole and learner.sent_a_part():
         return LOST_BY_SEND
     if error and came >= max(whole, default=0) and not _one_at_a_time(learner, messages):
         return "Os ecos vieram colados: receba um inteiro antes de enviar o texto seguinte."

@@ -21,7 +21,6 @@ from echo_lib.checks.base import (
     not_expected,
     numbers_listed,
     passed,
-    sent_a_part,
     unexplained,
 )
 from echo_lib.isolated import NEVER_ENDED, Learner
@@ -301,7 +300,7 @@ def framing(
 def _sending_hint(learner: Learner, text: str, data: bytes, received: bytes, error: str) -> str:
     if error == NEVER_ENDED and received == data:
         return "O envio está certo, e depois dele você espera uma resposta: quem envia só envia."
-    if sent_a_part(learner):
+    if learner.sent_a_part():
         return LOST_BY_SEND
     if not received and not error:
         empty = "Uma mensagem vazia também viaja: quatro bytes, com o tamanho zero."

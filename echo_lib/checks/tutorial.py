@@ -23,16 +23,12 @@ from echo_lib.checks.base import (
     and_the_hidden,
     brief,
     compare,
-    expired,
     failed,
     in_seconds,
     names,
     not_decoded,
     passed,
-    sent_a_part,
-    tries,
     unexplained,
-    used,
     with_the_called,
 )
 from echo_lib.errors import Address
@@ -156,7 +152,7 @@ def read_it_all(learner: Learner, address: Any, message: str) -> bool:
 
     No Windows, o asyncio fala com o sistema por outro caminho, e o rastro só vê sockets dele.
     """
-    went = [event.argument for event in tries(learner)]
+    went = [event.argument for event in learner.tries()]
     whole = any(isinstance(place, tuple) and place[1:2] == address[1:] for place in went)
     came = sum(event.size for event in learner.own_events() if event.receives)
     return not whole or came >= len(message.encode())
@@ -178,14 +174,14 @@ def _client_hint(
 ) -> str:
     """A pista do engano de um cliente, pelas chamadas que ele fez e pelo que chegou ao servidor."""
     sent, own = message.encode(), learner.own_events()
-    went = [event.argument for event in tries(learner)]
+    went = [event.argument for event in learner.tries()]
     gone = sum(event.size for event in own if event.sends)
     came = sum(event.size for event in own if event.receives)
     if calls := [event.call for event in own if event.call in ("bind", "listen", "accept")]:
         return f"Quem usa {calls[0]} é o servidor; o cliente usa connect."
     if went and isinstance(went[0], tuple) and address not in went:
         return f"Você conectou em {went[0]}; este servidor está em {address}: use host e porta."
-    if gone < len(sent) and sent_a_part(learner):
+    if gone < len(sent) and learner.sent_a_part():
         return LOST_BY_SEND
     part = gone < len(sent) and (not error or waits(error))
     if reached and (part or not _repeats(sent, reached)):
@@ -195,7 +191,7 @@ def _client_hint(
         return "Você enviou de novo: o laço não acaba; falta um break ou um return?"
     if waits(error) and gone == len(sent) and came >= len(sent):
         return TOO_MUCH
-    if not gone and used(learner, "recv") and "TimeoutError" in error:
+    if not gone and learner.used("recv") and "TimeoutError" in error:
         return _FIRST_SEND
     ended = any(event.receives and not event.size and not event.error for event in own)
     if "parou com ConnectionError" in error and "em `raise" in error and came and not ended:
@@ -378,7 +374,7 @@ def _impatient(learner: Learner, deadline: float, expected: bytes) -> Check | No
         sleep(pause)  # o prazo conta desde o recv do aluno, que começa quando pode
         silence += pause
         learner.look(wait=0.001)
-        if expired(learner) or not deadline or pause < deadline or not learner.running():
+        if learner.expired() or not deadline or pause < deadline or not learner.running():
             break
     if peers.exchange(peer, _AFTER_SILENCE) == expected:
         peers.end(peer)
@@ -422,7 +418,7 @@ def wrong_answer(
         hint, said = error, unexplained(error)
         if "UnicodeDecodeError" in error:
             hint = f"{said} Um eco não precisa de texto: tire o decode."
-        elif "EINVAL" in error and used(learner, "accept") and not used(learner, "listen"):
+        elif "EINVAL" in error and learner.used("accept") and not learner.used("listen"):
             hint = f"{said} `conn` já foi aceito: aqui não há accept."
         elif _sends_by_the_listener(learner):
             hint = (
@@ -440,7 +436,7 @@ def _server_hint(
     moved = [event for event in own if event.sends or event.receives]
     last = max((i for i, event in enumerate(moved, 1) if event.sends), default=0)
     lost = sum(event.size * (1 if event.sends else -1) for event in moved[:last]) < 0
-    if received and lost and sent_a_part(learner):
+    if received and lost and learner.sent_a_part():
         return LOST_BY_SEND
     if received and lost and {*received} <= {*expected}:
         return "Você devolveu menos do que recebeu: a resposta leva todos os bytes."
@@ -474,9 +470,9 @@ def _server_hint(
         text = "A primeira mensagem voltou, esta não: falta um laço que volte ao recv?"
         if not learner.running():
             text += " Se há um, um return ou um break o encerra antes do fim."
-        return f"{text} O accept fica fora dele." if used(learner, "accept") else text
+        return f"{text} O accept fica fora dele." if learner.used("accept") else text
     if not any(event.receives and event.size for event in own):
-        if used(learner, "accept") and learner.running():
+        if learner.used("accept") and learner.running():
             return "Nada voltou: chame accept uma vez só; depois, recv e sendall em conn."
         return "Nada voltou: você chamou recv e depois sendall?"
     if learner.running():
@@ -512,7 +508,7 @@ def gives_up(function: Callable[[socket.socket], Any], seconds: float) -> Check:
         peer = learner.connect()
         if peers.exchange(peer, b"oi") != b"oi":  # quem já falou também se cala
             if not waited_for_us(learner, seconds):
-                if expired(learner):
+                if learner.expired():
                     return failed(_early(learner, seconds), learner)
                 return _without_silence(function, seconds)
             learner.result()
@@ -531,7 +527,7 @@ def gives_up(function: Callable[[socket.socket], Any], seconds: float) -> Check:
         if error == NEVER_ENDED:
             error = "O cliente ficou calado e você continuou esperando. Confira o settimeout: em "
             error += "segundos, no próprio conn, e antes do laço."
-            if expired(learner):
+            if learner.expired():
                 error = (
                     "O cliente ficou calado. O prazo acabou, e você voltou ao recv: saia do laço."
                 )
