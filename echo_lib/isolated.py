@@ -475,13 +475,19 @@ def _outside(functions: tuple[Any, ...]) -> list[str]:
     names: set[str] = set()
     for function in filter(inspect.isfunction, map(innermost, functions)):
         space |= function.__globals__
-        codes = [function.__code__]
-        for code in codes:  # com os das funções e compreensões de dentro dela
+        for code in codes(function):
             names |= {i.argval for i in dis.get_instructions(code) if i.opname == "LOAD_GLOBAL"}
-            codes += [inner for inner in code.co_consts if isinstance(inner, CodeType)]
     values = ((name, space.get(name)) for name in names & _OF_THE_LESSONS)
     # Pelo nome: importar echo_lib.capture em todo processo demoraria.
     return sorted(n for n, v in values if isinstance(v, _DATA) or type(v).__name__ == "Capture")
+
+
+def codes(function: Any) -> list[CodeType]:
+    """O código de uma função e o das funções e compreensões de dentro dela."""
+    found = [function.__code__] if inspect.isfunction(function) else []
+    for code in found:
+        found += [inner for inner in code.co_consts if isinstance(inner, CodeType)]
+    return found
 
 
 def _merged(*traces: Sequence[Event]) -> list[Event]:

@@ -10,13 +10,12 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from inspect import getsource, isfunction
 from textwrap import dedent
-from types import CodeType
 from typing import Any
 
 from echo_lib import progress
 from echo_lib.capture import Segment
 from echo_lib.errors import CODES
-from echo_lib.isolated import NEVER_ENDED, Learner
+from echo_lib.isolated import NEVER_ENDED, Learner, codes
 from echo_lib.trace import Event
 
 MESSAGES = ("oi", "olá, ção 🗣️", "ação " * 400)  # esta, cortada em 1024, parte um ç
@@ -125,10 +124,7 @@ def with_the_called(function: Callable[..., Any]) -> list[Any]:
 
 def names(function: Any) -> set[str]:
     """Os nomes, de fora e depois de um ponto, que uma função e as de dentro dela usam."""
-    codes = [function.__code__] if isfunction(function) else []
-    for code in codes:
-        codes += [inner for inner in code.co_consts if isinstance(inner, CodeType)]
-    return {name for code in codes for name in code.co_names}
+    return {name for code in codes(function) for name in code.co_names}
 
 
 def _hides_all(step: ast.AST) -> bool:
