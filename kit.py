@@ -296,6 +296,8 @@ def shell_command(config: Path) -> list:
     Eles se põem na frente no .bashrc ou no .zshrc, e por isso o PATH se arruma depois.
     """
     path = f"export PATH={shlex.quote(str(PYTHON.parent))}:$PATH\n"
+    # O terminal do JupyterLab não sabe que é UTF-8: apagado um ç, ficaria metade dele (termios(3)).
+    path += "stty iutf8 2>/dev/null\n"
     save(config / "bashrc", "test -f ~/.bashrc && . ~/.bashrc\n" + path)
     save(
         config / ".zshenv",

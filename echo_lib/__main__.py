@@ -92,8 +92,11 @@ def talk(options: argparse.Namespace) -> None:
     with EchoClient(options.host, options.port) as client:
         print(f"Conectado a {options.host}:{options.port}. Digite sair para encerrar.")
         while (text := _ask()) != "sair":
-            if text:
-                print(f"Eco: {printable(client.send(text))}")
+            try:
+                if text:
+                    print(f"Eco: {printable(client.send(text))}")
+            except UnicodeEncodeError:  # sobrou meia letra do que se apagou
+                print("Não entendi o que foi digitado. Nada foi enviado: escreva de novo.")
     print("Conversa encerrada.")
 
 

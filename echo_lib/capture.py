@@ -17,7 +17,7 @@ from threading import Condition
 from threading import Event as Flag
 from typing import Any, NamedTuple
 
-from echo_lib.errors import Address, Explanation, counted, milliseconds, printable
+from echo_lib.errors import Address, Explanation, counted, milliseconds, printable, valid_port
 
 MOST = 10_000  # pacotes lidos de um arquivo, ou guardados ao vivo
 SIDES = ("cliente", "servidor")
@@ -161,9 +161,11 @@ def live(port: int) -> Iterator[Capture]:
 
     Erros:
         CaptureError: esta máquina não deixa; diz o que falta e o que fazer.
+        ValueError: a porta não é uma.
 
     Fonte: packet(7) do Linux (CAP_NET_RAW); npcap.com/guide; scapy.readthedocs.io (AsyncSniffer).
     """
+    port = valid_port(port, least=1)
     _load_scapy()
     from scapy.config import conf
     from scapy.sendrecv import AsyncSniffer

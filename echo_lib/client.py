@@ -11,7 +11,7 @@ from contextlib import suppress
 from time import monotonic
 from typing import Self
 
-from echo_lib.errors import MOST_BYTES, Address, EchoError, annotate, positive, valid_address
+from echo_lib.errors import MOST_BYTES, Address, EchoError, Positive, annotate, valid_address
 from echo_lib.network import resolve
 from echo_lib.trace import Trace, TracedSocket
 
@@ -36,7 +36,11 @@ class EchoClient:
 
     Erros:
         ValueError: host, porta ou prazo inválido.
+        TypeError: `trace` não é um Trace.
     """
+
+    timeout = Positive(float)
+    buffer_size = Positive(most=MOST_BYTES)
 
     def __init__(
         self,
@@ -48,8 +52,9 @@ class EchoClient:
         trace: Trace | None = None,
     ) -> None:
         self.address: Address = valid_address(host, port, least=1)
-        self.timeout: float = positive("timeout", timeout, float)
-        self.buffer_size = positive("buffer_size", buffer_size, most=MOST_BYTES)
+        self.timeout, self.buffer_size = timeout, buffer_size
+        if not isinstance(trace, Trace | None):
+            raise TypeError(f"esperava um Trace; recebi {trace!r}. Use: with Trace() as rastro: …")
         self._trace = trace
         self._sock: socket.socket | None = None
         self._turn = threading.Lock()  # uma mensagem por vez

@@ -8,7 +8,7 @@ import socket
 import traceback
 from dataclasses import dataclass
 from errno import errorcode
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from echo_lib.mistakes import BAD_PORT, Texts, explained, last_lines
 
@@ -313,6 +313,8 @@ def _valid_host(host: object) -> str:
         expected = "um endereço IPv4, como '127.0.0.1': o kit não usa IPv6"
     elif set(name) & set("/: \t") or not name.isprintable():
         expected = "só o endereço, sem http://, espaços nem a porta junto"
+    elif name == "*":
+        expected = "um nome, ou um endereço como '127.0.0.1'; '0.0.0.0' são todos os da máquina"
     elif _NUMBERS.fullmatch(name) and not _version(name):
         expected = "um nome, ou quatro números de 0 a 255 sem zeros à frente, como '127.0.0.1'"
     else:
@@ -347,7 +349,11 @@ def valid_address(host: object, port: object, least: int = 0) -> Address:
 
     Fonte: RFC 9293, seção 3.1 (a porta ocupa 16 bits).
     """
-    host = _valid_host(host)
+    return _valid_host(host), valid_port(port, least)
+
+
+def valid_port(port: object, least: int = 0) -> int:
+    """A porta de `valid_address`, sozinha: como int, ou ValueError."""
     number = (
         int(port) if isinstance(port, str) and re.fullmatch(r"\s*[0-9]{1,9}\s*", port) else port
     )
@@ -355,7 +361,7 @@ def valid_address(host: object, port: object, least: int = 0) -> Address:
         raise ValueError(
             f"esperava uma porta, número inteiro de {least} a 65535; recebi {port!r}. Tente 61840."
         )
-    return host, number
+    return number
 
 
 def positive(name: str, value: Any, kind: type[int] | type[float] = int, most: int = MOST) -> Any:
@@ -379,6 +385,31 @@ def positive(name: str, value: Any, kind: type[int] | type[float] = int, most: i
             f"esperava {name} {unit}, maior que zero; recebi {value!r}. O máximo é {most}."
         )
     return value
+
+
+class Positive:
+    """Um atributo com um limite: o valor que não serve é recusado por quem o põe, e não mais tarde.
+
+    Argumentos: `kind` e `most`, os de `positive`.
+        optional: None também serve.
+    """
+
+    def __init__(
+        self, kind: type[int] | type[float] = int, most: int = MOST, *, optional: bool = False
+    ) -> None:
+        self._kind, self._most, self._optional = kind, most, optional
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
+
+    if TYPE_CHECKING:  # sem __get__ de verdade, ler o atributo não custa uma chamada
+
+        def __get__(self, holder: object, owner: type | None = None) -> Any: ...
+
+    def __set__(self, holder: object, value: Any) -> None:
+        if not (self._optional and value is None):
+            positive(self._name, value, self._kind, self._most)
+        vars(holder)[self._name] = value
 
 
 def printable(data: bytes | bytearray | str) -> str:

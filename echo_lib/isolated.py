@@ -23,7 +23,7 @@ import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from time import perf_counter, sleep
 from types import CodeType
@@ -461,6 +461,8 @@ def _stuck(functions: tuple[Any, ...]) -> list[str]:
 def _not_a_function(function: Any) -> str:
     """O que dizer de quem deu um valor onde se pede uma função; ou ""."""
     given = innermost(function)
+    if isinstance(given, partial):  # por dentro dele, nada se chama
+        given = given.args[-1]
     what = "e o nome que você deu guarda outra coisa"  # por baixo dela só há uma nossa
     if not callable(given):
         what = f"e recebi {reprlib.repr(given)}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import reprlib
 import socket
 from collections.abc import Iterable, Mapping
 from contextlib import ExitStack, suppress
@@ -19,7 +20,7 @@ _MESSAGE = bytes(64)
 
 def echoes_per_second(
     programs: Mapping[str, str],
-    clients: Iterable[int] = (1, 10, 100),
+    clients: Iterable[int] | int = (1, 10, 100),
     seconds: float = 0.05,
     rounds: int = 3,
 ) -> dict[str, dict[int, float]]:
@@ -30,7 +31,7 @@ def echoes_per_second(
 
     Argumentos:
         programs: nome → arquivo .py, que recebe host e porta na linha de comando.
-        clients: quantos clientes ao mesmo tempo, em cada medida.
+        clients: quantos clientes ao mesmo tempo, em cada medida; um número, numa só.
         seconds: duração de cada medida, em segundos.
         rounds: quantas vezes medir; o resultado é a mediana.
 
@@ -39,9 +40,18 @@ def echoes_per_second(
 
     Erros:
         RuntimeError: um programa terminou, ou não escutou a tempo.
+        ValueError: um número que não é positivo.
+        TypeError: `programs` não é um dicionário.
     """
+    if not isinstance(programs, Mapping):
+        raise TypeError(
+            "esperava um dicionário, como {'threads': 'servidor_threads.py'}; recebi "
+            f"{reprlib.repr(programs)}."
+        )
     positive("rounds", rounds)
-    counts = sorted(positive("clients", count) for count in clients)
+    positive("seconds", seconds, float)
+    several = clients if isinstance(clients, Iterable) else [clients]
+    counts = sorted(positive("clients", count) for count in several)
     found: dict[str, dict[int, list[float]]] = {n: {c: [] for c in counts} for n in programs}
     with ExitStack() as stack:
         servers = {n: _on_air(stack, path) for n, path in programs.items()}

@@ -587,6 +587,16 @@ _BY_TYPE: dict[tuple[_Kinds, str], Texts] = {
         "há algo acima dele, como um comentário ou um import, ou espaços antes do %%.",
         "ponha-o no começo da primeira linha; até lá, o arquivo que ele gravaria é o de antes.",
     ),
+    (Exception, r"^Cell magic .%%\w+. not found"): (
+        "o Jupyter não conhece esse comando de célula.",
+        "o nome tem outra letra, ou uma maiúscula; ou o %%rastrear ainda não foi carregado.",
+        "confira o nome; rode a célula do %load_ext echo_lib, no começo da lição, e esta de novo.",
+    ),
+    (Exception, "is a cell magic, but the cell body is empty"): (
+        "a célula só tem a primeira linha, a do comando.",
+        "um comando de célula, como %%rastrear, age sobre o código abaixo dele, na mesma célula.",
+        "escreva o código nas linhas seguintes, e rode-a de novo.",
+    ),
     ((TypeError, AttributeError), "'coroutine' object"): (
         "aqui está a corrotina, e não o que ela devolve.",
         "chamá-la só a cria; quem a executa, e espera, é o await.",

@@ -26,7 +26,7 @@ from time import monotonic, time
 from typing import NamedTuple, Self
 
 from echo_lib.cell import close_on_rerun
-from echo_lib.errors import MOST, MOST_BYTES, Address, annotate, counted, positive, valid_address
+from echo_lib.errors import MOST, MOST_BYTES, Address, Positive, annotate, counted, valid_address
 from echo_lib.network import is_loopback, next_free_port, port_holder, resolve
 
 TIMEOUT = 5.0  # segundos: a resolução do nome em start(), o fim da thread em stop()
@@ -127,6 +127,10 @@ class EchoServer:
     buffer_size bytes por cliente. Fonte: docs.python.org/3/library/selectors.html; RFC 9293.
     """
 
+    buffer_size = Positive(most=MOST_BYTES)
+    max_clients, max_clients_per_address = Positive(), Positive()
+    idle_timeout = Positive(float, optional=True)
+
     def __init__(
         self,
         host: str = "127.0.0.1",
@@ -138,18 +142,13 @@ class EchoServer:
         idle_timeout: float | None = 3600.0,
     ) -> None:
         self._host, self._port = valid_address(host, port)
-        self.buffer_size = positive("buffer_size", buffer_size, most=MOST_BYTES)
-        self.max_clients = positive("max_clients", max_clients)
+        self.buffer_size, self.max_clients = buffer_size, max_clients
         self._spares_this_machine = max_clients_per_address is None
         if max_clients_per_address is None:
             max_clients_per_address = max_clients if is_loopback(self._host) else _LAN_PER_ADDRESS
-        self.max_clients_per_address = positive("max_clients_per_address", max_clients_per_address)
-        self.idle_timeout = idle_timeout
-        if idle_timeout is not None:
-            positive("idle_timeout", idle_timeout, float)
+        self.max_clients_per_address, self.idle_timeout = max_clients_per_address, idle_timeout
         self._connections: dict[int, _Connection] = {}
         self._per_address: Counter[str] = Counter()
-        self._sweep_period = min(30.0, (self.idle_timeout or 120.0) / 4)
         self._thread: threading.Thread | None = None
         self._paused = False
         self._held = threading.Event()  # a thread já está em pausa
@@ -313,11 +312,12 @@ class EchoServer:
             ValueError: não é um endereço IPv4.
         """
         try:
-            self._blocked.add(str(ipaddress.IPv4Address(str(host))))
+            host = str(ipaddress.IPv4Address(str(host)))
         except ValueError:
             raise ValueError(
                 f"esperava o endereço de uma máquina, em números, como em clients; recebi {host!r}."
             ) from None
+        self._blocked.add(host)
         for client in self.clients:
             if client.address[0] == host:
                 self.disconnect(client.address)  # mesmo que unblock() venha logo depois
@@ -328,7 +328,7 @@ class EchoServer:
         Argumentos:
             host: o endereço, como em `blocked`.
         """
-        self._blocked.discard(host)
+        self._blocked.discard(str(host))
 
     def _set_paused(self, paused: bool, what: str) -> bool:
         """Diz se mudou."""
@@ -514,9 +514,9 @@ class EchoServer:
     def _sweep(self, now: float) -> None:
         """Encerra quem deve sair e volta a aceitar, se a aceitação estava em pausa."""
         asked = {self._leaving.popleft() for _ in range(len(self._leaving))}
-        late = now - self._next_sweep
+        late, period = now - self._next_sweep, min(30.0, (self.idle_timeout or 120.0) / 4)
         for connection in list(self._connections.values()):
-            if late > self._sweep_period:  # parado estava este processo, ou a máquina inteira
+            if late > period:  # parado estava este processo, ou a máquina inteira
                 connection.active = min(now, connection.active + late)
             if connection.address[0] in self._blocked:
                 self._close(connection, "saiu: bloqueado por este servidor")
@@ -527,7 +527,7 @@ class EchoServer:
         if self._listener not in self._selector.get_map():
             self._selector.register(self._listener, _READ)
         self._note_refusals()
-        self._next_sweep = now + self._sweep_period
+        self._next_sweep = now + period
 
     def _note_refusals(self) -> None:
         """Anota as recusas repetidas desde a última vez."""

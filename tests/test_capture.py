@@ -303,6 +303,11 @@ def run_live(*before):
     return done.stdout
 
 
+def test_live_capture_of_what_is_no_port_is_refused():
+    with pytest.raises(ValueError, match=r"esperava uma porta, .*; recebi 'sessenta'"):
+        capture.live("sessenta").__enter__()
+
+
 def test_live_capture_sees_each_segment_once():
     need_root()
     # Numa rede só sua: a de todos pode ter, noutro endereço, outra conversa com o mesmo número.

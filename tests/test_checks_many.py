@@ -472,6 +472,12 @@ def fails_in_a_group(listener):
     asyncio.run(main())
 
 
+@pytest.mark.parametrize("given", [None, 5, "servir"])
+def test_what_is_no_function_is_named(given):
+    check = checks.two_clients(given)
+    assert check.text.startswith(f"Esperava uma função, e recebi {given!r}"), check
+
+
 ONLY_THE_FIRST = "O primeiro, quando fala, recebe"
 
 

@@ -299,6 +299,7 @@ def test_blocked_machine_is_hidden_until_it_may_come_back(teacher, tmp_path):
         hear([client], [])
         assert panel.block("10.0.0.7") == "Bloqueado: 10.0.0.7."
         assert panel._picture()["machines"] == [["10.0.0.7", "", 0, 0, 0, "", 0, True]]
+        assert panel.unblock("Ana") == "Ana não estava bloqueado."
         assert panel.unblock("10.0.0.7") == "Desbloqueado: 10.0.0.7 pode conectar de novo."
         hear([client], [])  # ainda não acabou de sair
         assert panel._roster.machines[0].name == ""

@@ -253,8 +253,16 @@ def test_no_fault_leaves_a_descriptor_or_a_thread():
     + [({"buffer_size": size}, "buffer_size inteiro") for size in (0, -1, 1.5, None)],
 )
 def test_option_that_makes_no_sense_is_refused(option, message):
+    client, ((name, value),) = EchoClient(), option.items()
+    with pytest.raises(ValueError, match=f"esperava {message}.*, maior que zero; recebi "):
+        setattr(client, name, value)
     with pytest.raises(ValueError, match=f"esperava {message}.*, maior que zero; recebi "):
         EchoClient(**option)
+
+
+def test_what_is_not_a_trace_is_refused_before_any_connection():
+    with pytest.raises(TypeError, match="esperava um Trace; recebi True"):
+        EchoClient(trace=True)
 
 
 def test_bad_address_is_refused_before_any_call():

@@ -55,6 +55,13 @@ def page():
     page.panel.close()
 
 
+def test_port_put_in_the_panel_may_be_text_and_what_is_no_port_is_refused(page):
+    page.panel.port = "61841"
+    with pytest.raises(ValueError, match=r"esperava uma porta, .*; recebi 'sessenta'"):
+        page.panel.port = "sessenta"
+    assert page.panel.port == 61841
+
+
 @pytest.fixture
 def server():
     with EchoServer(port=0) as server:

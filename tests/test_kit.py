@@ -5,6 +5,7 @@ import base64
 import contextlib
 import json
 import os
+import pty
 import re
 import runpy
 import shutil
@@ -361,10 +362,14 @@ def test_terminal_has_the_python_of_the_kit_before_the_one_of_the_profile(
     for name, value in {"SHELL": need(shell), "HOME": str(home), "ZDOTDIR": ""}.items():
         monkeypatch.setenv(name, value)
     kit = runpy.run_path(str(ROOT / "kit.py"))
-    command = [*kit["shell_command"](folder), "-i", "-c", 'echo "$minha|${PATH%%:*}|$ZDOTDIR"']
-    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, timeout=TIMEOUT)
+    asked = 'echo "$minha|${PATH%%:*}|$ZDOTDIR|$(stty -a | grep -o -- "[- ]iutf8")"'
+    command = [*kit["shell_command"](folder), "-i", "-c", asked]
+    terminal, inside = pty.openpty()
+    with os.fdopen(terminal), os.fdopen(inside) as stdin:
+        piped = {"stdin": stdin, "stdout": subprocess.PIPE}
+        done = subprocess.run(command, **piped, text=True, timeout=TIMEOUT)
     kept = profile if shell == "zsh" else ""  # o do zsh volta a ser o da pessoa
-    assert done.stdout == f"variável|{kit['PYTHON'].parent}|{kept}\n"
+    assert done.stdout == f"variável|{kit['PYTHON'].parent}|{kept}| iutf8\n"
 
 
 def test_an_installation_stopped_by_ctrl_c_leaves_nothing(small, stuck):

@@ -230,6 +230,17 @@ def test_magic_that_is_not_the_first_line_is_explained(kernel, before):
     assert "não é a primeira linha dela" in text
 
 
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        ("%%rastrear", "escreva o código nas linhas seguintes"),
+        ("%%Rastrear\n1", "não conhece esse comando de célula"),
+    ],
+)
+def test_magic_alone_or_misspelled_is_explained(kernel, before, code, said):
+    assert said in kernel.run(code)
+
+
 def test_magic_of_a_cell_with_one_percent_sign_is_explained(kernel, before):
     assert "escreva-o com %%, na primeira linha" in kernel.run("%rastrear")
 

@@ -1,5 +1,6 @@
 """python -m echo_lib servidor | cliente, como processos de verdade num pseudoterminal."""
 
+import os
 import socket
 import subprocess
 import sys
@@ -124,6 +125,17 @@ def test_many_messages_between_two_looks_are_one_line(session):
             assert receive(client, 2) == b"oi"
     session.server.expect(r" enviou \d+ bytes em \d+ recv; o último: oi\r\n")
     session.stop()
+
+
+def test_half_a_letter_is_not_sent_and_the_conversation_goes_on(session):
+    client = session.join()
+    client.setecho(False)
+    os.write(client.child_fd, b"cora\xc3\n")  # o que um terminal deixa de um ç apagado
+    client.expect_exact("Não entendi o que foi digitado. Nada foi enviado: escreva de novo.")
+    client.sendline("coração")
+    client.expect_exact("Eco: coração")
+    client.sendline("sair")
+    assert finish(client, "Conversa encerrada.") == 0
 
 
 def test_answer_that_is_not_an_echo_is_explained_and_escaped(session):

@@ -210,7 +210,20 @@ def test_a_server_that_hangs_up_gives_zero_echoes(tmp_path):
     assert found == {"rude": {1: 0.0, 2: 0.0}}
 
 
-@pytest.mark.parametrize("wrong", [{"rounds": 0}, {"clients": [0]}])
+@pytest.mark.parametrize(
+    "wrong", [{"rounds": 0}, {"clients": 0}, {"clients": [0]}, {"seconds": "1"}]
+)
 def test_measure_refuses_what_makes_no_sense(wrong):
     with pytest.raises(ValueError, match="maior que zero"):
         measure.echoes_per_second({}, **wrong)
+
+
+def test_measure_of_one_number_of_clients_and_of_what_is_no_dictionary():
+    assert (
+        measure.echoes_per_second({"threads": str(NOTEBOOKS / PROGRAMS[0])}, 2, rounds=1)[
+            "threads"
+        ][2]
+        > 0
+    )
+    with pytest.raises(TypeError, match=r"esperava um dicionário, .*; recebi 'servidor\.py'"):
+        measure.echoes_per_second("servidor.py")

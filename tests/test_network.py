@@ -96,8 +96,15 @@ def test_port_shows_who_listens_first_and_both_ends_and_netstat_agrees(listener,
         both = [(server, client, "ESTABLISHED"), (client, server, "ESTABLISHED")]
         assert sorted(ends) == sorted(both)
         assert port_holder(client[1]) == ""  # usada, mas ninguém escuta
+        assert ports(str(server[1])) == ports(server[1])  # como em valid_address
         monkeypatch.setattr(psutil, "net_connections", denied)  # o macOS sem administrador
         assert alive(server[1]) == mine and port_holder(server[1]) == ""
+
+
+@pytest.mark.parametrize("question", [ports, port_holder])
+def test_what_is_no_port_is_not_a_port_that_nobody_uses(question):
+    with pytest.raises(ValueError, match=r"esperava uma porta, .*; recebi 'sessenta'"):
+        question("sessenta")
 
 
 @pytest.mark.skipif(sys.platform == "darwin", reason="lá, sem administrador, não se vê de quem é")

@@ -1,5 +1,6 @@
 """EchoServer: cada cliente recebe os seus bytes, e nenhum atrapalha os outros nem o kernel."""
 
+import ipaddress
 import re
 import select
 import socket
@@ -634,6 +635,39 @@ def test_block_wants_an_address_and_lasts_beyond_a_stop(server):
     server.stop()
     with server, socket.create_connection(server.address, TIMEOUT) as client:
         assert receive(client) == b""
+
+
+def test_block_takes_an_address_of_ipaddress_too(server):
+    with socket.create_connection(server.address, TIMEOUT) as client:
+        settle(client)
+        server.block(ipaddress.ip_address(HERE))
+        assert receive(client) == b"" and server.blocked == {HERE}
+    server.unblock(ipaddress.ip_address(HERE))
+    with socket.create_connection(server.address, TIMEOUT) as client:
+        settle(client)
+
+
+@pytest.mark.parametrize(
+    ("limit", "value"),
+    [
+        ("buffer_size", "10"),
+        ("buffer_size", 0),
+        ("max_clients", None),
+        ("max_clients_per_address", None),
+        ("idle_timeout", ""),
+        ("idle_timeout", -1),
+    ],
+)
+def test_wrong_limit_put_on_a_running_server_is_refused_and_loses_nobody(
+    server, good, limit, value
+):
+    before = getattr(server, limit)
+    with pytest.raises(ValueError, match=rf"esperava {limit} .*; recebi {value!r}"):
+        setattr(server, limit, value)
+    assert getattr(server, limit) == before
+    settle(good)
+    with socket.create_connection(server.address, TIMEOUT) as another:
+        settle(another)
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1", None, 5, ("127.0.0.1",), ("a", 1, 2)])

@@ -128,6 +128,8 @@ def discover(seconds: float = 3.0, interfaces: Sequence[str] | None = None) -> l
         ValueError: `seconds` não é um número positivo.
     """
     positive("seconds", seconds, float)
+    if isinstance(interfaces, str):
+        interfaces = [interfaces]
     chosen = network_addresses() if interfaces is None else list(interfaces)
     with suppress(Exception):  # noutra thread: na principal, o zeroconf usaria o laço do kernel
         return in_time(lambda: _browse(chosen, seconds), seconds + _TIMEOUT)

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from random import randrange
 from typing import Any, TypeVar
 
-from echo_lib.errors import Address, annotate, valid_address
+from echo_lib.errors import Address, annotate, valid_address, valid_port
 
 T = TypeVar("T")
 _TIMEOUT = 10.0  # segundos para o netstat responder
@@ -133,11 +133,14 @@ def ports(port: int | None = None) -> list[PortUse]:
 
     Erros:
         OSError: nem psutil nem netstat puderam responder.
+        ValueError: a porta não é uma.
 
     Fonte: psutil.readthedocs.io (net_connections); os estados são os da RFC 9293, seção 3.3.2.
     """
     import psutil
 
+    if port is not None:
+        port = valid_port(port)
     try:
         rows = [_port_use(row) for row in psutil.net_connections("tcp4") if row.laddr]
     except psutil.AccessDenied:  # macOS sem administrador
@@ -154,7 +157,11 @@ def port_holder(port: int) -> str:
 
     Retorna:
         str, como "python (PID 1234)"; "" se o sistema não diz.
+
+    Erros:
+        ValueError: a porta não é uma.
     """
+    port = valid_port(port)
     try:
         listening = [row for row in ports(port) if row.state == "LISTEN" and row.local[1] == port]
     except OSError:

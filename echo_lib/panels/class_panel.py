@@ -244,6 +244,8 @@ class ClassPanel(PolledPanel):
         Retorna:
             str: o aviso do que foi feito.
         """
+        if key not in self.server.blocked:
+            return f"{key} não estava bloqueado."
         self.server.unblock(key)
         self.trace.forget(key)
         if machine := self._machine(key):

@@ -13,7 +13,7 @@ import traitlets
 
 from echo_lib.cell import close_on_rerun
 from echo_lib.client import EchoClient
-from echo_lib.errors import counted, explain, milliseconds, printable, valid_address
+from echo_lib.errors import counted, explain, milliseconds, printable, valid_address, valid_port
 from echo_lib.network import diagnose, discover
 from echo_lib.panels import still
 from echo_lib.panels.assets import script, style
@@ -32,6 +32,13 @@ _SHOWN_STEPS = 12  # passos mostrados de cada mensagem
 _PACED = {"history", "notice", "state"}  # os traços que mudam a cada mensagem
 
 Step = dict[str, str]  # uma linha do histórico: a chamada, o resultado e o tempo
+
+
+class _Port(traitlets.Int[int, int]):
+    """Uma porta, que se recusa em português."""
+
+    def validate(self, obj: Any, value: Any) -> int:
+        return valid_port(value)
 
 
 class ClientPanel(anywidget.AnyWidget):
@@ -54,7 +61,7 @@ class ClientPanel(anywidget.AnyWidget):
     _client = EchoClient()  # de antes da primeira conexão: nunca conectou
 
     host = traitlets.Unicode().tag(sync=True)
-    port = traitlets.Int().tag(sync=True)
+    port = _Port().tag(sync=True)
     state = traitlets.Unicode("desconectado").tag(sync=True)
     notice = traitlets.Unicode().tag(sync=True)
     unsent = traitlets.Unicode().tag(sync=True)
