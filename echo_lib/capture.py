@@ -8,6 +8,7 @@ from __future__ import annotations
 import socket
 import struct
 import sys
+import warnings
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
@@ -342,13 +343,19 @@ def _load(file: Path) -> list[_Packet]:
 
     try:
         with file.open("rb") as opened:
-            packets = rdpcap(opened, count=MOST)
+            packets = rdpcap(opened, count=MOST + 1)
     except (Scapy_Exception, EOFError) as error:
         raise CaptureError(
             f"esperava uma captura (pcap ou pcapng) em {str(file)!r}; o scapy não a soube ler: "
             f"{printable(str(error))}"
         ) from error
-    return [found for packet in packets if (found := _packet(packet))]
+    if len(packets) > MOST:
+        warnings.warn(
+            f"de {str(file)!r} só se leem os {MOST} primeiros pacotes, e há mais: no Wireshark, "
+            "filtre a conversa (tcp.port == 61840) e a exporte.",
+            stacklevel=3,
+        )
+    return [found for packet in packets[:MOST] if (found := _packet(packet))]
 
 
 def _packet(packet: Any) -> _Packet | None:

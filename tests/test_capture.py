@@ -194,6 +194,14 @@ def test_what_wireshark_saves_is_read_too(tmp_path):
     assert shown(capture.read(tmp_path / "x.pcapng")) == ["c SYN seq=0"]
 
 
+def test_what_is_beyond_the_limit_is_said(tmp_path, monkeypatch):
+    monkeypatch.setattr(capture, "MOST", 2)
+    frames = [packet(CLIENT, "PA", seq, 1, b"x") for seq in (1, 2, 3)]
+    assert len(read(tmp_path, frames[:2])) == 2
+    with pytest.warns(UserWarning, match="só se leem os 2 primeiros pacotes, e há mais"):
+        assert len(read(tmp_path, frames)) == 2
+
+
 def test_reset_and_the_end_with_data_have_their_names(tmp_path):
     frames = [packet(CLIENT, "R", 1), packet(CLIENT, "FPA", 1, 1, b"x"), packet(SERVER, "RA", 0, 1)]
     assert shown(read(tmp_path, frames)) == ["c RST", "c 1 byte + FIN seq=1", "s RST"]

@@ -113,6 +113,18 @@ def test_something_else_in_place_of_the_trace_is_refused(value):
         SequenceDiagram(value)
 
 
+def test_peer_may_have_its_port_as_text_and_what_is_no_peer_is_refused(trace):
+    call(trace)
+    (address,) = {event.local for event in trace.events()}
+    for peer in (address, (address[0], str(address[1])), address[0]):
+        diagram = SequenceDiagram(trace, peer)
+        assert diagram._peer in (address, address[0])
+        diagram.close()
+    for wrong in (f"{HERE}:61840", (HERE, "sessenta"), [HERE]):
+        with pytest.raises(ValueError, match=r"esperava .*; recebi"):
+            SequenceDiagram(trace, wrong)
+
+
 def test_twenty_diagrams_leave_no_thread(trace):
     before = threading.active_count()
     diagrams = [SequenceDiagram(trace) for _ in range(20)]

@@ -10,7 +10,7 @@ import traitlets
 
 from echo_lib.capture import Capture, Segment
 from echo_lib.cell import close_on_rerun
-from echo_lib.errors import Address
+from echo_lib.errors import Address, valid_address
 from echo_lib.panels import still
 from echo_lib.panels.assets import script, style
 from echo_lib.panels.scene import Record, Scene
@@ -32,6 +32,7 @@ class SequenceDiagram(anywidget.AnyWidget):
 
     Erros:
         TypeError: `trace` não é um Trace nem uma Capture.
+        ValueError: `peer` não é um host, nem um par.
 
     Vários diagramas podem mostrar o mesmo rastro. Uma thread de fundo lê o rastro e manda à página
     só o que é novo; ela acaba com close(), ou quando a célula roda de novo.
@@ -51,7 +52,7 @@ class SequenceDiagram(anywidget.AnyWidget):
         super().__init__()
         self.trace = trace
         self._new_scene = SegmentScene if isinstance(trace, Capture) else Scene
-        self._peer = peer
+        self._peer = _valid_peer(peer)
         self._asked = threading.Event()  # a página abriu, e quer tudo desde o começo
         self._watched = False
         self._restart()
@@ -139,6 +140,12 @@ class SequenceDiagram(anywidget.AnyWidget):
             return None
         self._read = max(event.number for event in new)
         return {**self._scene.add(self._chosen(new)), "dropped": self.trace.dropped}
+
+
+def _valid_peer(peer: Any) -> str | Address | None:
+    if peer is None:
+        return None
+    return valid_address(*peer) if isinstance(peer, tuple) else valid_address(peer, 0)[0]
 
 
 def _peers(event: Event | Segment) -> tuple[Any, ...]:
