@@ -35,14 +35,12 @@ def close_on_rerun(close: _Close, *, at_end: bool = False) -> None:
     execution = parent["header"]["msg_id"]
     previous, closers = _closers.get(cell, (execution, []))
     if previous != execution:
-        _closers[cell] = execution, []
         if late := [older for older, at_end in closers if at_end]:
             waiting.extend(late)
             shell.events.register("post_run_cell", _close_waiting)
-        for older, at_end_too in closers:
-            if not at_end_too:
-                older()
-        closers = []
+        closers[:] = [each for each in closers if not each[1]]
+        while closers:  # um por vez: se um falha, ou a célula é parada, os outros ficam para depois
+            closers.pop(0)[0]()
     _closers[cell] = (execution, [*closers, (close, at_end)])
 
 

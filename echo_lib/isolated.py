@@ -95,7 +95,11 @@ class Learner:
 
     def __enter__(self) -> Self:
         if not self._failed:
-            self._open()
+            try:
+                self._open()
+            except BaseException:  # a interrupção do kernel: sem isto, o processo ficaria
+                self._kill()
+                raise
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -285,6 +289,7 @@ class Learner:
             [sys.executable, "-b", "-m", "echo_lib.worker"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,  # o botão de parar também o acaba: sem o traceback na célula
             creationflags=NO_WINDOW,
             env={**os.environ, "PYTHONPATH": os.pathsep.join(map(os.path.abspath, sys.path))},
         )

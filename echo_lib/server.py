@@ -241,8 +241,14 @@ class EchoServer:
                 self._thread = threading.Thread(target=self._serve, name="EchoServer", daemon=True)
                 _enter(self)
                 undo.callback(_leave, self)
-                self._thread.start()
-                undo.pop_all()  # deu certo: quem fecha tudo, agora, é a thread
+                try:
+                    self._thread.start()
+                    undo.pop_all()  # deu certo: quem fecha tudo, agora, é a thread
+                except KeyboardInterrupt:  # a thread já existe, e é ela quem fecha tudo
+                    undo.pop_all()
+                    self._stopping = True
+                    self._wake()
+                    raise
         except (OSError, UnicodeError) as error:
             annotate(error, self.address, _way_out(error, self.address))
             raise

@@ -70,3 +70,56 @@ def test_cell_that_starts_a_stopped_server_again_leaves_it_running(running):
     running.run("server.stop()")
     running.run("server.start();", "a")
     assert running.run("print(server.running)") == "True\n"
+
+
+# O botão de parar chega enquanto a célula espera que uma thread comece, ou acabe.
+STOPPED = """
+def stopped_in(method, name):
+    usual = getattr(threading.Thread, method)
+    def interrupted(self, *given):
+        if method == "start" or self.name != name:
+            usual(self, *given)
+        if self.name == name:
+            setattr(threading.Thread, method, usual)
+            raise KeyboardInterrupt
+    setattr(threading.Thread, method, interrupted)
+"""
+
+
+def test_cell_stopped_while_a_server_starts_leaves_nothing_and_runs_again(running):
+    running.run(STOPPED)
+    running.run("stopped_in('start', 'EchoServer')")
+    assert "KeyboardInterrupt" in running.run("server = EchoServer(port=0).start()", "parada")
+    running.run("for t in threading.enumerate(): t.name == 'EchoServer' and t.join(5)")
+    assert running.run(COUNT) == "0\n"
+    assert running.run("server = EchoServer(port=0).start()", "parada") == ""
+    assert running.run(COUNT) == "1\n"
+
+
+def test_what_a_stopped_cell_did_not_close_is_closed_the_next_time(running):
+    running.run(STOPPED)
+    running.run(START * 2, "dois")
+    running.run("stopped_in('join', 'EchoServer')")
+    assert "KeyboardInterrupt" in running.run(START * 2, "dois")
+    assert running.run(START * 2, "dois") == ""
+    assert running.run(COUNT) == "2\n"
+
+
+def test_diagram_whose_cell_was_stopped_ends_when_it_runs_again(running):
+    running.run(STOPPED + "from echo_lib import SequenceDiagram, Trace")
+    running.run("before = set(threading.enumerate()); stopped_in('start', 'SequenceDiagram')")
+    assert "KeyboardInterrupt" in running.run("SequenceDiagram(Trace());", "desenho")
+    running.run("(left,) = (t for t in set(threading.enumerate()) - before if 'Seq' in t.name)")
+    assert running.run("SequenceDiagram(Trace());", "desenho") == ""
+    assert running.run("left.join(5); print(left.is_alive())") == "False\n"
+
+
+def test_announcement_of_the_previous_execution_is_withdrawn(running):
+    code = "anuncio = Announcement(61900, 'Eco', []);"
+    running.run("from echo_lib.network import Announcement")
+    for _ in range(3):
+        assert running.run(code, "anúncio") == ""
+    assert running.run("print(sum(t.name == 'Announcement' for t in threading.enumerate()))") == (
+        "1\n"
+    )
+    running.run("anuncio.close()")

@@ -386,6 +386,16 @@ def test_cell_whose_port_was_refused_works_once_it_is_corrected(kernel):
     kernel.run("painel.close()")
 
 
+def test_cell_stopped_in_the_middle_of_the_panel_works_when_run_again(kernel):
+    kernel.run("from echo_lib.panels.class_panel import ClassPanel; usual = ClassPanel._picture")
+    kernel.run("def stopped(panel): ClassPanel._picture = usual; raise KeyboardInterrupt")
+    kernel.run("ClassPanel._picture = stopped")
+    rerun = "painel = ClassPanel(0, host='127.0.0.1')"
+    assert "KeyboardInterrupt" in kernel.run(rerun, "parada")
+    assert kernel.run(rerun, "parada") == ""
+    kernel.run("painel.close()")
+
+
 def test_port_taken_is_explained_on_the_page_and_can_be_tried_again():
     with socket.create_server((HERE, 0)) as taken:
         teacher = Teacher()

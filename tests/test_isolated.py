@@ -1,6 +1,7 @@
 """O código do aluno num processo à parte: nada do que ele faz alcança o notebook."""
 
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -183,14 +184,30 @@ def start_with(code, folder, monkeypatch):
     monkeypatch.chdir(folder)
 
 
-def test_process_that_does_not_start_is_told(monkeypatch, tmp_path):
-    start_with("raise SystemExit", tmp_path, monkeypatch)
+def test_process_that_does_not_start_is_told(monkeypatch, tmp_path, capfd):
+    start_with("raise ValueError('fim')", tmp_path, monkeypatch)
     with Learner(lambda: 1) as learner:
         assert "há na pasta um .py com nome de módulo, como socket.py?" in learner.call()[1]
+    assert capfd.readouterr() == ("", "")  # o traceback, em inglês, não aparece na célula
     start_with("import time; time.sleep(60)", tmp_path, monkeypatch)
     monkeypatch.setattr(isolated, "START", 0.1)
     with Learner(lambda: 1) as learner:
         assert "o processo da verificação não começou em" in learner.call()[1].lower()
+
+
+def test_cell_stopped_while_the_process_starts_leaves_no_process(monkeypatch, tmp_path):
+    learner = Learner(lambda: 1)
+
+    def interrupt():
+        while learner._process is None:
+            time.sleep(0.01)
+        signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+
+    start_with("import time; time.sleep(60)", tmp_path, monkeypatch)
+    threading.Thread(target=interrupt, daemon=True).start()
+    with pytest.raises(KeyboardInterrupt), learner:
+        pass
+    assert children() == []
 
 
 def test_second_process_that_does_not_start_is_told_too(short_wait, monkeypatch, tmp_path):

@@ -15,6 +15,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import uuid4
 
+from echo_lib.cell import close_on_rerun
 from echo_lib.errors import Address, positive, printable
 from echo_lib.network.local import addresses, in_time, is_loopback, network_addresses
 
@@ -66,6 +67,7 @@ class Announcement:
         self._thread = threading.Thread(
             target=self._run, args=(port, name), name="Announcement", daemon=True
         )
+        close_on_rerun(self.close)
         self._thread.start()
 
     def close(self) -> None:

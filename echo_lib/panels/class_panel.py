@@ -132,7 +132,6 @@ class ClassPanel(PolledPanel):
         older = _left_by_last_run(asked)
         server = older.server if older else EchoServer(host, port)
         cell.keep_on_rerun(server.stop)  # quem o para é este painel
-        self._asked = asked
         self.name = name or f"Eco de {gethostname()}"
         self._roster: Roster = older._roster if older else Roster()
         self.trace: ClassTrace = older.trace if older else ClassTrace(self._roster.key)
@@ -145,6 +144,7 @@ class ClassPanel(PolledPanel):
         self._next_look = 0.0
         self._counts: deque[tuple[float, int]] = deque()
         super().__init__(server)
+        self._asked = asked  # agora: o que não chegou até aqui não tem turma a deixar
         if older and server.running:
             self._work.put(lambda: self._go_on(older.name))
 
@@ -440,7 +440,8 @@ class ClassPanel(PolledPanel):
         host, port = self.server.address
         if not is_loopback(host):
             only = None if host == "0.0.0.0" else [host]  # só se anuncia onde se escuta
-            self._announce(Announcement(port, self.name, only))
+            self._announce(new := Announcement(port, self.name, only))
+            cell.keep_on_rerun(new.close)  # quem o retira é este painel
 
     def _go_on(self, name: str) -> str:
         """Fica com a turma do painel que esta célula tinha, anunciado com esse nome."""

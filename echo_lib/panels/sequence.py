@@ -57,9 +57,9 @@ class SequenceDiagram(anywidget.AnyWidget):
         self._watched = False
         self._restart()
         self.on_msg(self._on_command)
+        close_on_rerun(self.close)  # antes da thread: a célula pode ser parada enquanto ela começa
         self._pump = threading.Thread(target=self._run, name="SequenceDiagram", daemon=True)
         self._pump.start()
-        close_on_rerun(self.close)
 
     def __repr__(self) -> str:
         return "SequenceDiagram()"
