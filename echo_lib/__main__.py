@@ -35,6 +35,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Executa o subcomando; devolve o código de saída do processo."""
     if sys.stdout is not None:
         sys.stdout.reconfigure(errors="replace", line_buffering=True)  # type: ignore[union-attr]
+    if sys.stdin is not None:  # meia letra chega até aqui, e é recusada ao enviar
+        sys.stdin.reconfigure(errors="surrogateescape")  # type: ignore[union-attr]
     options = _parser().parse_args(arguments)
     try:
         return options.run(options) or 0

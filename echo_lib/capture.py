@@ -137,7 +137,8 @@ def read(path: str | Path) -> Capture:
             duas se sabe o que se perdeu no caminho.
 
     Retorna:
-        Capture: os segmentos TCP sobre IPv4; o resto do arquivo é deixado de lado.
+        Capture: os segmentos TCP sobre IPv4 dos primeiros 10.000 pacotes de cada arquivo; o resto
+            é deixado de lado, e um aviso diz se há mais.
 
     Erros:
         FileNotFoundError: não há esse arquivo.
@@ -147,7 +148,7 @@ def read(path: str | Path) -> Capture:
     """
     path = Path(path)
     files = [path / f"{side}.pcap" for side in SIDES] if path.is_dir() else [path]
-    return Capture(_segments(*(_load(file) for file in files)))
+    return Capture(_segments(*map(_load, files)))
 
 
 @contextmanager
@@ -353,7 +354,7 @@ def _load(file: Path) -> list[_Packet]:
         warnings.warn(
             f"de {str(file)!r} só se leem os {MOST} primeiros pacotes, e há mais: no Wireshark, "
             "filtre a conversa (tcp.port == 61840) e a exporte.",
-            stacklevel=3,
+            stacklevel=3,  # a linha de quem chamou read
         )
     return [found for packet in packets[:MOST] if (found := _packet(packet))]
 

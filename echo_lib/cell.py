@@ -45,7 +45,9 @@ def close_on_rerun(close: _Close, *, at_end: bool = False) -> None:
 
 
 def keep_on_rerun(close: _Close) -> None:
-    """Desfaz close_on_rerun(close), em qualquer célula."""
+    """Desfaz close_on_rerun(close), em qualquer célula; noutra thread, não há o que desfazer."""
+    if threading.current_thread() is not threading.main_thread():
+        return
     for cell, (execution, closers) in _closers.items():
         _closers[cell] = execution, [each for each in closers if each[0] != close]
 

@@ -338,7 +338,8 @@ class Learner:
             return
         process.kill()
         process.wait()
-        self._reader.join(TIMEOUT)
+        with suppress(AttributeError, RuntimeError):  # a célula parou antes de ela começar
+            self._reader.join(TIMEOUT)
         assert process.stdin
         with suppress(OSError):
             process.stdin.close()
@@ -466,8 +467,8 @@ def _stuck(functions: tuple[Any, ...]) -> list[str]:
 def _not_a_function(function: Any) -> str:
     """O que dizer de quem deu um valor onde se pede uma função; ou ""."""
     given = innermost(function)
-    if isinstance(given, partial):  # por dentro dele, nada se chama
-        given = given.args[-1]
+    if isinstance(given, partial) and str(given.func.__module__).startswith("echo_lib"):
+        given = given.args[-1]  # dentro do partial da verificação, nada se chama
     what = "e o nome que você deu guarda outra coisa"  # por baixo dela só há uma nossa
     if not callable(given):
         what = f"e recebi {reprlib.repr(given)}"
@@ -491,7 +492,8 @@ def _outside(functions: tuple[Any, ...]) -> list[str]:
 
 def codes(function: Any) -> list[CodeType]:
     """O código de uma função e o das funções e compreensões de dentro dela."""
-    found = [function.__code__] if inspect.isfunction(function) else []
+    own = getattr(function, "__code__", None)
+    found: list[CodeType] = [own] if own else []
     for code in found:
         found += [inner for inner in code.co_consts if isinstance(inner, CodeType)]
     return found

@@ -244,7 +244,7 @@ class EchoServer:
                 try:
                     self._thread.start()
                     undo.pop_all()  # deu certo: quem fecha tudo, agora, é a thread
-                except KeyboardInterrupt:  # a thread já existe, e é ela quem fecha tudo
+                except KeyboardInterrupt:  # start() esperava pela thread: é ela quem fecha tudo
                     undo.pop_all()
                     self._stopping = True
                     self._wake()
@@ -520,7 +520,8 @@ class EchoServer:
     def _sweep(self, now: float) -> None:
         """Encerra quem deve sair e volta a aceitar, se a aceitação estava em pausa."""
         asked = {self._leaving.popleft() for _ in range(len(self._leaving))}
-        late, period = now - self._next_sweep, min(30.0, (self.idle_timeout or 120.0) / 4)
+        idle = self.idle_timeout  # lido uma vez: outra thread pode mudá-lo
+        late, period = now - self._next_sweep, min(30.0, (idle or 120.0) / 4)
         for connection in list(self._connections.values()):
             if late > period:  # parado estava este processo, ou a máquina inteira
                 connection.active = min(now, connection.active + late)
@@ -528,8 +529,8 @@ class EchoServer:
                 self._close(connection, "saiu: bloqueado por este servidor")
             elif connection.address in asked:
                 self._close(connection, "saiu: desconectado por este servidor")
-            elif self.idle_timeout is not None and now - connection.active > self.idle_timeout:
-                self._close(connection, f"saiu: ficou {_spoken(self.idle_timeout)} em silêncio")
+            elif idle is not None and now - connection.active > idle:
+                self._close(connection, f"saiu: ficou {_spoken(idle)} em silêncio")
         if self._listener not in self._selector.get_map():
             self._selector.register(self._listener, _READ)
         self._note_refusals()

@@ -77,8 +77,7 @@ STOPPED = """
 def stopped_in(method, name):
     usual = getattr(threading.Thread, method)
     def interrupted(self, *given):
-        if method == "start" or self.name != name:
-            usual(self, *given)
+        usual(self, *given)
         if self.name == name:
             setattr(threading.Thread, method, usual)
             raise KeyboardInterrupt

@@ -9,6 +9,7 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from functools import partial
 from itertools import chain, cycle, repeat
 
 import psutil
@@ -455,6 +456,18 @@ def sleeps_in_the_loop_of_asyncio(listener):
     asyncio.run(serve())
 
 
+def decodes_in_asyncio(listener):
+    async def attend(reader, writer):
+        while data := await reader.read(1024):
+            writer.write(data.decode().encode())
+
+    async def serve():
+        await asyncio.start_server(attend, sock=listener)
+        await asyncio.sleep(3600)
+
+    asyncio.run(serve())
+
+
 def two_at_a_time(listener):
     with ThreadPoolExecutor(2) as pool:
         while True:
@@ -470,6 +483,13 @@ def fails_in_a_group(listener):
             group.create_task(fails())
 
     asyncio.run(main())
+
+
+def test_partial_of_a_function_is_a_function():
+    def serve(patience, listener):
+        threads(listener)
+
+    assert checks.two_clients(partial(serve, 5)).ok
 
 
 @pytest.mark.parametrize("given", [None, 5, "servir"])
@@ -514,6 +534,7 @@ ONLY_THE_FIRST = "O primeiro, quando fala, recebe"
             sleeps_in_the_loop_of_asyncio,
             "time.sleep, num async def, faz todos os clientes esperarem",
         ),
+        (decodes_in_asyncio, "Um byte pode ser só parte de um caractere"),
         (two_at_a_time, "Ou o seu servidor só atende alguns por vez?"),
         (forgets_the_await_of_asyncio, "servidor = await asyncio.start_server(…)"),
         (fails_in_a_group, "parou com KeyError: 'sala', em"),

@@ -195,6 +195,7 @@ def test_process_that_does_not_start_is_told(monkeypatch, tmp_path, capfd):
         assert "o processo da verificação não começou em" in learner.call()[1].lower()
 
 
+@pytest.mark.skipif(not hasattr(signal, "pthread_kill"), reason="no Windows, não há")
 def test_cell_stopped_while_the_process_starts_leaves_no_process(monkeypatch, tmp_path):
     learner = Learner(lambda: 1)
 

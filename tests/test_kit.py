@@ -5,7 +5,6 @@ import base64
 import contextlib
 import json
 import os
-import pty
 import re
 import runpy
 import shutil
@@ -362,6 +361,8 @@ def test_terminal_has_the_python_of_the_kit_before_the_one_of_the_profile(
     for name, value in {"SHELL": need(shell), "HOME": str(home), "ZDOTDIR": ""}.items():
         monkeypatch.setenv(name, value)
     kit = runpy.run_path(str(ROOT / "kit.py"))
+    import pty  # só há em POSIX
+
     asked = 'echo "$minha|${PATH%%:*}|$ZDOTDIR|$(stty -a | grep -o -- "[- ]iutf8")"'
     command = [*kit["shell_command"](folder), "-i", "-c", asked]
     terminal, inside = pty.openpty()

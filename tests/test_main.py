@@ -127,7 +127,9 @@ def test_many_messages_between_two_looks_are_one_line(session):
     session.stop()
 
 
-def test_half_a_letter_is_not_sent_and_the_conversation_goes_on(session):
+@pytest.mark.parametrize("errors", ["strict", "surrogateescape"])  # conforme o idioma do sistema
+def test_half_a_letter_is_not_sent_and_the_conversation_goes_on(session, monkeypatch, errors):
+    monkeypatch.setenv("PYTHONIOENCODING", f"utf-8:{errors}")
     client = session.join()
     client.setecho(False)
     os.write(client.child_fd, b"cora\xc3\n")  # o que um terminal deixa de um ç apagado

@@ -5,6 +5,7 @@ Cada passo devolve "" ou o que deu errado: o que se tentou, o que veio e uma pis
 
 from __future__ import annotations
 
+import dis
 import errno
 import queue
 import socket
@@ -13,7 +14,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from inspect import iscoroutinefunction
-from itertools import takewhile
+from itertools import chain, pairwise, takewhile
 from time import monotonic, sleep
 from typing import Any
 
@@ -30,7 +31,7 @@ from echo_lib.checks.base import (
     unexplained,
     with_the_called,
 )
-from echo_lib.isolated import NEVER_ENDED, Learner
+from echo_lib.isolated import NEVER_ENDED, Learner, codes
 from echo_lib.worker import SENT_AT_ONCE, limit_buffers, told
 
 Handler = Callable[..., Any]
@@ -141,6 +142,15 @@ def _served(
         return failed(wrong, learner) if wrong else passed(right)
 
 
+def _sleeps(function: Any) -> bool:
+    """Se o código chama um sleep que não é o do asyncio."""
+    steps = (pairwise(dis.get_instructions(code)) for code in codes(function))
+    return any(
+        then.argval == "sleep" and first.argval != "asyncio"
+        for first, then in chain.from_iterable(steps)
+    )
+
+
 def _never_runs_its_coroutine(function: Handler) -> bool:
     called = (getattr(function, "__globals__", {}).get(name) for name in names(function))
     run = {"run", "run_until_complete", "run_forever", "create_task"}
@@ -166,7 +176,9 @@ class Guests:
 
     def __init__(self, learner: Learner, pieces: list[int], function: Handler) -> None:
         self.learner, self._address = learner, learner.listen(pieces=pieces)
-        self._names = set[str]().union(*map(names, with_the_called(function)))
+        known = with_the_called(function)
+        self._asyncio = any(names(each) & _ASYNCIO for each in known)
+        self.sleeps = self._asyncio and any(map(_sleeps, known))
         self._here: list[socket.socket] = []
         self.silent = self.new()
         self._here.clear()  # este fica até o fim
@@ -183,17 +195,13 @@ class Guests:
 
     def why_cut(self) -> str:
         """Por que um eco veio pela metade."""
-        if sleeps := self.sleeps_in_asyncio():
-            return sleeps
+        if self.sleeps:
+            return _SLEEPS
         sends = [event for event in self.learner.look() if event.sends]
         if any(isinstance(e.error, (BlockingIOError, TimeoutError)) for e in sends):
             return _CUT_BY_DEADLINE
-        lost = any(e.call == "send" for e in sends) and not self._names & _ASYNCIO  # ele repete
+        lost = any(e.call == "send" for e in sends) and not self._asyncio  # ele envia o resto
         return LOST_BY_SEND if lost else _SLOW
-
-    def sleeps_in_asyncio(self) -> str:
-        """O que dizer a quem dorme onde todas as tarefas esperam; ou ""."""
-        return _SLEEPS if "sleep" in self._names and self._names & _ASYNCIO else ""
 
     def go_through(self, step: Callable[[Guests], str]) -> str:
         """Dá um passo; depois, os que vieram vão embora: há quem só atenda alguns por vez."""
@@ -234,7 +242,7 @@ def _byte_by_byte(guests: Guests) -> str:
     if came == _TEXT:
         return ""
     hint = "Um byte pode ser só parte de um caractere, e um eco não precisa de texto."
-    hint = guests.sleeps_in_asyncio() or hint
+    hint = guests.why_cut() if guests.sleeps else hint
     said = f"{_TEXT.decode()!r}, que chegou aos pedaços"
     return f"Um cliente enviou {said}; voltou {brief(came)}. {hint if came else ''}"
 

@@ -244,11 +244,12 @@ class ClassPanel(PolledPanel):
         Retorna:
             str: o aviso do que foi feito.
         """
-        if key not in self.server.blocked:
+        machine = self._machine(key)
+        if key not in self.server.blocked and not (machine and machine.blocked):
             return f"{key} não estava bloqueado."
         self.server.unblock(key)
         self.trace.forget(key)
-        if machine := self._machine(key):
+        if machine:
             machine.blocked = False
             machine.forget()
         if self.selected == key:

@@ -49,10 +49,10 @@ class SequenceDiagram(anywidget.AnyWidget):
         self._stopping = threading.Event()  # close() o usa, mesmo se o que vem abaixo falhar
         if not isinstance(trace, Trace | Capture):
             raise TypeError(f"esperava um Trace; recebi {trace!r}. Use: with Trace() as rastro: …")
+        self._peer = _valid_peer(peer)
         super().__init__()
         self.trace = trace
         self._new_scene = SegmentScene if isinstance(trace, Capture) else Scene
-        self._peer = _valid_peer(peer)
         self._asked = threading.Event()  # a página abriu, e quer tudo desde o começo
         self._watched = False
         self._restart()
@@ -145,7 +145,8 @@ class SequenceDiagram(anywidget.AnyWidget):
 def _valid_peer(peer: Any) -> str | Address | None:
     if peer is None:
         return None
-    return valid_address(*peer) if isinstance(peer, tuple) else valid_address(peer, 0)[0]
+    pair = isinstance(peer, tuple) and len(peer) == 2
+    return valid_address(*peer) if pair else valid_address(peer, 0)[0]
 
 
 def _peers(event: Event | Segment) -> tuple[Any, ...]:

@@ -32,10 +32,12 @@ class Terminal:
     def __init__(self, page, name):
         self.page, self.name = page, name
 
-    def type(self, text):
+    def type(self, text, erased=0):
         self.page.evaluate("id => window.jupyterapp.shell.activateById(id)", self.name)
         self.page.locator(f"[id='{self.name}'] textarea").focus()
         self.page.keyboard.insert_text(text)
+        for _ in range(erased):
+            self.page.keyboard.press("Backspace")
         self.page.keyboard.press("Enter")
 
     def interrupt(self):
@@ -66,7 +68,7 @@ def test_two_terminals_side_by_side_talk(lab, page):
     right.type(f"python3 cliente.py 127.0.0.1 {port}")
     right.wait("Digite sair para encerrar.")
     assert states(port) == {"LISTEN", "ESTABLISHED"}
-    right.type("olá, ção")
+    right.type("olá, çãoç", erased=1)  # inteiro, e não metade dele
     right.wait("Eco: olá, ção")
     left.wait(r"enviou b'ol\xc3\xa1, \xc3\xa7\xc3\xa3o'")  # no servidor, bytes
     right.type("sair")
