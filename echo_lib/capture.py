@@ -142,13 +142,20 @@ def read(path: str | Path) -> Capture:
 
     Erros:
         FileNotFoundError: não há esse arquivo.
-        CaptureError: não é uma captura.
+        CaptureError: não é uma captura, ou as duas são de conversas diferentes.
 
     Fonte: RFC 9293, seção 3.1; scapy.readthedocs.io (rdpcap).
     """
     path = Path(path)
     files = [path / f"{side}.pcap" for side in SIDES] if path.is_dir() else [path]
-    return Capture(_segments(*map(_load, files)))
+    loaded = [*map(_load, files)]
+    ways = [{(packet.source, packet.target) for packet in packets} for packets in loaded]
+    if all(ways) and not set.intersection(*ways):
+        raise CaptureError(
+            f"esperava em {str(path)!r} duas capturas da mesma conversa; nenhum segmento de uma é "
+            "entre os endereços da outra."
+        )
+    return Capture(_segments(*loaded))
 
 
 @contextmanager

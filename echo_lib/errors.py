@@ -15,6 +15,7 @@ from echo_lib.mistakes import BAD_PORT, Texts, explained, last_lines
 Address = tuple[str, int]
 MOST = 10**9  # o maior limite aceito: segundos, clientes, eventos
 MOST_BYTES = 2**20  # o maior buffer_size aceito: um recv o reserva inteiro
+CLOSED_PANEL = "esperava um painel aberto, e este foi encerrado: execute a célula dele."
 
 _BEGINS = "O que aconteceu:"
 

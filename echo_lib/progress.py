@@ -13,7 +13,7 @@ import re
 from contextlib import suppress
 from pathlib import Path
 
-_MARK = re.compile(r"\d\d(\.\d)?")
+_MARK = re.compile(r"[0-9]{2}(\.[0-9])?")
 _EXERCISE = re.compile(r"^## Exercício (\d)", re.MULTILINE)
 _TITLE = re.compile(r"^# (.+)", re.MULTILINE)
 
@@ -39,7 +39,7 @@ def record(mark: str) -> None:
         ValueError: a marca não tem essa forma.
         OSError: a pasta não deixa escrever.
     """
-    if not _MARK.fullmatch(mark):
+    if not _MARK.fullmatch(str(mark)):
         raise ValueError(
             f'esperava uma lição, como "08", ou exercício, como "08.2"; recebi {mark!r}'
         )

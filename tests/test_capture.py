@@ -194,6 +194,14 @@ def test_what_wireshark_saves_is_read_too(tmp_path):
     assert shown(capture.read(tmp_path / "x.pcapng")) == ["c SYN seq=0"]
 
 
+def test_two_ends_of_different_conversations_are_refused(tmp_path):
+    other = packet(CLIENT, "S", 0)
+    other["TCP"].sport += 1
+    with pytest.raises(capture.CaptureError, match="duas capturas da mesma conversa"):
+        read(tmp_path, [packet(CLIENT, "S", 0)], [other])
+    assert len(read(tmp_path, [packet(CLIENT, "S", 0)], [])) == 1  # nada chegou ao outro lado
+
+
 def test_what_is_beyond_the_limit_is_said(tmp_path, monkeypatch):
     monkeypatch.setattr(capture, "MOST", 2)
     frames = [packet(CLIENT, "PA", seq, 1, b"x") for seq in (1, 2, 3)]

@@ -62,6 +62,13 @@ def test_port_put_in_the_panel_may_be_text_and_what_is_no_port_is_refused(page):
     assert page.panel.port == 61841
 
 
+def test_closed_panel_says_so(page):
+    page.panel.close()
+    for ask in (page.panel.connect, lambda: page.panel.send_message("oi")):
+        with pytest.raises(ValueError, match="esperava um painel aberto, e este foi encerrado"):
+            ask()
+
+
 @pytest.fixture
 def server():
     with EchoServer(port=0) as server:

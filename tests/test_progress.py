@@ -48,9 +48,10 @@ def test_folder_that_can_not_be_written_is_told_and_the_answer_remains(monkeypat
     assert progress.done() == set()
 
 
-def test_wrong_mark_is_refused(kept):
+@pytest.mark.parametrize("mark", ["8.1", "０８", 8.2])
+def test_wrong_mark_is_refused(kept, mark):
     with pytest.raises(ValueError, match=r'esperava uma lição, como "08"'):
-        progress.record("8.1")
+        progress.record(mark)
 
 
 def test_table_tells_lessons_and_exercises_of_the_folder_and_starts_again(kept, tmp_path):

@@ -19,7 +19,7 @@ import traitlets
 from IPython.display import display
 
 from echo_lib import cell
-from echo_lib.errors import Address, valid_address
+from echo_lib.errors import CLOSED_PANEL, Address, valid_address
 from echo_lib.network import Announcement, addresses, is_loopback
 from echo_lib.panels import still
 from echo_lib.panels.assets import script, style
@@ -176,9 +176,7 @@ class ClassPanel(PolledPanel):
                 "Se está de acordo, use o botão do painel, ou share(confirmed=True)."
             )
         if self._closed and not self._here():
-            raise ValueError(
-                "esperava um painel aberto, e este foi encerrado: execute a célula dele."
-            )
+            raise ValueError(CLOSED_PANEL)
         if not self.server.running:
             self.trace = ClassTrace(self._roster.key)  # outra escuta, outros desenhos
             with self.trace:

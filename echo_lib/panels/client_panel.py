@@ -13,7 +13,15 @@ import traitlets
 
 from echo_lib.cell import close_on_rerun
 from echo_lib.client import EchoClient
-from echo_lib.errors import counted, explain, milliseconds, printable, valid_address, valid_port
+from echo_lib.errors import (
+    CLOSED_PANEL,
+    counted,
+    explain,
+    milliseconds,
+    printable,
+    valid_address,
+    valid_port,
+)
 from echo_lib.network import diagnose, discover
 from echo_lib.panels import still
 from echo_lib.panels.assets import script, style
@@ -100,8 +108,12 @@ class ClientPanel(anywidget.AnyWidget):
         return still.mimebundle(super()._repr_mimebundle_(**kwargs), "text/html", text)
 
     def connect(self) -> None:
-        """Conecta ao que o painel mostra, em segundo plano; `state` e `notice` dizem o fim."""
-        self._work.put(lambda: self._connect(self.host, self.port))
+        """Conecta ao que o painel mostra, em segundo plano; `state` e `notice` dizem o fim.
+
+        Erros:
+            ValueError: o painel foi encerrado.
+        """
+        self._later(lambda: self._connect(self.host, self.port))
 
     def send_message(self, text: str) -> None:
         """Envia uma mensagem em segundo plano; "sair" encerra a conversa, como no tutorial.
@@ -111,13 +123,19 @@ class ClientPanel(anywidget.AnyWidget):
 
         Erros:
             TypeError: a mensagem não é texto.
+            ValueError: o painel foi encerrado.
         """
         if not isinstance(text, str):
             raise TypeError(
                 f"esperava um texto (str); recebi {text!r}. Converta antes: str(número), ou "
                 "dados.decode() se são bytes."
             )
-        self._work.put(lambda: self._exchange(text))
+        self._later(lambda: self._exchange(text))
+
+    def _later(self, work: Callable[[], None]) -> None:
+        if self._closed:
+            raise ValueError(CLOSED_PANEL)
+        self._work.put(work)
 
     def disconnect(self) -> None:
         """Encerra a conversa em segundo plano, depois do que já foi pedido; o histórico fica."""
