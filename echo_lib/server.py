@@ -123,8 +123,9 @@ class EchoServer:
     Erros:
         ValueError: host, porta ou limite inválido.
 
-    Um cliente que envia e não lê deixa de ser lido até que leia: o servidor guarda no máximo
-    buffer_size bytes por cliente. Fonte: docs.python.org/3/library/selectors.html; RFC 9293.
+    Os quatro limites podem mudar com o servidor no ar; o valor que não serve é recusado, e fica o
+    de antes. Um cliente que envia e não lê deixa de ser lido até que leia: o servidor guarda no
+    máximo buffer_size bytes por cliente. Fonte: docs.python.org/3/library/selectors.html; RFC 9293.
     """
 
     buffer_size = Positive(most=MOST_BYTES)

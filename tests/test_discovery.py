@@ -100,9 +100,12 @@ def test_announced_servers_are_found_under_safe_names_until_they_close(capfd):
     assert capfd.readouterr() == ("", "")
 
 
-def test_announcement_closed_before_it_is_on_the_air_leaves_nothing(capfd):
+@pytest.mark.parametrize("interfaces", [HOME, HERE])  # um só pode vir sem a lista
+def test_announcement_closed_before_it_is_on_the_air_leaves_nothing(capfd, interfaces):
     before = threading.active_count()
-    Announcement(61900, "Eco apressado", HOME).close()
+    announcement = Announcement(61900, "Eco apressado", interfaces)
+    announcement.close()
+    assert announcement.interfaces == HOME
     assert threading.active_count() == before and 61900 not in found_ports(0.3)
     assert capfd.readouterr() == ("", "")
 

@@ -61,7 +61,7 @@ class Announcement:
     def __init__(self, port: int, name: str, interfaces: Sequence[str] | None = None) -> None:
         positive("port", port, most=65535)
         self._follow = interfaces is None
-        self.interfaces = network_addresses() if interfaces is None else list(interfaces)
+        self.interfaces = _chosen(interfaces)
         self.name: str | None = None
         self._stopping = threading.Event()
         self._thread = threading.Thread(
@@ -130,12 +130,16 @@ def discover(seconds: float = 3.0, interfaces: Sequence[str] | None = None) -> l
         ValueError: `seconds` não é um número positivo.
     """
     positive("seconds", seconds, float)
-    if isinstance(interfaces, str):
-        interfaces = [interfaces]
-    chosen = network_addresses() if interfaces is None else list(interfaces)
+    chosen = _chosen(interfaces)
     with suppress(Exception):  # noutra thread: na principal, o zeroconf usaria o laço do kernel
         return in_time(lambda: _browse(chosen, seconds), seconds + _TIMEOUT)
     return []
+
+
+def _chosen(interfaces: Sequence[str] | None) -> list[str]:
+    if interfaces is None:
+        return network_addresses()
+    return [interfaces] if isinstance(interfaces, str) else list(interfaces)
 
 
 def _browse(interfaces: Sequence[str], seconds: float) -> list[Found]:
