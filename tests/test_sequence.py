@@ -120,6 +120,7 @@ def test_peer_may_have_its_port_as_text_and_what_is_no_peer_is_refused(trace):
         diagram = SequenceDiagram(trace, peer)
         assert diagram._peer in (address, address[0])
         diagram.close()
+        diagram._pump.join(TIMEOUT)
     for wrong in (f"{HERE}:61840", (HERE, "sessenta"), (HERE,), (HERE, 5, 9)):
         with pytest.raises(ValueError, match=r"esperava .*; recebi"):
             SequenceDiagram(trace, wrong)
