@@ -31,7 +31,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Self
 
 from echo_lib.errors import Address
 from echo_lib.trace import Event, Trace, TracedSocket
-from echo_lib.worker import EVENTS, SENT_AT_ONCE, START, innermost, limit_buffers
+from echo_lib.worker import EVENTS, SENT_AT_ONCE, START, innermost, is_ours, limit_buffers
 
 if TYPE_CHECKING:
     import psutil
@@ -467,7 +467,7 @@ def _stuck(functions: tuple[Any, ...]) -> list[str]:
 def _not_a_function(function: Any) -> str:
     """O que dizer de quem deu um valor onde se pede uma função; ou ""."""
     given = innermost(function)
-    if isinstance(given, partial) and str(given.func.__module__).startswith("echo_lib"):
+    if isinstance(given, partial) and is_ours(given.func):
         given = given.args[-1]  # dentro do partial da verificação, nada se chama
     what = "e o nome que você deu guarda outra coisa"  # por baixo dela só há uma nossa
     if not callable(given):

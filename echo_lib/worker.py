@@ -51,12 +51,17 @@ def limit_buffers(sock: socket.socket) -> None:
         sock.setsockopt(socket.SOL_SOCKET, buffer, BUFFER)
 
 
+def is_ours(function: Any) -> bool:
+    """Se uma função é do kit, e não do aluno."""
+    return str(getattr(function, "__module__", "")).startswith("echo_lib")
+
+
 def innermost(function: Any) -> Any:
     """A função do aluno, por dentro de um partial ou de uma nossa que a chama."""
     inside: list[Any] = []
     if isinstance(function, partial):
         inside = [*function.args]
-    elif str(getattr(function, "__module__", "")).startswith("echo_lib"):
+    elif is_ours(function):
         inside = [cell.cell_contents for cell in getattr(function, "__closure__", None) or ()]
     inner = [found for found in inside if callable(found)]
     return innermost(inner[-1]) if inner else function

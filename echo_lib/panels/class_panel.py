@@ -144,7 +144,7 @@ class ClassPanel(PolledPanel):
         self._next_look = 0.0
         self._counts: deque[tuple[float, int]] = deque()
         super().__init__(server)
-        self._asked = asked  # agora: o que não chegou até aqui não tem turma a deixar
+        self._asked = asked  # só agora: antes daqui, não há turma a deixar
         if older and server.running:
             self._work.put(lambda: self._go_on(older.name))
 
@@ -508,7 +508,7 @@ class ClassPanel(PolledPanel):
 def _left_by_last_run(asked: Address) -> ClassPanel | None:
     """O painel que esta célula tinha nesse endereço, encerrado sem que a turma dele caia."""
     owners = [getattr(close, "__self__", None) for close in cell.waiting]
-    # O painel de uma porta recusada não chegou a ter servidor: o _asked dele é None.
+    # O de uma porta recusada, ou de uma célula parada no meio dele, tem None em _asked.
     found = [o for o in owners if isinstance(o, ClassPanel) and o._asked == asked]
     for panel in sorted(found, key=lambda panel: not panel.server.running):
         if panel._leave():
