@@ -296,8 +296,6 @@ def shell_command(config: Path) -> list:
     Eles se põem na frente no .bashrc ou no .zshrc, e por isso o PATH se arruma depois.
     """
     path = f"export PATH={shlex.quote(str(PYTHON.parent))}:$PATH\n"
-    # O terminal do JupyterLab não sabe que é UTF-8: apagado um ç, ficaria metade dele (termios(3)).
-    path += "stty iutf8 2>/dev/null\n"
     save(config / "bashrc", "test -f ~/.bashrc && . ~/.bashrc\n" + path)
     save(
         config / ".zshenv",
@@ -310,10 +308,12 @@ def shell_command(config: Path) -> list:
         "ZDOTDIR=$KIT_ZDOTDIR; unset KIT_ZDOTDIR; HISTFILE=${HISTFILE:+$ZDOTDIR/.zsh_history}\n"
         f"test -f $ZDOTDIR/.zshrc && . $ZDOTDIR/.zshrc\n{path}",
     )
+    # O terminal do JupyterLab não sabe que é UTF-8: apagado um ç, ficaria metade dele (termios(3)).
+    utf8 = ["sh", "-c", 'stty iutf8 2>/dev/null; exec "$@"', "sh"]
     # Não um shell de login, em que o sistema trocaria o PATH.
     if SHELL.endswith("bash"):
-        return [SHELL, "--rcfile", str(config / "bashrc")]
-    return ["env", f"ZDOTDIR={config}", SHELL]
+        return [*utf8, SHELL, "--rcfile", str(config / "bashrc")]
+    return [*utf8, "env", f"ZDOTDIR={config}", SHELL]
 
 
 def lab_variables(runtime: str) -> dict:

@@ -346,6 +346,17 @@ def test_a_failed_start_of_jupyterlab_is_told_with_its_exit_code(installed):
     assert re.search(r"O JupyterLab terminou sem abrir, com o código [1-9]", done.stderr)
 
 
+def in_terminal(command, asked):
+    """O que diz um comando pedido a um shell num terminal."""
+    import pty  # só há em POSIX
+
+    terminal, inside = pty.openpty()
+    with os.fdopen(terminal), os.fdopen(inside) as stdin:
+        piped = {"stdin": stdin, "stdout": subprocess.PIPE}
+        asking = [*command, "-i", "-c", asked]
+        return subprocess.run(asking, **piped, text=True, timeout=TIMEOUT).stdout
+
+
 @pytest.mark.parametrize(
     ("shell", "before"), [("bash", ""), ("zsh", ""), ("zsh", "ZDOTDIR=$HOME/.config/zsh")]
 )
@@ -361,16 +372,18 @@ def test_terminal_has_the_python_of_the_kit_before_the_one_of_the_profile(
     for name, value in {"SHELL": need(shell), "HOME": str(home), "ZDOTDIR": ""}.items():
         monkeypatch.setenv(name, value)
     kit = runpy.run_path(str(ROOT / "kit.py"))
-    import pty  # só há em POSIX
-
-    asked = 'echo "$minha|${PATH%%:*}|$ZDOTDIR|$(stty -a | grep -o -- "[- ]iutf8")"'
-    command = [*kit["shell_command"](folder), "-i", "-c", asked]
-    terminal, inside = pty.openpty()
-    with os.fdopen(terminal), os.fdopen(inside) as stdin:
-        piped = {"stdin": stdin, "stdout": subprocess.PIPE}
-        done = subprocess.run(command, **piped, text=True, timeout=TIMEOUT)
     kept = profile if shell == "zsh" else ""  # o do zsh volta a ser o da pessoa
-    assert done.stdout == f"variável|{kit['PYTHON'].parent}|{kept}| iutf8\n"
+    told = in_terminal(kit["shell_command"](folder), 'echo "$minha|${PATH%%:*}|$ZDOTDIR"')
+    assert told == f"variável|{kit['PYTHON'].parent}|{kept}\n"
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", ""])  # sem $SHELL, o sh
+def test_terminal_knows_that_it_is_utf8(shell, tmp_path, monkeypatch):
+    monkeypatch.setenv("SHELL", shell and need(shell))
+    if not shell:
+        monkeypatch.delenv("SHELL")
+    kit = runpy.run_path(str(ROOT / "kit.py"))
+    assert " iutf8" in in_terminal(kit["shell_command"](tmp_path), "stty -a")
 
 
 def test_an_installation_stopped_by_ctrl_c_leaves_nothing(small, stuck):
