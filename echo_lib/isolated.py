@@ -184,13 +184,14 @@ class Learner:
             late = now - began >= TIMEOUT
             if not late and used - since < _TURN:
                 continue
-            report = self._asked()
+            report = self._asked(whole=False)
             if report is None or self._early is not None:  # nem responde, ou acabou
                 return self._early
-            moved = max((event.time for event in report[0] if event.size), default=0.0)
+            moved = report[0] or 0.0
             if moved > last:
                 last, since = moved, used
-            spins = report[0] and used - since > _SPIN  # sem sockets, pode ser um import demorado
+            # Sem sockets, pode ser um import demorado.
+            spins = report[0] is not None and used - since > _SPIN
             if spins or (late and (now - moved > TIMEOUT - _STEP or used > WORK)):
                 break
         with suppress(queue.Empty):
@@ -225,10 +226,10 @@ class Learner:
             self._events, _, self.mixed = report
         return self.own_events()
 
-    def _asked(self) -> Any:
-        """O rastro da chamada em curso e a linha do aluno; None se não respondeu, ou acabou."""
+    def _asked(self, whole: bool = True) -> Any:
+        """O que `worker` diz da chamada em curso; None se não respondeu, ou acabou."""
         number, report = next(self._asks), None
-        self._tell(("report", number))
+        self._tell(("report", number, whole))
         with suppress(queue.Empty):  # as respostas a pedidos anteriores também chegam, tarde
             while (report := self._reports.get(timeout=ANSWER)) and report[1] != number:
                 report = None

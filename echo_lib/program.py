@@ -79,7 +79,7 @@ class Program:
         self._process.wait()
         self._errors.seek(0)
         errors = self._errors.read()
-        found = [mixed(errors, self._path)]
+        found = [*filter(None, [mixed(errors, self._path)])]
         last = errors.decode(errors="replace").strip().rpartition("\n")[2]
         a_fall = re.match(r"(Connection\w*|BrokenPipe)Error", last)  # a de um cliente
         if b"Exception in thread" in errors and "falhou" not in told and not a_fall:

@@ -148,6 +148,17 @@ class Trace:
             new = itertools.islice(self._kept, start, None if most is None else start + most)
             return sorted(new, key=lambda event: event.time)
 
+    def moved(self) -> float | None:
+        """Quando passou o último byte, sem montar os eventos: pode-se perguntar muitas vezes.
+
+        Retorna:
+            float, o `time` do evento que o levou; 0.0 se nenhum levou bytes, e None sem eventos.
+        """
+        with self._lock, self._moving:
+            rows, kept = self._rows[:], [*self._kept]
+        times = [row[1] for row in rows if row[4]] or [event.time for event in kept if event.size]
+        return max(times, default=0.0) if rows or kept else None
+
     @property
     def dropped(self) -> int:
         """Quantos eventos já foram descartados por falta de lugar."""

@@ -106,7 +106,7 @@ def _listen(given: BinaryIO, commands: queue.SimpleQueue[Any], worker: _Worker) 
         except Exception:
             os._exit(0)
         if command[0] == "report":
-            worker.report(command[1])
+            worker.report(*command[1:])
         else:
             worker.trace = Trace(EVENTS)  # aqui: quem pergunta logo não recebe o da anterior
             commands.put(command)
@@ -136,11 +136,11 @@ class _Worker:
             self._answers.write(data)
             self._answers.flush()
 
-    def report(self, number: int) -> None:
-        """Responde sobre o que ainda não acabou."""
+    def report(self, number: int, whole: bool) -> None:
+        """Responde sobre o que ainda não acabou: o rastro, ou só quando passou o último byte."""
         with self._asking:  # um laço que não para de enviar ou receber espera a resposta sair
-            events = _sendable(self.trace.events())
-            self.say(("report", number, events, self._where(), self.mixed))
+            found = _sendable(self.trace.events()) if whole else self.trace.moved()
+            self.say(("report", number, found, self._where(), self.mixed))
 
     def _where(self) -> str:
         """A linha do aluno que a chamada executa agora, ou "" se não é uma dele."""

@@ -492,9 +492,15 @@ THREAD_WITHOUT_A_COMMA = (
     + SERVER.partition("        with")[0]
     + "        threading.Thread(target=talk, args=(conn)).start()\n"
 )
-CLOSED_FOR_THE_THREAD = THREAD_WITHOUT_A_COMMA.replace(
-    "        threading", "        with conn: threading"
-).replace("(conn))", "(conn,))")
+# A thread começa tarde, e assim nunca chega ao recv antes do fim do with.
+CLOSED_FOR_THE_THREAD = (
+    THREAD_WITHOUT_A_COMMA.replace("        threading", "        with conn: threading")
+    .replace("(conn))", "(conn,))")
+    .replace("    with conn:\n", "    import time; time.sleep(0.05)\n    with conn:\n", 1)
+)
+CLOSED_FOR_THE_SECOND = CLOSED_FOR_THE_THREAD.replace(
+    ".start()", ".start(); first and event.wait(first.pop())"
+).replace("import threading", "import threading; first, event = [0.5], threading.Event()", 1)
 
 
 TRIES_ONLY_THE_RECV = SERVER.replace(
@@ -577,6 +583,7 @@ IN_A_FUNCTION = "def main():\n" + "".join(f"    {line}\n" for line in SERVER.spl
         (DECODES_A_LOT, "Um eco não precisa de texto: tire o decode"),
         (SPINS_AT_THE_END, "Na linha 6, um lado é bytes, e o outro, texto"),
         (CLOSED_FOR_THE_THREAD, "este socket já foi fechado"),
+        (CLOSED_FOR_THE_SECOND, "este socket já foi fechado"),
         (THREAD_WITHOUT_A_COMMA, "escreva args=(conn,)"),
         pytest.param(
             ONLY_THE_RESET,

@@ -329,6 +329,19 @@ def test_memory_is_bounded_and_what_was_dropped_is_counted():
     assert (events[7].size, len(events[7].data)) == (3 * KEPT_BYTES, KEPT_BYTES)
 
 
+def test_last_byte_is_known_without_building_the_events(trace):
+    assert trace.moved() is None
+    client, conn = connected()
+    assert trace.moved() == 0.0
+    with client, conn:
+        for data in (b"oi", DATA):
+            client.sendall(data)
+            conn.recv(1024)
+            before = trace.moved()
+            assert before == trace.events()[-1].time == trace.moved()  # também depois de lidos
+    assert trace.moved() == before
+
+
 def test_what_overflows_from_several_threads_is_counted_to_the_last_event():
     def work(client, conn):
         for _ in range(rounds):

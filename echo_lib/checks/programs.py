@@ -332,7 +332,7 @@ def _server_program(path: str) -> Check:
             problem = _wrong_service(served, trace) or _tired(served)
             problem = problem or (LOST_BY_SEND if _drops_send(path) else "")
         if problem:
-            problem = "\n".join(filter(None, (problem, *served.also(problem))))
+            problem = "\n".join((problem, *served.also(problem)))
     if problem:
         return Check(False, problem, tuple(trace.events()))
     return passed(
@@ -447,7 +447,8 @@ def _wrong_queue(path: str, trace: Trace) -> str:
             return ""
         except OSError:  # recusado, ou derrubado por quem fechou a escuta
             if not served.failure(seconds=0.5):
-                return f"Quem chegou enquanto outro era atendido perdeu a vez. {_OPENED_ONCE}"
+                text = "Quem chegou enquanto outro era atendido perdeu a vez."
+                return "\n".join((text, *(served.also(text) or [_OPENED_ONCE])))
     return ""
 
 
