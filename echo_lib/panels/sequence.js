@@ -216,7 +216,10 @@ function shape(tag, attributes, text) {
   return node;
 }
 
-const shorten = (text, most) => (text.length > most ? `${text.slice(0, most - 1)}…` : text);
+const shorten = (text, most) => {
+  const letters = [...text]; // slice cortaria um emoji ao meio
+  return letters.length > most ? `${letters.slice(0, most - 1).join("")}…` : text;
+};
 const milliseconds = (seconds) => `${(seconds * 1000).toFixed(3).replace(".", ",")} ms`;
 const signs = { error: "◆ ", timeout: "○ ", pending: "○ ", send: "", segment: "", missing: "✗ ", damaged: "✗ " };
 const within = (x, left, right) => x >= left && x <= right;

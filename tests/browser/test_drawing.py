@@ -154,6 +154,14 @@ def test_bytes_from_the_network_are_text(page):
     assert not any(c in text for c in "\u202e\x1b\x00")
 
 
+def test_a_long_message_is_cut_between_letters(page):
+    diagram = Diagram(page, records(conversation(*[("a" * n + "🗣️" * 9).encode() for n in (0, 1)])))
+    labels = diagram.root.locator("svg .label").filter(has_text="…")
+    assert labels.count() == 2
+    halves = "labels => labels.filter((label) => !label.textContent.isWellFormed()).length"
+    assert labels.evaluate_all(halves) == 0
+
+
 def test_what_the_kernel_could_not_draw_is_said_and_the_rest_stays(page):
     diagram = Diagram(page, records(conversation(b"oi")))
     page.evaluate("() => store.fail('<b>ValueError</b>: x')")
