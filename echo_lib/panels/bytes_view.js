@@ -23,7 +23,8 @@ function markCuts(characters, size) {
   for (const node of characters.children) {
     const cells = [...node.querySelectorAll(".echo-byte")];
     for (const cell of cells) {
-      cell.dataset.recv = index % size ? "" : `${size > 1 ? "recv " : ""}${index / size + 1}`;
+      const begins = index % size ? "" : `${size > 1 ? "recv " : ""}${index / size + 1}`;
+      cell.style.setProperty("--echo-recv", `"${begins}"`);
       cell.classList.toggle("echo-odd", Math.floor(index / size) % 2 === 1);
       index += 1;
       cell.classList.toggle("echo-end", index % size === 0 && index < last);
