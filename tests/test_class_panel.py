@@ -468,7 +468,7 @@ def test_record_is_a_spreadsheet_that_runs_nothing(teaching, tmp_path):
         header, *rows = csv.reader(text, delimiter=";")
     assert header[:5] == ["hora", "máquina", "porta", "nome", "acontecimento"]
     whole = [(row[3], row[4], row[5], row[7]) for row in rows]
-    assert ("'=1+1;\\n\\x1b[2J", "conectado agora", "1", "'=1+1;\\n\\x1b[2J") in whole
+    assert ("'=1+1;", "conectado agora", "1", "'=1+1;\\n\\x1b[2J") in whole
     assert ("João,'＝2", "saiu: desconectado por este servidor", "2", "'@soma") in whole
     assert all(row[1] == HERE and row[2].isdigit() and row[0].startswith("20") for row in rows)
 
@@ -519,6 +519,8 @@ def test_roster_counts_by_machine_and_keeps_the_first_name_of_each_person():
             r"\x1b[31mVermelho\x1b[0m",
         ),  # o escape não cabe inteiro
         (b"a" * 30, b"", "a" * 24),
+        (b"Gil Reis\r\nbom dia\r\n", b"", "Gil Reis"),
+        (b"oi", b"bom dia\nnome: Gil Reis\n", "Gil Reis"),
     ],
 )
 def test_name_is_what_was_asked_or_the_first_thing_said(first, last, name):
@@ -542,15 +544,53 @@ def test_names_of_a_pair_are_of_each_one_and_the_card_keeps_the_first():
 
     ana, bia = machine(5, b"teste", 1), machine(6, b"Bia", 1)
     assert shown(ana, bia) == "teste, Bia"
-    assert shown(replace(ana, last=b"nome: Ana"), bia) == "Ana, Bia"
-    assert shown(replace(ana, last=b"oi"), bia) == "Ana, Bia"
-    bia = replace(bia, last=b"nome: Beatriz")
-    assert shown(replace(ana, last=b"oi"), bia) == "Ana, Beatriz"
-    assert shown(replace(ana, last=b"oi"), gone=[(1, bia)]) == "Ana"
+    assert shown(replace(ana, messages=2, last=b"nome: Ana"), bia) == "Ana, Bia"
+    ana = replace(ana, messages=3, last=b"oi")
+    assert shown(ana, bia) == "Ana, Bia"
+    bia = replace(bia, messages=2, last=b"nome: Beatriz")
+    assert shown(ana, bia) == "Ana, Beatriz"
+    assert shown(ana, gone=[(1, bia)]) == "Ana"
     assert shown(gone=[(2, ana)]) == "Ana"
-    assert shown(machine(7, b"oi prof", 1)) == "Ana"  # voltou sem dizer o nome
+    back = machine(7, b"oi prof", 1)
+    assert shown(back) == "Ana"  # voltou sem dizer o nome
     crowd = [machine(port, f"nome {port}".encode(), 1) for port in range(10, 42)]
-    assert shown(*crowd) == "nome 10, nome 11, nome 12 e mais 29"
+    assert shown(*crowd, gone=[(3, back)]) == "Ana, nome 11, nome 12 e mais 29"
+
+
+def test_who_comes_back_to_a_machine_keeps_its_name_even_beside_another(tmp_path):
+    roster, log = Roster(), []
+    machine = partial(client, "10.0.0.2")
+    eva = machine(5, b"Eva Souza", 1)
+    roster.update([eva], log)
+    log += [Entry(1, 1.0, eva.address, "saiu", eva)]
+    again = machine(6, "olá professora".encode(), 1)
+    roster.update([again, machine(7, b"testando", 1)], log)
+    assert roster.machines[0].name == "Eva Souza, testando"
+    log += [Entry(2, 1.0, again.address, "saiu", again)]
+    roster.update([machine(7, b"testando", 1), machine(8, b"voltei", 1)], log)
+    assert roster.machines[0].name == "Eva Souza, testando"
+    roster.save(tmp_path / "a.csv")
+    text = (tmp_path / "a.csv").read_text("utf-8-sig")
+    assert [line.split(";")[3] for line in text.splitlines()[1:]] == [
+        *["Eva Souza"] * 2,
+        *["testando", "Eva Souza"],
+    ]
+
+
+def test_card_shows_what_was_said_last_whoever_came_last():
+    roster, log = Roster(), []
+    machine = partial(client, "10.0.0.2")
+    eva, tadeu = machine(5, b"Eva", 1), machine(6, b"Tadeu", 1)
+    roster.update([eva, tadeu], log)
+    eva = replace(eva, messages=2, last=b"falei depois")
+    roster.update([eva, tadeu], log)
+    roster.update([eva, tadeu], log)
+    assert roster.machines[0].last == "falei depois"
+    log += [Entry(1, 1.0, tadeu.address, "saiu", tadeu)]
+    roster.update([eva], log)
+    assert roster.machines[0].last == "falei depois"
+    roster.update([eva, machine(6, b"oi", 1)], log)  # a mesma porta, outra conversa
+    assert roster.machines[0].last == "oi"
 
 
 def test_record_names_each_one_of_a_pair(tmp_path):

@@ -28,7 +28,7 @@ _PROBING = 10.0  # segundos: um diagnóstico acaba antes disso
 # O que uma planilha executaria, no começo da célula ou depois do que ela tome por separador.
 _FORMULA = re.compile(r"(^|[,;|\"])(\s*)(?=[=+\-@＝＋－＠\t\r])")
 _DIAGNOSIS = re.compile(rb"%b[0-9a-f]{8}\n" % re.escape(PROBE.encode()))
-_NEW_NAME = re.compile(rb"\s*nome\s*:\s*(\S.*)", re.IGNORECASE | re.DOTALL)
+_NEW_NAME = re.compile(rb"^\s*nome\s*:\s*(\S.*)", re.IGNORECASE | re.MULTILINE)
 _REFUSED = re.compile(r"recusado(?: mais (\d+))?")
 _COLUMNS = ("hora", "máquina", "porta", "nome", "acontecimento", "mensagens", "bytes", "última")
 
@@ -40,6 +40,7 @@ class Machine:
     key: str
     first: str = ""  # o nome da primeira pessoa: a primeira mensagem, ou o que ela pediu depois
     names: dict[Address, str] = field(default_factory=dict)  # o de cada conexão aberta
+    heard: dict[Address, int] = field(default_factory=dict)  # quantas mensagens dela já se ouviram
     people: set[str] = field(default_factory=set)  # quem já dividiu a máquina com alguém
     last: str = ""
     live: list[Client] = field(default_factory=list)
@@ -71,24 +72,29 @@ class Machine:
         """Esquece o que ela disse: a próxima mensagem será o nome; no registro, nada muda."""
         self.people |= {self.first, *self.names.values()}
         self.first = self.last = ""
-        self.names = {}
+        self.names, self.heard = {}, {}
         self.forgotten = monotonic()
 
     def settle(self) -> None:
         """Esquece os nomes de quem já se foi, depois de anotar quem estava junto."""
         here = {client.address for client in self.live}
         self.names = {address: name for address, name in self.names.items() if address in here}
+        self.heard = {address: n for address, n in self.heard.items() if address in here}
         together = {*self.names.values()}
         if len(together) > 1 and len(self.people) < _PEOPLE:
             self.people |= together
 
     def hear(self, client: Client) -> None:
         """Guarda o que ela disse, já seguro para mostrar."""
-        if not client.messages or client.since <= self.forgotten:
+        if client.messages == self.heard.get(client.address, 0) or client.since <= self.forgotten:
             return
+        self.heard[client.address] = client.messages
         before, asked = self.names.get(client.address), _asked_name(client)
-        name = asked or before or _name(client)
-        alone = not self.names.keys() - {client.address}
+        others = self.names.keys() - {client.address}
+        alone, known = not others, {self.names[address] for address in others}
+        # Quem volta é a primeira pessoa, se ela já não está: só uma segunda diz quem é.
+        again = self.first if self.first not in known else ""
+        name = asked or before or again or _name(client)
         if asked and (alone or before == self.first):
             self.first = asked
         self.first = self.first or name
@@ -172,7 +178,7 @@ class Roster:
             name = _name(client) if client else ""
             if machine := self._machines.get(self.key(entry.address)):
                 own = machine.names.get(entry.address, name)
-                name = own if own in machine.people else machine.name or own
+                name = own if own in machine.people else machine.first or own
             counts: list[object] = [client.messages, client.bytes] if client else ["", ""]
             last = _label(client.last) if client else ""
             moment = datetime.fromtimestamp(entry.time).isoformat(" ", "seconds")
@@ -191,6 +197,7 @@ class Roster:
             messages, size = machine.gone
             machine.gone = messages + entry.client.messages, size + entry.client.bytes
             machine.names.pop(entry.address, None)
+            machine.heard.pop(entry.address, None)
 
     def key(self, address: Address) -> str:
         """A máquina a que um endereço pertence, como em Machine.key."""
@@ -214,12 +221,15 @@ def _is_student(client: Client, stays: bool = False) -> bool:
 
 
 def _name(client: Client) -> str:
-    """O que o cliente pediu que fosse o nome dele, ou a primeira mensagem que não é só espaços."""
-    return _asked_name(client) or _label(client.first, _NAME) or _label(client.last, _NAME)
+    """O que o cliente pediu que fosse o nome dele, ou a primeira linha que não é só espaços."""
+    lines = (
+        _label(data.lstrip().partition(b"\n")[0], _NAME) for data in (client.first, client.last)
+    )
+    return _asked_name(client) or next(filter(None, lines), "")
 
 
 def _asked_name(client: Client) -> str:
-    asked = _NEW_NAME.match(client.last)
+    asked = _NEW_NAME.search(client.last)
     return _label(asked[1], _NAME) if asked else ""
 
 
