@@ -32,6 +32,7 @@ from echo_lib.network import is_loopback, next_free_port, port_holder, resolve
 TIMEOUT = 5.0  # segundos: a resolução do nome em start(), o fim da thread em stop()
 _READ, _WRITE = selectors.EVENT_READ, selectors.EVENT_WRITE
 _LAN_PER_ADDRESS = 32  # quando a rede enxerga o servidor, nenhum endereço o toma inteiro
+_RETELL = 2.0  # segundos até se dizer quantas vezes mais foi recusado quem insiste
 _ACCEPT_PAUSE = 0.5  # segundos sem aceitar, quando faltam descritores ao sistema
 # Quantas conexões o sistema segura até o accept; ele as corta em somaxconn (128 no macOS, 4096 no
 # Linux). Com 128, um aluno que entra no meio de 10.000 conexões espera 1 s, o prazo do SYN perdido
@@ -481,6 +482,7 @@ class EchoServer:
         if refusal := self._refusal(host, sock):
             if not self._refused[host]:  # quem insiste não enche o registro
                 self._note(refusal, (host, address[1]))
+                self._next_sweep = min(now + _RETELL, self._next_sweep)
             self._refused[host] += 1
             return sock.close()
         sock.setblocking(False)

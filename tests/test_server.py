@@ -614,17 +614,37 @@ def test_blocked_machine_leaves_and_is_refused_until_unblocked_and_disturbs_nobo
         assert receive(back) == b""
 
 
+def refused(server):
+    """Quantas recusas o registro conta."""
+    times = (re.match(r"recusado(?:: | mais (\d+) vez)", entry.what) for entry in server.log)
+    return sum(int(found[1] or 1) for found in times if found)
+
+
 def test_refusals_are_told_before_the_server_stops(server):
     server.block(HERE)
     for _ in range(3):
         with socket.create_connection(server.address, TIMEOUT) as client:
             assert receive(client) == b""
     server.stop()
-    *whats, last = [entry.what for entry in server.log]
-    more = [re.match(r"recusado mais (\d+) vez", what) for what in whats]
-    told = sum(what.startswith("recusado: ") for what in whats)
-    assert told + sum(int(times[1]) for times in more if times) == 3
-    assert last == "parou de escutar"
+    assert refused(server) == 3
+    assert server.log[-1].what == "parou de escutar"
+
+
+def test_how_many_more_were_refused_is_told_without_a_new_event(server, monkeypatch):
+    monkeypatch.setattr("echo_lib.server._RETELL", 0.1)
+    all_told, note = threading.Event(), server._note
+
+    def noted(*entry):
+        note(*entry)
+        if refused(server) == 3:
+            all_told.set()
+
+    monkeypatch.setattr(server, "_note", noted)
+    server.block(HERE)
+    for _ in range(3):
+        with join(server) as client:
+            assert receive(client) == b""
+    assert all_told.wait(TIMEOUT)
 
 
 def test_block_wants_an_address_and_lasts_beyond_a_stop(server):
@@ -748,7 +768,8 @@ def test_pause_does_not_count_as_silence_and_lets_a_client_be_disconnected():
         assert server.start().running and not server.paused
 
 
-def test_who_insists_on_being_refused_does_not_fill_the_log():
+def test_who_insists_on_being_refused_does_not_fill_the_log(monkeypatch):
+    monkeypatch.setattr("echo_lib.server._RETELL", 2 * TIMEOUT)
     with EchoServer(port=0, max_clients=1) as server, join(server) as good:
         settle(good)
         for _ in range(50):
