@@ -11,7 +11,15 @@ from contextlib import suppress
 from time import monotonic
 from typing import Self
 
-from echo_lib.errors import MOST_BYTES, Address, EchoError, Positive, annotate, valid_address
+from echo_lib.errors import (
+    MOST_BYTES,
+    Address,
+    EchoError,
+    Positive,
+    annotate,
+    counted,
+    valid_address,
+)
 from echo_lib.network import resolve
 from echo_lib.trace import Trace, TracedSocket
 
@@ -182,7 +190,7 @@ class EchoClient:
             if not echo:
                 raise EchoError(
                     f"o servidor fechou a conexão depois de devolver {received} "
-                    f"de {len(sent)} bytes.",
+                    f"de {counted(len(sent), 'byte')}.",
                     "ele parou, desconectou ou bloqueou você, ou já está cheio.",
                     "veja se o servidor está de pé e conecte de novo; se ele fecha sempre, fale "
                     "com quem cuida dele.",

@@ -8,6 +8,7 @@ import pytest
 
 from echo_lib import ClientPanel, EchoServer, Trace
 from echo_lib.network import Announcement, discovery
+from echo_lib.panels import client_panel
 from tests.common import HERE, TIMEOUT
 from tests.conftest import join_threads
 
@@ -365,7 +366,8 @@ def test_conversation_does_not_wait_for_a_diagnosis(talking):
 @pytest.fixture
 def own_network(monkeypatch):
     """A «rede» dos anúncios é só esta máquina."""
-    monkeypatch.setattr(discovery, "network_addresses", lambda: [HERE])
+    for module in (discovery, client_panel):
+        monkeypatch.setattr(module, "network_addresses", lambda: [HERE])
 
 
 def test_search_lists_the_servers_that_announce_themselves(page, server, own_network):
@@ -377,8 +379,13 @@ def test_search_lists_the_servers_that_announce_themselves(page, server, own_net
         announcement.close()
 
 
-@pytest.mark.parametrize("interfaces", [[], [HERE]])
-def test_search_that_finds_nobody_says_to_type_the_address(page, monkeypatch, interfaces):
-    monkeypatch.setattr(discovery, "network_addresses", lambda: interfaces)
+def test_search_that_finds_nobody_says_to_type_the_address(page, own_network):
     lines = page.ask_aside("search")
     assert page.panel.found == [] and "digite o endereço" in lines[1]
+
+
+def test_search_without_a_network_says_to_connect_to_one(page, monkeypatch):
+    for module in (discovery, client_panel):
+        monkeypatch.setattr(module, "network_addresses", list)
+    lines = page.ask_aside("search")
+    assert page.panel.found == [] and "ligue o Wi-Fi ou o cabo" in lines[1]

@@ -181,6 +181,10 @@ ip link set tomada up; ip link set cabo up
 ip addr add 192.168.7.5/24 dev cabo
 """
 SWITCH = CABLE.replace("192.168.7.5/24", "169.254.10.2/16")  # ninguém dá endereços: RFC 3927
+DOCKER = """
+ip link add docker0 type bridge; ip link set docker0 up
+ip addr add 172.17.0.1/16 dev docker0
+"""
 PROGRAM = """'
 from echo_lib.network import addresses, lan_address
 print(lan_address(), [i.address for i in addresses()])
@@ -193,6 +197,8 @@ print(lan_address(), [i.address for i in addresses()])
     [
         ("", "None ['127.0.0.1']\n"),
         (CABLE, "192.168.7.5 ['192.168.7.5', '127.0.0.1']\n"),  # um laboratório isolado
+        (DOCKER, "None ['172.17.0.1', '127.0.0.1']\n"),  # só alcança o que roda aqui dentro
+        (DOCKER + CABLE, "192.168.7.5 ['192.168.7.5', '172.17.0.1', '127.0.0.1']\n"),
         (SWITCH, "169.254.10.2 ['169.254.10.2', '127.0.0.1']\n"),  # só um cabo e um switch
         (
             SWITCH + CABLE.splitlines()[-1],

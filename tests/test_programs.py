@@ -149,11 +149,16 @@ def test_bytes_that_are_not_text_are_not_blamed_on_the_port(desk):
     assert "porta" not in client.logfile_read.getvalue()
 
 
-@pytest.mark.parametrize("name", ["servidor", "cliente"])
 @pytest.mark.parametrize(
-    ("host", "port", "text"),
-    [(HERE, port, " a 65535; recebi") for port in ("abc", "70000", "-1")]
-    + [(host, "1", f"{host}:1") for host in ("eco.invalid", "eu..eu")],
+    ("name", "host", "port", "text"),
+    [
+        (name, HERE, port, " a 65535; recebi")
+        for name in ("servidor", "cliente")
+        for port in ("abc", "70000", "-1")
+    ]
+    + [("servidor", host, "1", f"{host}:1") for host in ("eco.invalid", "eu..eu")]
+    + [("cliente", host, "1", f"máquina '{host}'. A porta") for host in ("eco.invalid", "eu:1")]
+    + [("cliente", "eu..eu", "1", "eu..eu")],
 )
 def test_bad_host_or_port_is_said(terminal, name, host, port, text):
     assert finish(terminal(ROOT / "notebooks" / f"{name}.py", host, port), text) == 1

@@ -92,6 +92,7 @@ _TEXTS: dict[str, tuple[str, tuple[str, ...], str]] = {
         (
             "o Wi-Fi está desligado, ou o cabo está fora",
             "o endereço é de uma rede que esta máquina não conhece",
+            "esta máquina só tem IPv6, e o endereço é IPv4",
         ),
         "conecte-se à mesma rede da máquina do servidor e tente de novo.",
     ),

@@ -23,6 +23,10 @@ _NETSTAT_ROW = re.compile(
     r"^\s*tcp(?:4|46)?\s+(?:\d+\s+\d+\s+)?([\d.]+|\*)[.:](\d+)\s+([\d.]+|\*)[.:](\d+|\*)\s+(\w+)",
     re.MULTILINE | re.IGNORECASE,
 )
+# Adaptadores com que esta máquina só fala com o que roda dentro dela.
+_INSIDE = re.compile(
+    r"docker|br-[0-9a-f]{12}|virbr|lxcbr|lxdbr|vboxnet|vmnet|vEthernet|VirtualBox|VMware"
+)
 _STATES = {  # como o netstat do macOS e o do Windows os escrevem → como o psutil
     "LISTENING": "LISTEN",
     "FIN_WAIT_1": "FIN_WAIT1",
@@ -99,7 +103,8 @@ def lan_address() -> str | None:
         probe.connect(("192.0.2.1", 9))
         return str(probe.getsockname()[0])
     # Sem rota para fora: uma rede só local, ou nenhuma.
-    outside = [i.address for i in _ipv4() if not is_loopback(i.address)]
+    mine = (i for i in _ipv4() if not _INSIDE.match(i.name))
+    outside = [i.address for i in mine if not is_loopback(i.address)]
     # Os 169.254, que a máquina se dá quando ninguém lhe dá outro, só servem entre si.
     return min(outside, key=lambda address: address.startswith("169.254."), default=None)
 

@@ -39,11 +39,12 @@ function render({ model, el, host: page, signal }) {
       element("label", { htmlFor: agree.id, textContent: "Entendi o que fica ao alcance da rede." }), open));
 
   const typing = element("tbody");
+  const announced = element("p");
   const others = element("p");
   const how = element("details", { open: true },
     element("summary", { textContent: "O que digitar" }),
     element("table", {}, typing),
-    element("p", { textContent: "Em outro terminal, na pasta notebooks: python3 (no Windows, py) no lugar de python." }), others,
+    element("p", { textContent: "Em outro terminal, na pasta notebooks: python3 (no Windows, py) no lugar de python." }), announced, others,
     element("p", { textContent: "A primeira mensagem de quem chega é o nome com que aparece. Para trocá-lo: “nome: Ana”." }));
 
   const totals = element("p", { className: "echo-totals" });
@@ -97,6 +98,10 @@ function render({ model, el, host: page, signal }) {
     typing.replaceChildren(...commands(model.get("address")).map(([where, what]) =>
       element("tr", {}, element("th", { scope: "row", textContent: where }),
         element("td", {}, element("code", { textContent: what })))));
+  };
+  const showAnnounced = () => {
+    announced.hidden = !model.get("announced");
+    setText(announced, `Em Procurar na rede, aparece como “${model.get("announced")}”.`);
   };
   const showOthers = () => {
     const addresses = model.get("other_addresses");
@@ -170,6 +175,7 @@ function render({ model, el, host: page, signal }) {
   watch(model, signal, {
     state: showState,
     address: showAddress,
+    announced: showAnnounced,
     other_addresses: showOthers,
     exposed: () => exposed.replaceChildren(
       element("p", {}, element("strong", { textContent: "Antes de abrir, saiba o que fica ao alcance:" })),

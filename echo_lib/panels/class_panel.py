@@ -110,6 +110,7 @@ class ClassPanel(PolledPanel):
 
     state = traitlets.Unicode().tag(sync=True)
     address = traitlets.Unicode().tag(sync=True)
+    announced = traitlets.Unicode().tag(sync=True)
     other_addresses = traitlets.List(traitlets.Unicode()).tag(sync=True)
     exposed = traitlets.List(traitlets.Unicode()).tag(sync=True)
     machines: traitlets.List[Any] = traitlets.List().tag(sync=True)
@@ -140,6 +141,9 @@ class ClassPanel(PolledPanel):
         self._before: tuple[int, int] = older._before if older else (0, 0)
         self._lan: str | None = older._lan if older else host
         self._others: list[str] = older._others if older else []
+        self._told: str | None = (
+            older._told if older else None
+        )  # o último endereço que a turma pôde ler
         self._opened = server.running  # se quem o abriu ainda não o parou
         self._next_look = 0.0
         self._counts: deque[tuple[float, int]] = deque()
@@ -182,7 +186,8 @@ class ClassPanel(PolledPanel):
             with self.trace:
                 self.server.start()
             cell.keep_on_rerun(self.server.stop)
-            self._opened = True
+            self._opened, self._told = True, None
+            self._roster.own = set()
             self._look()
             self._publish()
             if self.selected:
@@ -429,8 +434,16 @@ class ClassPanel(PolledPanel):
         host = self.server.address[0]
         everywhere = host == "0.0.0.0"
         mine = addresses()
-        self._lan = next((i.address for i in mine if i.lan), None) if everywhere else host
-        self._roster.own = {i.address for i in mine}
+        found = (i.address for i in mine if (i.lan if everywhere else i.address == host))
+        self._lan = host if is_loopback(host) else next(found, None)
+        if self._lan and self._told not in (None, self._lan):
+            moved = (
+                f"O endereço desta máquina mudou de {self._told} para {self._lan}: todos precisam "
+                "conectar de novo, a este."
+            )
+            self._said = [moved], self._situation()
+        self._told = self._lan or self._told
+        self._roster.own |= {i.address for i in mine}  # quem conectou por um deles continua aqui
         others = [i.address for i in mine if not (i.lan or is_loopback(i.address))]
         self._others = others if everywhere else []
 
@@ -461,11 +474,13 @@ class ClassPanel(PolledPanel):
         machines = self._roster.machines
         self.trace.live = {machine.key for machine in machines if machine.live}
         messages, size = server.totals
+        announcement = self._announcement
         online = sum(bool(machine.live) for machine in machines)
         return {
             **super()._picture(),
             "state": self._state(),
             "address": self._where(),
+            "announced": (announcement.name if announcement else None) or "",
             "other_addresses": self._others,
             "exposed": exposure(server).splitlines(),
             "machines": [_row(machine) for machine in machines[:_SHOWN]],

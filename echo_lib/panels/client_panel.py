@@ -22,7 +22,7 @@ from echo_lib.errors import (
     valid_address,
     valid_port,
 )
-from echo_lib.network import diagnose, discover
+from echo_lib.network import diagnose, discover, network_addresses
 from echo_lib.panels import still
 from echo_lib.panels.assets import script, style
 from echo_lib.panels.sequence import PERIOD, SequenceDiagram
@@ -32,6 +32,10 @@ _NOBODY = [
     "Nenhum servidor se anunciou. Isso é comum: muitas redes não deixam passar anúncios, e o "
     "servidor.py do tutorial não se anuncia.",
     "Próximo passo: digite o endereço e a porta que o professor ou o colega mostra.",
+]
+_NO_NETWORK = [
+    "Esta máquina está sem rede (não tem endereço IPv4): não há onde procurar.",
+    "Próximo passo: ligue o Wi-Fi ou o cabo, e procure de novo.",
 ]
 _KEPT = 100  # entradas do histórico
 _SHOWN_BYTES = 32  # bytes mostrados de cada chamada
@@ -217,7 +221,8 @@ class ClientPanel(anywidget.AnyWidget):
     def _search(self) -> None:
         servers = discover()
         self.found = [[name, *address] for name, address in servers]
-        self.diagnosis = [] if servers else _NOBODY
+        nobody = _NOBODY if network_addresses() else _NO_NETWORK
+        self.diagnosis = [] if servers else nobody
 
     # Daqui para baixo, tudo roda na thread do painel.
 

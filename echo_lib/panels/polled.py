@@ -51,8 +51,10 @@ class PolledPanel(anywidget.AnyWidget):
     def _picture(self) -> dict[str, Any]:
         """O servidor agora, como valores dos traços."""
         lines, then = self._said
-        # O que já não vale não fica.
-        return {"notice": lines if self._situation() == then else []}
+        if self._situation() != then:  # o que já não vale não fica, nem volta
+            lines = []
+            self._said = lines, None
+        return {"notice": lines}
 
     def _situation(self) -> object:
         """O que, mudando, torna velho um aviso."""

@@ -10,7 +10,8 @@ from tests.browser.conftest import use_theme, violations
 SETUP = """
 from echo_lib import ClientPanel, EchoServer
 from echo_lib.network import Announcement, discovery
-discovery.network_addresses = lambda: ["127.0.0.1"]
+from echo_lib.panels import client_panel
+discovery.network_addresses = client_panel.network_addresses = lambda: ["127.0.0.1"]
 servidor = EchoServer(port=0).start()
 ClientPanel(port=1)
 """

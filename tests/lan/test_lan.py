@@ -225,6 +225,14 @@ def test_class_panel_shows_each_machine_and_disconnects_one(terminal):
         assert desk.run(f"print({HEARD.replace('Ana', 'Caio, comportado')})") == "True\n"
         assert desk.run(RENAMED, "painel") == "True\n"
         assert students[0].run("-c", ONLY_THE_NEW)[0] == f"Outro nome {teacher.address} {PORT}\n"
+        announced = "print(shown(lambda: panel.announced == 'Outro nome'))"
+        assert desk.run(announced) == "True\n"
+        teacher.ip(f"addr del {teacher.address}/24 dev eth0", "addr add 10.77.0.99/24 dev eth0")
+        moved = f"mudou de {teacher.address} para 10.77.0.99: todos precisam conectar de novo"
+        look = f"panel._next_look = 0.0; print(shown(lambda: {moved!r} in ' '.join(panel.notice)))"
+        assert desk.run(look) == "True\n"
+        assert desk.run("print(panel.address)") == f"10.77.0.99:{PORT}\n"
+        teacher.ip("addr add 10.77.0.1/24 dev eth0")  # o de quem ainda está conectado
         desk.run("panel.close()")
         children[2].sendline("e agora?")
         assert finish(children[2], "O que aconteceu: ") == 1
