@@ -38,6 +38,8 @@ class Segment:
 
     `time` e `arrival` são segundos desde o primeiro segmento da captura; `arrival` é None se ele
     não chegou, ou se a captura, feita de uma ponta só, não o diz: só o primeiro caso é `lost`.
+    `window` são os bytes que o remetente ainda aceita; None sem os dois SYN, que combinam a unidade
+    (RFC 7323, seção 2.2).
     """
 
     number: int  # 1, 2, 3… na ordem em que saíram
@@ -50,7 +52,7 @@ class Segment:
     flags: tuple[str, ...]  # de "SYN", "FIN", "RST", "ACK"
     seq: int
     ack: int
-    window: int
+    window: int | None
     data: bytes
     again: bool = False  # algo dele já tinha sido enviado: uma retransmissão
     lost: bool = False  # saiu e não chegou
@@ -318,6 +320,7 @@ class _Packet(NamedTuple):
     data: bytes
     mark: int  # a identificação do IP: muda a cada envio
     sound: bool  # se a soma de verificação confere
+    scale: int | None  # num SYN, a unidade da janela dos seguintes: 2 a essa potência
 
     @property
     def key(self) -> tuple[Any, ...]:
@@ -386,6 +389,10 @@ def _packet(packet: Any) -> _Packet | None:
         bytes(tcp.payload)[:size],
         ip.id,
         _sound(ip),
+        # No máximo 14 (RFC 7323, seção 2.3). Com um tamanho errado, o scapy dá os bytes.
+        next(
+            (min(n, 14) for what, n in tcp.options if what == "WScale" and isinstance(n, int)), None
+        ),
     )
 
 
@@ -457,12 +464,23 @@ class _Talk:
         self.number = number
         self._first = {first.source: first.seq} if "S" in first.flags else {}
         self._base: dict[Address, int] = {}
+        self._scales: dict[Address, int | None] = {}
         self._sent: dict[Address, list[tuple[int, int]]] = defaultdict(list)
 
     def is_over(self, packet: _Packet) -> bool:
         """Se o pacote já é de outra conexão, entre as mesmas portas."""
         first = self._first.setdefault(packet.source, packet.seq)
         return packet.opens and packet.seq != first
+
+    def _window(self, packet: _Packet) -> int | None:
+        """Em bytes; a de um SYN já vem assim, e só há outra unidade se os dois lados a disserem."""
+        if "S" in packet.flags:
+            self._scales[packet.source] = packet.scale
+            return packet.window
+        if len(self._scales) < 2:
+            return None
+        agreed = None not in self._scales.values()
+        return packet.window << (self._scales[packet.source] or 0) if agreed else packet.window
 
     def segment(self, number: int, packet: _Packet, time: float) -> Segment:
         seq = self._relative(packet.source, packet.seq, "S" not in packet.flags)
@@ -478,7 +496,7 @@ class _Talk:
             tuple(name for letter, name in FLAGS.items() if letter in packet.flags),
             seq,
             ack,
-            packet.window,
+            self._window(packet),
             packet.data,
             self._again(packet.source, seq, seq + packet.length),
         )

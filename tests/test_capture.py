@@ -21,7 +21,7 @@ HOSTILE = "<img src=x onerror=alert(1)></script>\u202e\x1b[31m"
 ISN = {CLIENT: 1000, SERVER: 7000}
 
 
-def packet(source, flags, seq, ack=0, data=b"", time=0.0, mark=0):
+def packet(source, flags, seq, ack=0, data=b"", time=0.0, mark=0, **fields):
     """Um quadro, com números relativos; `mark` é a identificação do IP."""
     from scapy.layers.inet import IP, TCP
     from scapy.layers.l2 import Ether
@@ -29,7 +29,7 @@ def packet(source, flags, seq, ack=0, data=b"", time=0.0, mark=0):
     target = SERVER if source == CLIENT else CLIENT
     ip = IP(src=source[0], dst=target[0], id=mark)
     numbers = {"seq": (ISN[source] + seq) % 2**32, "ack": (ISN[target] + ack) % 2**32}
-    tcp = TCP(sport=source[1], dport=target[1], flags=flags, **numbers)
+    tcp = TCP(sport=source[1], dport=target[1], flags=flags, **numbers, **fields)
     built = Ether(bytes(Ether(src="02:00:00:00:00:01", dst="02:00:00:00:00:02") / ip / tcp / data))
     built.time = time
     return built
@@ -154,6 +154,35 @@ def test_numbers_go_on_after_the_largest_one(tmp_path, monkeypatch):
 def test_a_capture_that_began_late_counts_from_one(tmp_path):
     found = read(tmp_path, [packet(CLIENT, "PA", 500, 300, b"oi"), packet(SERVER, "A", 300, 502)])
     assert shown(found) == ["c 2 bytes seq=1", "s ACK ack=3"]
+
+
+@pytest.mark.parametrize(
+    ("scales", "windows"),
+    [
+        ((3, 10), [500, 500, 500 * 8, 500 * 1024]),
+        ((0, 99), [500, 500, 500, 500 * 2**14]),
+        ((3, None), [500, 500, 500, 500]),  # só vale se os dois a disserem
+        ((None, None), [500, 500, 500, 500]),
+        ((3, b"\x01\x02"), [500, 500, 500, 500]),
+    ],
+)
+def test_window_is_in_bytes_in_the_unit_agreed_by_the_two_syn(tmp_path, scales, windows):
+    mine, other = ([] if scale is None else [("WScale", scale)] for scale in scales)
+    talk = [
+        packet(CLIENT, "S", 0, window=500, options=mine),
+        packet(SERVER, "SA", 0, 1, window=500, options=other),
+        packet(CLIENT, "A", 1, 1, window=500),
+        packet(SERVER, "A", 1, 1, window=500),
+    ]
+    for time, each in enumerate(talk):
+        each.time = time
+    assert [segment.window for segment in read(tmp_path, talk)] == windows
+    assert [segment.window for segment in read(tmp_path, talk[2:])] == [None, None]
+
+
+def test_windows_of_the_recordings_hold_what_is_sent_without_an_answer():
+    found = capture.read(SAVED / "perda")
+    assert min(segment.window for segment in found if "RST" not in segment.flags) > 500
 
 
 @pytest.mark.parametrize("syn", ["S", "SEC"])  # com ECE e CWR, o pedido oferece o ECN

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from echo_lib.capture import SIDES, Segment
-from echo_lib.errors import milliseconds, printable
+from echo_lib.errors import counted, milliseconds, printable
 from echo_lib.panels.scene import LINK, OTHER, Record, address_text
 
 _LETTERS = 8  # dos dados, sobre a seta
@@ -89,7 +89,7 @@ def _facts(segment: Segment) -> list[tuple[str, str]]:
         ("Flags", " ".join(segment.flags)),
         ("seq", f"{segment.seq}; o próximo é {segment.end}"),
         ("ack", str(segment.ack) if "ACK" in segment.flags else ""),
-        ("Janela", str(segment.window)),
+        ("Janela", "" if segment.window is None else counted(segment.window, "byte")),
         ("Saiu", f"aos {milliseconds(segment.time)} da captura"),
         ("Chegou", "" if when is None else f"aos {milliseconds(when)}"),
         ("O que houve", segment.notes),
