@@ -347,7 +347,11 @@ def _load_scapy() -> None:
 
 def _load(file: Path) -> list[_Packet]:
     if not file.is_file():
-        raise FileNotFoundError(f"esperava uma captura em {str(file)!r}; esse arquivo não existe")
+        saved = ", ".join(sorted(folder.name for folder in Path("capturas").glob("*/")))
+        there = f". Na pasta capturas há: {saved}" if saved else ""
+        raise FileNotFoundError(
+            f"esperava uma captura em {str(file)!r}; esse arquivo não existe{there}"
+        )
     _load_scapy()
     from scapy.error import Scapy_Exception
     from scapy.utils import rdpcap

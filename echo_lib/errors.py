@@ -320,7 +320,8 @@ def _valid_host(host: object) -> str:
         expected = "um nome, ou quatro números de 0 a 255 sem zeros à frente, como '127.0.0.1'"
     else:
         return name
-    raise ValueError(f"esperava {expected}; recebi {host!r}.")
+    pair = " Host e porta são dois argumentos: * abre um par." if isinstance(host, tuple) else ""
+    raise ValueError(f"esperava {expected}; recebi {host!r}.{pair}")
 
 
 def _version(host: str) -> int | None:

@@ -244,11 +244,14 @@ def test_reset_and_the_end_with_data_have_their_names(tmp_path):
     assert shown(read(tmp_path, frames)) == ["c RST", "c 1 byte + FIN seq=1", "s RST"]
 
 
-def test_a_file_that_is_not_there_or_is_something_else_is_told(tmp_path):
+def test_a_file_that_is_not_there_or_is_something_else_is_told(tmp_path, monkeypatch):
     with pytest.raises(FileNotFoundError, match=r"esperava uma captura em .*esse arquivo não"):
         capture.read(tmp_path / "nada.pcap")
     with pytest.raises(FileNotFoundError, match=r"cliente\.pcap"):
         capture.read(tmp_path)
+    monkeypatch.chdir(SAVED.parent)
+    with pytest.raises(FileNotFoundError, match=r"Na pasta capturas há: ack_perdido, conversa, "):
+        capture.read("capturas/conversas")
     for content in (b"", b"texto qualquer, nada de captura", b"\xd4\xc3\xb2\xa1\x02\x00"):
         (tmp_path / "x.pcap").write_bytes(content)
         with pytest.raises(capture.CaptureError, match=r"esperava uma captura .*o scapy não a"):

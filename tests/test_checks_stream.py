@@ -15,7 +15,7 @@ from echo_lib import checks, isolated, program
 from echo_lib.checks import programs
 from echo_lib.network import ports
 from echo_lib.trace import TracedSocket
-from tests.common import TIMEOUT
+from tests.common import HERE, TIMEOUT
 
 # As funções daqui vão inteiras ao outro processo, como as de um notebook.
 cloudpickle.register_pickle_by_value(sys.modules[__name__])
@@ -546,6 +546,16 @@ except ConnectionRefusedError:
     sys.exit("Ninguém escuta ali.")
 """
 IN_A_FUNCTION = "def main():\n" + "".join(f"    {line}\n" for line in SERVER.splitlines())
+
+
+def test_server_program_with_a_port_of_its_own_that_is_taken_hears_of_its_own(tmp_path):
+    with socket.create_server((HERE, 0)) as taken:
+        port = taken.getsockname()[1]
+        path = tmp_path / "programa.py"
+        path.write_text(SERVER.replace("int(sys.argv[2])", str(port)), encoding="utf-8")
+        check = checks.server_program(str(path))
+    assert not check.ok and "e tentou outra, que já tem dono: use a de sys.argv." in check.text
+    assert "stop()" not in check.text
 
 
 @pytest.mark.parametrize(

@@ -622,6 +622,11 @@ def test_bad_host_is_refused(host, message):
         valid_address(host, 1)
 
 
+def test_pair_in_the_place_of_the_host_says_how_to_open_it():
+    with pytest.raises(ValueError, match=r"recebi \('127.0.0.1', 1\)\. Host e porta são dois"):
+        valid_address((HERE, 1), 61840)
+
+
 @pytest.mark.parametrize("port", [-1, 65536, "65536", "-1", "", "²", 1.5, None, True, "9" * 5000])
 def test_bad_port_is_refused(port):
     with pytest.raises(ValueError, match=r"esperava uma porta, .* de 0 a 65535; recebi .* 61840"):

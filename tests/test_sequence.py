@@ -109,7 +109,9 @@ def test_export_is_the_newest_calls_of_the_chosen_connection(page, trace):
 
 @pytest.mark.parametrize("value", [None, [], "rastro", Trace])
 def test_something_else_in_place_of_the_trace_is_refused(value):
-    with pytest.raises(TypeError, match="esperava um Trace; recebi"):
+    with pytest.raises(
+        TypeError, match=r"esperava um Trace ou uma captura; recebi .*capture\.read"
+    ):
         SequenceDiagram(value)
 
 

@@ -47,6 +47,7 @@ _THE_FAMILY = (
 _IN_THE_SENDALL = "O corte também pode chegar no sendall: ponha-o no try."
 _MANY = 2**24  # bytes: mais do que cabe no caminho até um programa, cujos buffers não se limitam
 _OPENED_ONCE = "A escuta se abre uma vez, antes do laço, e nele só se repete o accept."
+_PORT_OF_ITS_OWN = re.compile(r"na linha \d+, `[^`]*\b\d{4,5}\b")  # um número, e não sys.argv
 _PASSING = 110  # clientes que só conectam e fecham, no fim: mais que um range(100)
 _PASSING_TIME = 5.0  # segundos, no máximo, para todos eles
 _AFTER_SILENCE = b"ainda estou aqui"
@@ -325,6 +326,11 @@ def _server_program(path: str) -> Check:
     with program.serving(path) as served:
         if problem := served.wait(_BEGIN):
             problem = f"O programa {problem} {_never_called(path)}".strip()
+            if "EADDRINUSE" in problem and _PORT_OF_ITS_OWN.search(problem):
+                problem = (
+                    f"{unexplained(problem)} O programa recebeu a porta {served.address[1]}, e "
+                    "tentou outra, que já tem dono: use a de sys.argv."
+                )
             if "ConnectionRefusedError" in problem or _only_connects(path):
                 problem = f"{unexplained(problem)} {_NOT_A_SERVER}"
         elif not (problem := _elsewhere(served.address) or _wrong_queue(path, trace)):

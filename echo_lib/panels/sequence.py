@@ -48,7 +48,10 @@ class SequenceDiagram(anywidget.AnyWidget):
     def __init__(self, trace: Trace | Capture, peer: str | Address | None = None) -> None:
         self._stopping = threading.Event()  # close() o usa, mesmo se o que vem abaixo falhar
         if not isinstance(trace, Trace | Capture):
-            raise TypeError(f"esperava um Trace; recebi {trace!r}. Use: with Trace() as rastro: …")
+            raise TypeError(
+                f"esperava um Trace ou uma captura; recebi {trace!r}. Use: with Trace() as "
+                "rastro: …; ou, de uma gravada, capture.read('capturas/conversa')."
+            )
         self._peer = _valid_peer(peer)
         super().__init__()
         self.trace = trace
