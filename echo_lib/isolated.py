@@ -362,7 +362,7 @@ def worked(pid: int) -> float:
     """Quantos segundos de processador este processo já teve; 0, se acabou."""
     import psutil
 
-    with suppress(psutil.Error):
+    with suppress(psutil.Error, OSError):  # há erros do Windows que o psutil não traduz
         return sum(sum(process.cpu_times()[:2]) for process in family(pid))
     return 0.0
 

@@ -91,7 +91,7 @@ class Program:
         import psutil
 
         found = []
-        with suppress(psutil.Error):
+        with suppress(psutil.Error, OSError):  # há erros do Windows que o psutil não traduz
             for process in family(self._process.pid):
                 found += [c for c in process.net_connections("tcp") if c.status == "LISTEN"]
         mine = self.address[1]  # que ele recebeu com um host IPv4

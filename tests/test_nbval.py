@@ -21,7 +21,18 @@ def run_nbval(progress, *before):
     A pasta é só deles; a rede também, se possível; e quem os confere é aberto pelo programa que
     vem antes.
     """
-    command = [sys.executable, "-m", "pytest", "--nbval", "-p", "no:cacheprovider", "-q"]
+    # No Windows, o nbval leria os padrões noutra codificação; o -X não passa aos kernels.
+    command = [
+        sys.executable,
+        "-X",
+        "utf8",
+        "-m",
+        "pytest",
+        "--nbval",
+        "-p",
+        "no:cacheprovider",
+        "-q",
+    ]
     command += [f"--nbval-cell-timeout={CELL_TIMEOUT}", f"--nbval-sanitize-with={SANITIZER}"]
     command += ["-W", "ignore", "-o", "timeout=0"]
     with own_folder() as folder:

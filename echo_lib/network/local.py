@@ -74,7 +74,7 @@ class PortUse:
 
         try:
             return psutil.Process(self.pid).name() if self.pid else ""
-        except psutil.Error:
+        except (psutil.Error, OSError):  # há erros do Windows que o psutil não traduz
             return ""
 
     def __str__(self) -> str:
