@@ -233,7 +233,10 @@ export function draw(store, plan, [first, last], [left, right]) {
   const middle = (i) => (plan.tops[i] + plan.tops[i + 1]) / 2;
   const kind = (id) => store.line(id)?.kind ?? "socket";
   const write = (x1, x2, y, text, sign = "") => {
-    const shown = shorten(text, Math.max(16, Math.abs(x2 - x1) / 7)) + sign;
+    const most = Math.max(16, Math.abs(x2 - x1) / 7);
+    // Num lugar estreito, o número de um segmento vale mais que o começo dos seus dados.
+    const brief = text.length > most ? text.replace(/ “.*”(?= seq=)/, "") : text;
+    const shown = shorten(brief, most) + sign;
     labels.push(shape("text", { x: (x1 + x2) / 2, y, class: "label" }, shown));
   };
   const arrow = (x1, y1, x2, y2, style, label, labelY = y2) => {

@@ -6,11 +6,12 @@ from dataclasses import replace
 import pytest
 from playwright.sync_api import expect
 
-from echo_lib import Trace
+from echo_lib import Trace, capture
 from echo_lib.panels.assets import script, style
 from echo_lib.panels.scene import Scene
+from echo_lib.panels.segments import SegmentScene
 from tests.browser.conftest import alone, violations
-from tests.common import HERE, TIMEOUT
+from tests.common import HERE, ROOT, TIMEOUT
 
 EXPORTS = "window.lib = { Store, layout, visible, dump, mount };"
 HOSTILE = "<img src=x onerror=alert(1)></script>\u202e\x1b[31m\x00"
@@ -160,6 +161,16 @@ def test_a_long_message_is_cut_between_letters(page):
     assert labels.count() == 2
     halves = "labels => labels.filter((label) => !label.textContent.isWellFormed()).length"
     assert labels.evaluate_all(halves) == 0
+
+
+def test_in_a_narrow_place_a_segment_keeps_what_comes_after_its_data(page):
+    update = SegmentScene().add(capture.read(ROOT / "notebooks" / "capturas" / "perda"))
+    page.set_viewport_size({"width": 560, "height": 800})
+    diagram = Diagram(page, update | {"dropped": 0})
+    labels = diagram.root.locator("svg .label")
+    expect(labels.get_by_text("4 bytes seq=3, de novo", exact=True)).to_have_count(1)
+    expect(labels.get_by_text("4 bytes “dois” seq=3", exact=True)).to_have_count(1)  # cabe
+    page.set_viewport_size({"width": 1280, "height": 720})
 
 
 def test_what_the_kernel_could_not_draw_is_said_and_the_rest_stays(page):
