@@ -17,7 +17,7 @@ from echo_lib.panels.class_panel import ClassTrace
 from echo_lib.panels.roster import Roster
 from echo_lib.server import Client, Entry
 from tests.common import HERE, ROOT, TIMEOUT, receive
-from tests.conftest import Watched, join_threads
+from tests.conftest import Kernel, Watched, join_threads, start_kernel, stop_kernel
 
 
 class Teacher(Watched):
@@ -351,6 +351,24 @@ def test_panel_run_again_keeps_the_class_and_its_record(kernel, tmp_path):
     assert "Ana;conectado agora;4" in saved.read_text("utf-8-sig")
     assert kernel.run("print(painel.server.running)") == "False\n"
     kernel.run(f"ana.close(); os.chdir({str(ROOT)!r})")
+
+
+@pytest.mark.parametrize(
+    ("more", "files"), [("", 1), ("painel.save('a.csv')", 1), ("painel.close()", 0)]
+)
+def test_kernel_that_ends_with_the_class_there_keeps_the_record(tmp_path, more, files):
+    manager, client = start_kernel(tmp_path)
+    try:
+        kernel = Kernel(client)
+        kernel.run(CLASS.format(port=0, name="Eco"))
+        kernel.run("ana = EchoClient(*painel.server.address).connect(); ana.send('Ana')")
+        kernel.run("painel._refresh()")
+        kernel.run(more)
+        manager.shutdown_kernel()  # como o menu Reiniciar o kernel
+        found = [path.read_text("utf-8-sig") for path in tmp_path.glob("*.csv")]
+        assert len(found) == files and all("Ana;conectado agora;1" in text for text in found)
+    finally:
+        stop_kernel(manager, client)
 
 
 def test_each_panel_of_a_cell_keeps_its_class_and_what_was_clicked_is_done(kernel):

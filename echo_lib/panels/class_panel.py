@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import atexit
 import errno
 import itertools
 import threading
 from collections import deque
 from collections.abc import Callable, Collection
+from contextlib import suppress
 from datetime import datetime
 from html import escape
 from pathlib import Path
 from socket import gethostname
 from time import monotonic
 from typing import Any
+from weakref import WeakSet
 
 import anywidget
 import traitlets
@@ -98,12 +101,14 @@ class ClassPanel(PolledPanel):
 
     Nada se abre sem confirmação: o botão da página, ou share(confirmed=True). Só esta porta fica ao
     alcance da rede. close() para o servidor; rodar a célula de novo, com o mesmo host e a mesma
-    porta, não: o painel novo fica com a turma. A primeira mensagem de cada máquina é o nome com que
+    porta, não: o painel novo fica com a turma. Se o kernel acaba antes de close(), o registro da turma
+    é salvo como por save(). A primeira mensagem de cada máquina é o nome com que
     ela aparece; “nome: Ana”, enviado depois, o troca.
     """
 
     _asked: tuple[str, int] | None = None  # o host e a porta pedidos
     _left = False  # a turma ficou para outro painel
+    _saved: object = None  # o `_mark` de quando se salvou o registro
 
     _esm = script("class_panel")
     _css = style("class_panel")
@@ -149,6 +154,7 @@ class ClassPanel(PolledPanel):
         self._counts: deque[tuple[float, int]] = deque()
         super().__init__(server)
         self._asked = asked  # só agora: antes daqui, não há turma a deixar
+        _all.add(self)
         if older and server.running:
             self._work.put(lambda: self._go_on(older.name))
 
@@ -319,6 +325,7 @@ class ClassPanel(PolledPanel):
             with self._turn:  # a turma não muda enquanto se grava
                 self._update()
                 self._roster.save(file)
+                self._saved = self._mark()
         except OSError as error:
             why = _NOT_SAVED.get(error.errno or 0, f"o sistema não deixou: {error.strerror}")
             error.add_note(
@@ -346,14 +353,22 @@ class ClassPanel(PolledPanel):
 
     def _close_replaced(self) -> None:
         """Encerra o painel cuja célula rodou de novo, sem que outro ficasse com a turma."""
-        ours = hasattr(self, "server") and (not self._closed or self.server.running)
-        if ours and not self._left and self._roster.machines:
+        if hasattr(self, "server") and self._unsaved():
             try:
                 said = f"O registro da turma anterior foi salvo em {self.save()}."
             except OSError as error:
                 said = "\n".join(error.__notes__)
             display({"text/plain": said}, raw=True)  # type: ignore[no-untyped-call]
         self.close()
+
+    def _unsaved(self) -> bool:
+        """Se há uma turma, deste painel, cujo registro ninguém salvou nem dispensou com close()."""
+        ours = not self._left and (not self._closed or self.server.running)
+        return ours and bool(self._roster.machines) and self._saved != self._mark()
+
+    def _mark(self) -> object:
+        """O que muda quando há o que acrescentar ao registro."""
+        return self._roster.seen, self.server.totals
 
     def close(self) -> None:
         """Para o servidor e encerra o painel. Pode ser chamado mais de uma vez."""
@@ -518,6 +533,18 @@ class ClassPanel(PolledPanel):
             self._counts.popleft()
         since, before = self._counts[0]
         return round((messages - before) / max(_SECOND, now - since))
+
+
+_all: WeakSet[ClassPanel] = WeakSet()
+
+
+@atexit.register
+def _save_before_the_end() -> None:
+    """O kernel vai reiniciar, ou acabar, com a turma ali: o registro fica."""
+    for panel in [*_all]:
+        with suppress(Exception):
+            if panel._unsaved():
+                panel.save()
 
 
 def _left_by_last_run(asked: Address) -> ClassPanel | None:

@@ -115,7 +115,7 @@ class Roster:
         self._machines: dict[str, Machine] = {}
         self._record: dict[str, deque[Entry]] = {}
         self._refused: Counter[str] = Counter()  # conexões recusadas de cada endereço com registro
-        self._seen = 0  # o número do último acontecimento lido
+        self.seen = 0  # o número do último acontecimento lido
 
     @property
     def machines(self) -> list[Machine]:
@@ -131,8 +131,8 @@ class Roster:
         for machine in self._machines.values():
             machine.live = []
         for entry in log:
-            if entry.number > self._seen:
-                self._seen = entry.number
+            if entry.number > self.seen:
+                self.seen = entry.number
                 self._read(entry)
         for client in clients:
             if _is_student(client, stays=monotonic() - client.since > _PROBING):
