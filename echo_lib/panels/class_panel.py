@@ -101,9 +101,9 @@ class ClassPanel(PolledPanel):
 
     Nada se abre sem confirmação: o botão da página, ou share(confirmed=True). Só esta porta fica ao
     alcance da rede. close() para o servidor; rodar a célula de novo, com o mesmo host e a mesma
-    porta, não: o painel novo fica com a turma. Se o kernel acaba antes de close(), o registro da turma
-    é salvo como por save(). A primeira mensagem de cada máquina é o nome com que
-    ela aparece; “nome: Ana”, enviado depois, o troca.
+    porta, não: o painel novo fica com a turma. Se o kernel acaba antes de close(), o registro é salvo,
+    como por save(). A primeira mensagem de cada máquina é o nome com que ela aparece; “nome: Ana”,
+    enviado depois, o troca.
     """
 
     _asked: tuple[str, int] | None = None  # o host e a porta pedidos
