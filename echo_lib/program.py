@@ -79,7 +79,8 @@ class Program:
         self._process.wait()
         self._errors.seek(0)
         errors = self._errors.read()
-        found = [*filter(None, [mixed(errors, self._path)])]
+        comparison = mixed(errors, self._path)
+        found = [comparison] if comparison and comparison not in told else []
         last = errors.decode(errors="replace").strip().rpartition("\n")[2]
         a_fall = re.match(r"(Connection\w*|BrokenPipe)Error", last)  # a de um cliente
         if b"Exception in thread" in errors and "falhou" not in told and not a_fall:

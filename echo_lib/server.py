@@ -32,7 +32,8 @@ from echo_lib.network import is_loopback, next_free_port, port_holder, resolve
 TIMEOUT = 5.0  # segundos: a resolução do nome em start(), o fim da thread em stop()
 _READ, _WRITE = selectors.EVENT_READ, selectors.EVENT_WRITE
 _LAN_PER_ADDRESS = 32  # quando a rede enxerga o servidor, nenhum endereço o toma inteiro
-_RETELL = 2.0  # segundos até se dizer quantas vezes mais foi recusado quem insiste
+# Segundos até se dizer quantas vezes mais foi recusado quem insiste, e desde então até a seguinte.
+_RETELL, _INSISTS = 2.0, 25.0
 _ACCEPT_PAUSE = 0.5  # segundos sem aceitar, quando faltam descritores ao sistema
 # Quantas conexões o sistema segura até o accept; ele as corta em somaxconn (128 no macOS, 4096 no
 # Linux). Com 128, um aluno que entra no meio de 10.000 conexões espera 1 s, o prazo do SYN perdido
@@ -155,7 +156,8 @@ class EchoServer:
         self._paused = False
         self._held = threading.Event()  # a thread já está em pausa
         self._gone_messages = self._gone_bytes = 0  # dos clientes que já saíram
-        self._refused: Counter[str] = Counter()  # recusas de cada host desde a última limpeza
+        self._refused: Counter[str] = Counter()  # recusas de cada host que ainda não se anotaram
+        self._due: dict[str, float] = {}  # quando anotá-las, de quem insiste
         self._log: defaultdict[str, deque[Entry]] = defaultdict(deque)  # de cada host
         self._kept = 0  # quantos há em _log
         self._noting = threading.RLock()  # de quem conta, anota ou retrata
@@ -480,10 +482,12 @@ class EchoServer:
             return sock.close()
         host = sys.intern(address[0])
         if refusal := self._refusal(host, sock):
-            if not self._refused[host]:  # quem insiste não enche o registro
+            if host in self._due:  # quem insiste não enche o registro
+                self._refused[host] += 1
+            else:
                 self._note(refusal, (host, address[1]))
+                self._due[host] = now + _RETELL
                 self._next_sweep = min(now + _RETELL, self._next_sweep)
-            self._refused[host] += 1
             return sock.close()
         sock.setblocking(False)
         # Sem o algoritmo de Nagle, um eco pequeno não espera o ACK do anterior (RFC 9293, 3.7.4).
@@ -536,15 +540,17 @@ class EchoServer:
                 self._close(connection, f"saiu: ficou {_spoken(idle)} em silêncio")
         if self._listener not in self._selector.get_map():
             self._selector.register(self._listener, _READ)
-        self._note_refusals()
+        self._note_refusals(now)
         self._next_sweep = now + period
 
-    def _note_refusals(self) -> None:
-        """Anota as recusas repetidas desde a última vez."""
-        for host, times in self._refused.items():
-            if times > 1:
-                self._note(f"recusado mais {times - 1} vez{'es' * (times > 2)}", (host, 0))
-        self._refused.clear()
+    def _note_refusals(self, now: float) -> None:
+        """Anota as recusas repetidas: as primeiras logo; as seguintes, de tempos em tempos."""
+        for host in [host for host, due in self._due.items() if due <= now]:
+            if times := self._refused.pop(host, 0):
+                self._note(f"recusado mais {times} vez{'es' * (times > 1)}", (host, 0))
+                self._due[host] = now + _INSISTS
+            else:
+                del self._due[host]
 
     def _note(self, what: str, address: Address, client: Client | None = None) -> None:
         with self._noting:
@@ -575,7 +581,8 @@ class EchoServer:
         left = list(self._connections.values())
         farewell = f" e desconectou {counted(len(left), 'cliente')}" if left else ""
         with self._noting:
-            self._note_refusals()
+            self._note_refusals(math.inf)
+            self._due.clear()
             for connection in left:
                 self._close(connection, "saiu: o servidor parou")
             self._note(f"parou de escutar{farewell}", self.address)

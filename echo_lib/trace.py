@@ -152,11 +152,12 @@ class Trace:
         """Quando passou o último byte, sem montar os eventos: pode-se perguntar muitas vezes.
 
         Retorna:
-            float, o `time` do evento que o levou; 0.0 se nenhum levou bytes, e None sem eventos.
+            float, quando acabou a chamada que o levou, pelo relógio de `Event.time`; 0.0 se nenhuma
+            levou bytes, e None sem eventos.
         """
         with self._lock, self._moving:
             rows, kept = self._rows[:], [*self._kept]
-        times = [row[1] for row in rows if row[4]] or [event.time for event in kept if event.size]
+        times = [row[1] for row in rows if row[4]] or [_end(e) for e in kept if e.size]
         return max(times, default=0.0) if rows or kept else None
 
     @property
@@ -233,6 +234,11 @@ class Trace:
                 if len(self._half_open) > _HALF_OPEN:  # o par do mais antigo não está neste kernel
                     del self._half_open[next(iter(self._half_open))]
             return number
+
+
+def _end(event: Event) -> float:
+    """Quando a chamada acabou; o `time` de quem age é o começo dela."""
+    return event.time + event.duration if event.call in _ACTS else event.time
 
 
 class TracedSocket(socket.socket):

@@ -492,15 +492,20 @@ THREAD_WITHOUT_A_COMMA = (
     + SERVER.partition("        with")[0]
     + "        threading.Thread(target=talk, args=(conn)).start()\n"
 )
-# A thread começa tarde, e assim nunca chega ao recv antes do fim do with.
+# A thread espera que o with a feche, e assim nunca chega antes ao recv.
 CLOSED_FOR_THE_THREAD = (
     THREAD_WITHOUT_A_COMMA.replace("        threading", "        with conn: threading")
     .replace("(conn))", "(conn,))")
-    .replace("    with conn:\n", "    import time; time.sleep(0.05)\n    with conn:\n", 1)
+    .replace(
+        "    with conn:\n",
+        "    while late and conn.fileno() != -1: time.sleep(0.001)\n    with conn:\n",
+        1,
+    )
+    .replace("import threading", "import threading, time; late = [True]", 1)
 )
 CLOSED_FOR_THE_SECOND = CLOSED_FOR_THE_THREAD.replace(
-    ".start()", ".start(); first and event.wait(first.pop())"
-).replace("import threading", "import threading; first, event = [0.5], threading.Event()", 1)
+    ".start()", ".start(); late or time.sleep(0.5); late.append(True)"
+).replace("late = [True]", "late = []", 1)
 
 
 TRIES_ONLY_THE_RECV = SERVER.replace(
@@ -552,7 +557,8 @@ def test_server_program_with_a_port_of_its_own_that_is_taken_hears_of_its_own(tm
     with socket.create_server((HERE, 0)) as taken:
         port = taken.getsockname()[1]
         path = tmp_path / "programa.py"
-        path.write_text(SERVER.replace("int(sys.argv[2])", str(port)), encoding="utf-8")
+        own = SERVER.replace("(sys.argv[1], int(sys.argv[2]))", "('127.0.0.1', PORTA)")
+        path.write_text(f"PORTA = {port}\n{own}", encoding="utf-8")
         check = checks.server_program(str(path))
     assert not check.ok and "e tentou outra, que já tem dono: use a de sys.argv." in check.text
     assert "stop()" not in check.text

@@ -11,7 +11,7 @@ from time import monotonic
 import pytest
 
 from echo_lib import ClassPanel, EchoClient, EchoServer
-from echo_lib.network import diagnose
+from echo_lib.network import Interface, diagnose
 from echo_lib.network.diagnosis import PROBE
 from echo_lib.panels.class_panel import ClassTrace
 from echo_lib.panels.roster import Roster
@@ -154,6 +154,42 @@ def test_machines_with_a_trace_are_bounded_and_who_is_here_keeps_its_own():
         trace._branch((f"10.0.1.{n}", 5))
     assert len(trace._branches) == 200
     assert trace.of("10.0.0.1") is ana and trace.of("10.0.0.2") is not rui
+
+
+def looks(host, monkeypatch):
+    """O endereço e o aviso do painel, a cada vez que olha os desta máquina, que são os dados."""
+    panel = ClassPanel(0, host=host)
+    panel.close()
+
+    def look(*addresses):
+        found = [Interface(f"placa{n}", address, not n) for n, address in enumerate(addresses)]
+        monkeypatch.setattr("echo_lib.panels.class_panel.addresses", lambda: found)
+        panel._said = [], None
+        panel._look()
+        return panel._lan, "".join(panel._said[0])
+
+    return look
+
+
+def test_address_the_class_typed_is_kept_while_it_exists(monkeypatch):
+    look = looks("0.0.0.0", monkeypatch)
+    assert look("192.168.0.5") == ("192.168.0.5", "")
+    assert look("10.8.0.2", "192.168.0.5") == ("192.168.0.5", "")  # uma VPN toma a rota
+    assert look("192.168.0.9")[0] == "192.168.0.9"
+    assert look("192.168.0.9") == ("192.168.0.9", "")
+    assert look() == (None, "")
+    assert look("192.168.0.9") == ("192.168.0.9", "")
+    assert look() == (None, "")
+    assert "mudou de 192.168.0.9 para 192.168.0.5: todos" in look("192.168.0.5")[1]
+
+
+def test_address_asked_for_that_this_machine_lost_is_told_once(monkeypatch):
+    look = looks("192.168.0.5", monkeypatch)
+    assert look("192.168.0.5", "10.0.0.1") == ("192.168.0.5", "")
+    gone = "Este servidor escuta em 192.168.0.5, que já não é desta máquina."
+    assert look("10.0.0.1") == (None, gone)
+    assert look("10.0.0.1") == (None, "")
+    assert look("10.0.0.1", "192.168.0.5") == ("192.168.0.5", "")
 
 
 def test_each_opening_starts_its_own_drawings(teaching):
@@ -593,6 +629,20 @@ def test_who_comes_back_to_a_machine_keeps_its_name_even_beside_another(tmp_path
         *["Eva Souza"] * 2,
         *["testando", "Eva Souza"],
     ]
+
+
+def test_pair_that_comes_back_in_another_order_keeps_both_names(tmp_path):
+    roster, machine = Roster(), partial(client, "10.0.0.2")
+    pair = [machine(5, b"Ana", 1), machine(6, b"Bia", 1)]
+    roster.update(pair, [])
+    log = [Entry(n, 1.0, c.address, "saiu", c) for n, c in enumerate(pair, 1)]
+    bia, ana = machine(7, b"Bia", 1), machine(8, b"Ana", 1)
+    roster.update([bia], log)
+    roster.update([bia, ana], log)
+    assert roster.machines[0].name == "Ana, Bia"
+    roster.save(tmp_path / "a.csv")
+    text = (tmp_path / "a.csv").read_text("utf-8-sig")
+    assert "10.0.0.2;7;Bia;conectado agora" in text and "10.0.0.2;8;Ana;conectado agora" in text
 
 
 def test_card_shows_what_was_said_last_whoever_came_last():

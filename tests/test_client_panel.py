@@ -366,8 +366,8 @@ def test_conversation_does_not_wait_for_a_diagnosis(talking):
 @pytest.fixture
 def own_network(monkeypatch):
     """A «rede» dos anúncios é só esta máquina."""
-    for module in (discovery, client_panel):
-        monkeypatch.setattr(module, "network_addresses", lambda: [HERE])
+    monkeypatch.setattr(discovery, "network_addresses", lambda: [HERE])
+    monkeypatch.setattr(client_panel, "lan_address", lambda: HERE)
 
 
 def test_search_lists_the_servers_that_announce_themselves(page, server, own_network):
@@ -385,7 +385,7 @@ def test_search_that_finds_nobody_says_to_type_the_address(page, own_network):
 
 
 def test_search_without_a_network_says_to_connect_to_one(page, monkeypatch):
-    for module in (discovery, client_panel):
-        monkeypatch.setattr(module, "network_addresses", list)
+    monkeypatch.setattr(discovery, "network_addresses", list)
+    monkeypatch.setattr(client_panel, "lan_address", lambda: None)
     lines = page.ask_aside("search")
     assert page.panel.found == [] and "ligue o Wi-Fi ou o cabo" in lines[1]

@@ -238,7 +238,7 @@ def test_report_that_came_late_is_not_taken_for_the_next_one():
 
     with Learner(talks) as learner:
         peer = learner.connect()
-        learner._tell(("report", -1))  # quem o pediu já não o espera
+        learner._tell(("report", -1, True))  # quem o pediu já não o espera
         while learner._reports.empty():
             pass
         peer.sendall(b"x")

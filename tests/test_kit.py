@@ -379,9 +379,10 @@ def test_terminal_has_the_python_of_the_kit_before_the_one_of_the_profile(
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", ""])  # sem $SHELL, o sh
 def test_terminal_knows_that_it_is_utf8(shell, tmp_path, monkeypatch):
-    monkeypatch.setenv("SHELL", shell and need(shell))
-    if not shell:
-        monkeypatch.delenv("SHELL")
+    monkeypatch.delenv("SHELL", raising=False)
+    if shell:
+        monkeypatch.setenv("SHELL", need(shell))
+    monkeypatch.setenv("HOME", str(tmp_path))
     kit = runpy.run_path(str(ROOT / "kit.py"))
     assert " iutf8" in in_terminal(kit["shell_command"](tmp_path), "stty -a")
 

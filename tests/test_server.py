@@ -631,20 +631,22 @@ def test_refusals_are_told_before_the_server_stops(server):
 
 
 def test_how_many_more_were_refused_is_told_without_a_new_event(server, monkeypatch):
-    monkeypatch.setattr("echo_lib.server._RETELL", 0.1)
-    all_told, note = threading.Event(), server._note
+    monkeypatch.setattr("echo_lib.server._RETELL", 1.0)
+    told, note = threading.Event(), server._note
 
-    def noted(*entry):
-        note(*entry)
-        if refused(server) == 3:
-            all_told.set()
+    def noted(what, *rest):
+        note(what, *rest)
+        if "recusado mais" in what:
+            told.set()
 
     monkeypatch.setattr(server, "_note", noted)
     server.block(HERE)
     for _ in range(3):
         with join(server) as client:
             assert receive(client) == b""
-    assert all_told.wait(TIMEOUT)
+    assert told.wait(TIMEOUT)
+    whats = [entry.what for entry in server.log]
+    assert sum(what.startswith("recusado: ") for what in whats) == 1  # e não uma a cada vez
 
 
 def test_block_wants_an_address_and_lasts_beyond_a_stop(server):
@@ -775,8 +777,7 @@ def test_who_insists_on_being_refused_does_not_fill_the_log(monkeypatch):
         for _ in range(50):
             with join(server) as refused:
                 assert receive(refused) == b""
-        server.disconnect((HERE, 1))  # de ninguém: só para que a limpeza seja agora
-        settle(good)
+        server.stop()
         notes = [entry.what for entry in server.log if "recusado" in entry.what]
         assert notes == ["recusado: o servidor está cheio, com 1 cliente", "recusado mais 49 vezes"]
 

@@ -10,6 +10,7 @@ import socketserver
 import sys
 import threading
 import tracemalloc
+from time import perf_counter
 
 import pytest
 from hypothesis import example, given, settings
@@ -337,9 +338,15 @@ def test_last_byte_is_known_without_building_the_events(trace):
         for data in (b"oi", DATA):
             client.sendall(data)
             conn.recv(1024)
-            before = trace.moved()
-            assert before == trace.events()[-1].time == trace.moved()  # também depois de lidos
-    assert trace.moved() == before
+            assert (
+                trace.moved() == trace.events()[-1].time == trace.moved()
+            )  # também depois de lidos
+        began = perf_counter()
+        client.sendall(DATA)
+        before = trace.moved()
+        assert began < before < perf_counter()  # o fim da chamada, e não o começo
+        assert trace.events()[-1].time < trace.moved() == pytest.approx(before)
+    assert trace.moved() == pytest.approx(before)
 
 
 def test_what_overflows_from_several_threads_is_counted_to_the_last_event():

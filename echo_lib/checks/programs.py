@@ -47,7 +47,6 @@ _THE_FAMILY = (
 _IN_THE_SENDALL = "O corte também pode chegar no sendall: ponha-o no try."
 _MANY = 2**24  # bytes: mais do que cabe no caminho até um programa, cujos buffers não se limitam
 _OPENED_ONCE = "A escuta se abre uma vez, antes do laço, e nele só se repete o accept."
-_PORT_OF_ITS_OWN = re.compile(r"na linha \d+, `[^`]*\b\d{4,5}\b")  # um número, e não sys.argv
 _PASSING = 110  # clientes que só conectam e fecham, no fim: mais que um range(100)
 _PASSING_TIME = 5.0  # segundos, no máximo, para todos eles
 _AFTER_SILENCE = b"ainda estou aqui"
@@ -326,7 +325,7 @@ def _server_program(path: str) -> Check:
     with program.serving(path) as served:
         if problem := served.wait(_BEGIN):
             problem = f"O programa {problem} {_never_called(path)}".strip()
-            if "EADDRINUSE" in problem and _PORT_OF_ITS_OWN.search(problem):
+            if "EADDRINUSE" in problem and "argv" not in _source(path):
                 problem = (
                     f"{unexplained(problem)} O programa recebeu a porta {served.address[1]}, e "
                     "tentou outra, que já tem dono: use a de sys.argv."
@@ -453,8 +452,13 @@ def _wrong_queue(path: str, trace: Trace) -> str:
             return ""
         except OSError:  # recusado, ou derrubado por quem fechou a escuta
             if not served.failure(seconds=0.5):
-                text = "Quem chegou enquanto outro era atendido perdeu a vez."
-                return "\n".join((text, *(served.also(text) or [_OPENED_ONCE])))
+                text, also = (
+                    "Quem chegou enquanto outro era atendido perdeu a vez.",
+                    served.also(""),
+                )
+                if not any("Numa thread" in line for line in also):
+                    text = f"{text} {_OPENED_ONCE}"
+                return "\n".join((text, *also))
     return ""
 
 

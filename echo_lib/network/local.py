@@ -25,7 +25,8 @@ _NETSTAT_ROW = re.compile(
 )
 # Adaptadores com que esta máquina só fala com o que roda dentro dela.
 _INSIDE = re.compile(
-    r"docker|br-[0-9a-f]{12}|virbr|lxcbr|lxdbr|vboxnet|vmnet|vEthernet|VirtualBox|VMware"
+    r"docker|br-[0-9a-f]{12}|podman|cni-|virbr|lxcbr|lxdbr|vboxnet|vmnet|VirtualBox|VMware"
+    r"|vEthernet \((Default Switch|WSL|nat)"
 )
 _STATES = {  # como o netstat do macOS e o do Windows os escrevem → como o psutil
     "LISTENING": "LISTEN",

@@ -45,7 +45,7 @@ function render({ model, el, host: page, signal }) {
     element("summary", { textContent: "O que digitar" }),
     element("table", {}, typing),
     element("p", { textContent: "Em outro terminal, na pasta notebooks: python3 (no Windows, py) no lugar de python." }), announced, others,
-    element("p", { textContent: "A primeira mensagem de quem chega é o nome com que aparece. Para trocá-lo: “nome: Ana”." }));
+    element("p", { textContent: "A primeira mensagem de cada máquina é o nome com que aparece. Para trocá-lo: “nome: Ana”." }));
 
   const totals = element("p", { className: "echo-totals" });
   const list = element("ul", { className: "echo-machines", "aria-label": "Máquinas da turma" });

@@ -101,9 +101,9 @@ class ClassPanel(PolledPanel):
 
     Nada se abre sem confirmação: o botão da página, ou share(confirmed=True). Só esta porta fica ao
     alcance da rede. close() para o servidor; rodar a célula de novo, com o mesmo host e a mesma
-    porta, não: o painel novo fica com a turma. Se o kernel acaba antes de close(), o registro é salvo,
-    como por save(). A primeira mensagem de cada máquina é o nome com que ela aparece; “nome: Ana”,
-    enviado depois, o troca.
+    porta, não: o painel novo fica com a turma. Se o kernel acaba antes de close(), o registro é
+    salvo, como por save(). A primeira mensagem de cada máquina é o nome com que ela aparece; “nome:
+    Ana”, enviado depois, o troca.
     """
 
     _asked: tuple[str, int] | None = None  # o host e a porta pedidos
@@ -188,12 +188,12 @@ class ClassPanel(PolledPanel):
         if self._closed and not self._here():
             raise ValueError(CLOSED_PANEL)
         if not self.server.running:
+            self._told, self._roster.own = None, set()
             self.trace = ClassTrace(self._roster.key)  # outra escuta, outros desenhos
             with self.trace:
                 self.server.start()
             cell.keep_on_rerun(self.server.stop)
-            self._opened, self._told = True, None
-            self._roster.own = set()
+            self._opened = True
             self._look()
             self._publish()
             if self.selected:
@@ -437,8 +437,7 @@ class ClassPanel(PolledPanel):
             self._announce(None)
             if self._opened:
                 self._opened = False
-                lines = ["Parado: outro servidor deste notebook ficou com a porta."]
-                self._said = lines, self._situation()
+                self._tell("Parado: outro servidor deste notebook ficou com a porta.")
         elif monotonic() > self._next_look:
             self._look()
         super()._refresh()
@@ -449,18 +448,26 @@ class ClassPanel(PolledPanel):
         host = self.server.address[0]
         everywhere = host == "0.0.0.0"
         mine = addresses()
-        found = (i.address for i in mine if (i.lan if everywhere else i.address == host))
-        self._lan = host if is_loopback(host) else next(found, None)
-        if self._lan and self._told not in (None, self._lan):
-            moved = (
-                f"O endereço desta máquina mudou de {self._told} para {self._lan}: todos precisam "
+        here = {i.address for i in mine}
+        before, best = self._told, next((i.address for i in mine if i.lan), None)
+        if not everywhere:
+            self._lan = host if is_loopback(host) or host in here else None
+        else:  # o que a turma já digitou serve enquanto existir: uma VPN só muda a rota
+            self._lan = before if before in here else best
+        if self._lan and before not in (None, self._lan):
+            self._tell(
+                f"O endereço desta máquina mudou de {before} para {self._lan}: todos precisam "
                 "conectar de novo, a este."
             )
-            self._said = [moved], self._situation()
-        self._told = self._lan or self._told
-        self._roster.own |= {i.address for i in mine}  # quem conectou por um deles continua aqui
-        others = [i.address for i in mine if not (i.lan or is_loopback(i.address))]
+        elif not (everywhere or self._lan) and before:
+            self._tell(f"Este servidor escuta em {host}, que já não é desta máquina.")
+        self._told = self._lan or (before if everywhere else None)
+        self._roster.own |= here  # quem conectou por um deles continua aqui
+        others = [i.address for i in mine if i.address != self._lan and not is_loopback(i.address)]
         self._others = others if everywhere else []
+
+    def _tell(self, line: str) -> None:
+        self._said = [line], self._situation()
 
     def _publish(self) -> None:
         """Anuncia o servidor na rede, se ela o alcança."""

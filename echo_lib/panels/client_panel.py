@@ -22,7 +22,7 @@ from echo_lib.errors import (
     valid_address,
     valid_port,
 )
-from echo_lib.network import diagnose, discover, network_addresses
+from echo_lib.network import diagnose, discover, lan_address
 from echo_lib.panels import still
 from echo_lib.panels.assets import script, style
 from echo_lib.panels.sequence import PERIOD, SequenceDiagram
@@ -219,10 +219,11 @@ class ClientPanel(anywidget.AnyWidget):
         self.diagnosis = str(diagnose(host, port, self._timeout)).splitlines()
 
     def _search(self) -> None:
+        self.diagnosis = []
         servers = discover()
         self.found = [[name, *address] for name, address in servers]
-        nobody = _NOBODY if network_addresses() else _NO_NETWORK
-        self.diagnosis = [] if servers else nobody
+        if not servers:
+            self.diagnosis = _NOBODY if lan_address() else _NO_NETWORK
 
     # Daqui para baixo, tudo roda na thread do painel.
 

@@ -11,7 +11,8 @@ SETUP = """
 from echo_lib import ClientPanel, EchoServer
 from echo_lib.network import Announcement, discovery
 from echo_lib.panels import client_panel
-discovery.network_addresses = client_panel.network_addresses = lambda: ["127.0.0.1"]
+discovery.network_addresses = lambda: ["127.0.0.1"]
+client_panel.lan_address = lambda: "127.0.0.1"
 servidor = EchoServer(port=0).start()
 ClientPanel(port=1)
 """

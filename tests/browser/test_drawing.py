@@ -158,7 +158,7 @@ def test_bytes_from_the_network_are_text(page):
 def test_a_long_message_is_cut_between_letters(page):
     diagram = Diagram(page, records(conversation(*[("a" * n + "🗣️" * 9).encode() for n in (0, 1)])))
     labels = diagram.root.locator("svg .label").filter(has_text="…")
-    assert labels.count() == 2
+    expect(labels).to_have_count(2)
     halves = "labels => labels.filter((label) => !label.textContent.isWellFormed()).length"
     assert labels.evaluate_all(halves) == 0
 

@@ -173,6 +173,7 @@ def test_machine_without_route_is_told_from_an_absent_server(two_hosts, cable):
         [
             "o Wi-Fi está desligado, ou o cabo está fora",
             "o endereço é de uma rede que esta máquina não conhece",
+            "esta máquina só tem IPv6, e o endereço é IPv4",
         ],
         "conecte-se à mesma rede da máquina do servidor",
     )
