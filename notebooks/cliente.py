@@ -55,9 +55,7 @@ if __name__ == "__main__":  # quando este arquivo é o programa, e não num impo
     except TimeoutError:
         sys.exit(f"Nada voltou de {HOST}:{PORTA} em {PRAZO:g} s: servidor ocupado, ou firewall?")
     except socket.gaierror:
-        sys.exit(
-            f"Não achei {HOST!r}. Confira o nome; a porta vem depois de um espaço: 127.0.0.1 61840"
-        )
+        sys.exit(f"Não achei {HOST!r}. Confira; a porta vem depois de um espaço: 127.0.0.1 61840")
     except (OSError, UnicodeError) as erro:  # UnicodeError: o que se digitou não é texto
         sys.exit(f"A conversa com {HOST}:{PORTA} falhou: {erro}.")
     except (ValueError, OverflowError):

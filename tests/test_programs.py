@@ -157,7 +157,7 @@ def test_bytes_that_are_not_text_are_not_blamed_on_the_port(desk):
         for port in ("abc", "70000", "-1")
     ]
     + [("servidor", host, "1", f"{host}:1") for host in ("eco.invalid", "eu..eu")]
-    + [("cliente", host, "1", f"Não achei '{host}'. Confira") for host in ("eco.invalid", "eu:1")]
+    + [("cliente", host, "1", f"Não achei '{host}'. Confira;") for host in ("eco.invalid", "eu:1")]
     + [("cliente", "eu..eu", "1", "eu..eu")],
 )
 def test_bad_host_or_port_is_said(terminal, name, host, port, text):
