@@ -51,7 +51,7 @@ _KEEPALIVE = {"TCP_KEEPIDLE": 120, "TCP_KEEPALIVE": 120, "TCP_KEEPINTVL": 15, "T
 # rodada de todos toma mais do cache do processador do que ele tem, e rende 12 % menos.
 _TURN = 64
 _KEPT = 1000  # acontecimentos guardados em `log`
-_KEPT_BYTES = 200  # bytes que se guardam da primeira e da última mensagem de cada cliente
+KEPT_BYTES = 200  # bytes que se guardam da primeira e da última mensagem de cada cliente
 # Um laço em Python puro, noutra célula, segura o interpretador por até sys.getswitchinterval()
 # a cada vez que o servidor acorda. Com os 5 ms de costume, 40 clientes a 10 mensagens por segundo
 # esperam 0,5 a 1 s (p99); com 0,1 ms, de 6 a 13 ms, e o laço anda tanto quanto andava: o que ele
@@ -425,7 +425,7 @@ class EchoServer:
                 self._close(connection, "saiu: fechou a conexão")
         for connection in turn:
             if not connection.messages:
-                connection.first = connection.last[:_KEPT_BYTES]
+                connection.first = connection.last[:KEPT_BYTES]
             connection.messages += 1
             connection.received += len(connection.last)
             connection.active = now
@@ -439,8 +439,8 @@ class EchoServer:
                 self._close(connection, _CUT)
                 continue
             size = len(data)
-            if size > _KEPT_BYTES:
-                connection.last = data[:_KEPT_BYTES]
+            if size > KEPT_BYTES:
+                connection.last = data[:KEPT_BYTES]
             if sent < size:
                 connection.owed = data[sent:]
                 self._selector.modify(connection.sock, _WRITE, connection)
@@ -642,7 +642,7 @@ def _spoken(seconds: float) -> str:
 
 
 def _portrait(c: _Connection) -> Client:
-    last = c.last[:_KEPT_BYTES]  # no meio de uma rodada, ainda está inteira
+    last = c.last[:KEPT_BYTES]  # no meio de uma rodada, ainda está inteira
     return Client(c.address, c.since, c.messages, c.received, c.first, last)
 
 

@@ -5,6 +5,7 @@ Cada arquivo de tests/respostas diz, na docstring, qual verificação o lê e qu
 
 import re
 import struct
+import sys
 
 import pytest
 
@@ -17,6 +18,8 @@ CHECKS = {path: re.search(r"Verificação: (\w+)", path.read_text("utf-8"))[1] f
 HINTS = {path: re.search(r"Pista: (.+)|$", path.read_text("utf-8"))[1] for path in FILES}
 WRONG = [path for path in FILES if HINTS[path]]
 RIGHT = [path for path in FILES if not HINTS[path]]
+if sys.platform == "win32":  # lá, um socket não tem recvmsg nem é um arquivo para os.read
+    RIGHT = [path for path in RIGHT if not re.search("recvmsg|os_read", path.stem)]
 
 
 @pytest.fixture(autouse=True)

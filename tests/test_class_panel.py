@@ -13,9 +13,10 @@ import pytest
 from echo_lib import ClassPanel, EchoClient, EchoServer
 from echo_lib.network import Interface, diagnose
 from echo_lib.network.diagnosis import PROBE
+from echo_lib.panels import class_panel
 from echo_lib.panels.class_panel import ClassTrace
 from echo_lib.panels.roster import Roster
-from echo_lib.server import Client, Entry
+from echo_lib.server import KEPT_BYTES, Client, Entry
 from tests.common import HERE, ROOT, TIMEOUT, receive
 from tests.conftest import Kernel, Watched, join_threads, start_kernel, stop_kernel
 
@@ -389,22 +390,35 @@ def test_panel_run_again_keeps_the_class_and_its_record(kernel, tmp_path):
     kernel.run(f"ana.close(); os.chdir({str(ROOT)!r})")
 
 
-@pytest.mark.parametrize(
-    ("more", "files"), [("", 1), ("painel.save('a.csv')", 1), ("painel.close()", 0)]
-)
-def test_kernel_that_ends_with_the_class_there_keeps_the_record(tmp_path, more, files):
+def test_kernel_that_ends_with_the_class_there_keeps_the_record(tmp_path):
     manager, client = start_kernel(tmp_path)
     try:
         kernel = Kernel(client)
         kernel.run(CLASS.format(port=0, name="Eco"))
         kernel.run("ana = EchoClient(*painel.server.address).connect(); ana.send('Ana')")
         kernel.run("painel._refresh()")
-        kernel.run(more)
         manager.shutdown_kernel()  # como o menu Reiniciar o kernel
-        found = [path.read_text("utf-8-sig") for path in tmp_path.glob("*.csv")]
-        assert len(found) == files and all("Ana;conectado agora;1" in text for text in found)
+        (record,) = tmp_path.glob("turma_*.csv")
+        assert "Ana;conectado agora;1" in record.read_text("utf-8-sig")
     finally:
         stop_kernel(manager, client)
+
+
+def test_record_already_saved_or_let_go_is_not_saved_again_at_the_end(
+    teaching, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    with join(teaching, "Ana") as ana:
+        teaching.wait(lambda panel: teaching.names() == ["Ana"])
+        teaching.panel.save("a.csv")
+        class_panel._save_before_the_end()
+        assert [path.name for path in tmp_path.iterdir()] == ["a.csv"]
+        ana.send("mais")
+        class_panel._save_before_the_end()
+        assert len([*tmp_path.iterdir()]) == 2
+    teaching.panel.close()
+    class_panel._save_before_the_end()
+    assert len([*tmp_path.iterdir()]) == 2
 
 
 def test_each_panel_of_a_cell_keeps_its_class_and_what_was_clicked_is_done(kernel):
@@ -643,6 +657,14 @@ def test_pair_that_comes_back_in_another_order_keeps_both_names(tmp_path):
     roster.save(tmp_path / "a.csv")
     text = (tmp_path / "a.csv").read_text("utf-8-sig")
     assert "10.0.0.2;7;Bia;conectado agora" in text and "10.0.0.2;8;Ana;conectado agora" in text
+
+
+def test_letter_cut_where_the_server_stopped_keeping_is_not_shown():
+    roster = Roster()
+    data = ("a" + "😀" * 60).encode()[:KEPT_BYTES]
+    roster.update([client("10.0.0.2", 5, data, 1), client("10.0.0.3", 5, b"a\xf0\x9f", 1)], [])
+    assert roster.machines[0].last == "a" + "😀" * 49
+    assert roster.machines[1].last == "a\N{REPLACEMENT CHARACTER}"  # este enviou meia letra
 
 
 def test_card_shows_what_was_said_last_whoever_came_last():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import re
 from collections import Counter, deque
@@ -16,7 +17,7 @@ from time import monotonic, time
 from echo_lib.errors import Address, printable
 from echo_lib.network import is_loopback
 from echo_lib.network.diagnosis import PROBE
-from echo_lib.server import Client, Entry
+from echo_lib.server import KEPT_BYTES, Client, Entry
 
 _GONE = 100  # máquinas que já saíram e continuam à vista
 _KEPT = 500  # acontecimentos guardados de cada endereço: nenhum apaga os dos outros
@@ -237,8 +238,10 @@ def _asked_name(client: Client) -> str:
 @lru_cache(maxsize=2048)  # a turma é posta em dia até 20 vezes por segundo
 def _label(data: bytes, most: int | None = None) -> str:
     """Uma mensagem numa linha só, com até `most` caracteres, e nenhum escape pela metade."""
+    cut = len(data) >= KEPT_BYTES  # a letra que ficou pela metade não é de quem a enviou
+    decoder = codecs.getincrementaldecoder("utf-8")("replace")
     label = ""
-    for char in data.decode(errors="replace").strip():
+    for char in decoder.decode(data, not cut).strip():
         if most and len(label + printable(char)) > most:
             break
         label += printable(char)

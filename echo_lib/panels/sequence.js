@@ -216,6 +216,7 @@ function shape(tag, attributes, text) {
   return node;
 }
 
+const EMOJI = /(\p{Extended_Pictographic}[\p{Extended_Pictographic}\p{Emoji_Modifier}\uFE0F\u200D]*)/u;
 const shorten = (text, most) => {
   const letters = [...text]; // slice cortaria um emoji ao meio
   return letters.length > most ? `${letters.slice(0, most - 1).join("")}…` : text;
@@ -237,7 +238,9 @@ export function draw(store, plan, [first, last], [left, right]) {
     // Num lugar estreito, o número de um segmento vale mais que o começo dos seus dados.
     const brief = text.length > most ? text.replace(/ “.*”(?= seq=)/, "") : text;
     const shown = shorten(brief, most) + sign;
-    labels.push(shape("text", { x: (x1 + x2) / 2, y, class: "label" }, shown));
+    const label = shape("text", { x: (x1 + x2) / 2, y, class: "label" });
+    label.append(...shown.split(EMOJI).map((part, i) => (i % 2 ? shape("tspan", { class: "emoji" }, part) : part)));
+    labels.push(label);
   };
   const arrow = (x1, y1, x2, y2, style, label, labelY = y2) => {
     const back = x2 > x1 ? -10 : 10;

@@ -159,6 +159,9 @@ def test_a_long_message_is_cut_between_letters(page):
     diagram = Diagram(page, records(conversation(*[("a" * n + "🗣️" * 9).encode() for n in (0, 1)])))
     labels = diagram.root.locator("svg .label").filter(has_text="…")
     expect(labels).to_have_count(2)
+    assert labels.nth(1).evaluate("label => label.childNodes.length") == 3  # 64 bytes “a, emojis, …
+    emoji = labels.nth(1).locator("tspan")
+    assert emoji.evaluate("part => getComputedStyle(part).stroke") == "none"
     halves = "labels => labels.filter((label) => !label.textContent.isWellFormed()).length"
     assert labels.evaluate_all(halves) == 0
 
