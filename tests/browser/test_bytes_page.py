@@ -54,6 +54,28 @@ def test_slider_shows_what_is_cut_and_how_it_is_mended(lab, page):
     expect(notebook.view.get_by_text("[*]:")).to_have_count(0)
 
 
+WIDEST = """slider => {
+  const view = slider.closest(".echo-bytes");
+  const figure = view.querySelector(".echo-characters");
+  const beyond = (width, size) => {
+    view.style.width = `${width}px`;
+    slider.value = size;
+    slider.dispatchEvent(new Event("input"));
+    return figure.scrollWidth - figure.clientWidth;
+  };
+  const sizes = Array.from({ length: slider.max }, (_, n) => n + 1);
+  const widths = Array.from({ length: 25 }, (_, n) => 400 + 12 * n);
+  return Math.max(...widths.flatMap((width) => sizes.map((size) => beyond(width, size))));
+}"""
+
+
+def test_no_size_makes_the_figure_wider_than_its_place(lab, page):
+    notebook = lab.open(page, "largura", f"{IMPORT}BytesView({MESSAGE!r})")
+    notebook.run()
+    slider = page.get_by_role("region", name="Bytes da mensagem").get_by_role("slider")
+    assert slider.evaluate(WIDEST) == 0
+
+
 def test_message_is_never_markup(lab, page):
     notebook = lab.open(page, "ataque", IMPORT + f"BytesView({ATTACK!r}, buffer_size=1024)")
     for _ in range(2):  # rodar de novo troca o painel
