@@ -397,6 +397,7 @@ def test_kernel_that_ends_with_the_class_there_keeps_the_record(tmp_path):
         kernel.run(CLASS.format(port=0, name="Eco"))
         kernel.run("ana = EchoClient(*painel.server.address).connect(); ana.send('Ana')")
         kernel.run("painel._refresh()")
+        manager.shutdown_wait_time = TIMEOUT  # numa máquina ocupada, não o matar antes do fim
         manager.shutdown_kernel()  # como o menu Reiniciar o kernel
         (record,) = tmp_path.glob("turma_*.csv")
         assert "Ana;conectado agora;1" in record.read_text("utf-8-sig")

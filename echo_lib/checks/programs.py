@@ -452,10 +452,8 @@ def _wrong_queue(path: str, trace: Trace) -> str:
             return ""
         except OSError:  # recusado, ou derrubado por quem fechou a escuta
             if not served.failure(seconds=0.5):
-                text, also = (
-                    "Quem chegou enquanto outro era atendido perdeu a vez.",
-                    served.also(""),
-                )
+                text = "Quem chegou enquanto outro era atendido perdeu a vez."
+                also = served.also(text)
                 if not any("Numa thread" in line for line in also):
                     text = f"{text} {_OPENED_ONCE}"
                 return "\n".join((text, *also))

@@ -289,8 +289,7 @@ def one_conversation(function: Callable[[str, int, str, str], list[str]]) -> Che
         elif not connections:
             text = "Os ecos estão certos, mas de outro servidor: a função recebe host e porta."
         elif connections != 1:
-            text = f"Os ecos estão certos, mas esperava uma conexão e vi {connections}: um só with"
-            text += " para tudo."
+            text = f"Os ecos estão certos, mas esperava uma conexão e vi {connections}: um with só."
         elif arrived != "".join(expected).encode():
             text = f"Os textos estão certos, mas ao servidor chegou {arrived!r}."
         elif not _one_at_a_time(learner, expected):

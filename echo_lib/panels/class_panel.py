@@ -146,9 +146,8 @@ class ClassPanel(PolledPanel):
         self._before: tuple[int, int] = older._before if older else (0, 0)
         self._lan: str | None = older._lan if older else host
         self._others: list[str] = older._others if older else []
-        self._told: str | None = (
-            older._told if older else None
-        )  # o último endereço que a turma pôde ler
+        # O último endereço que a turma pôde ler.
+        self._told: str | None = older._told if older else None
         self._opened = server.running  # se quem o abriu ainda não o parou
         self._next_look = 0.0
         self._counts: deque[tuple[float, int]] = deque()
