@@ -541,7 +541,7 @@ class EchoServer:
         if self._listener not in self._selector.get_map():
             self._selector.register(self._listener, _READ)
         self._note_refusals(now)
-        self._next_sweep = now + period
+        self._next_sweep = min([now + period, *self._due.values()])
 
     def _note_refusals(self, now: float) -> None:
         """Anota as recusas repetidas: as primeiras logo; as seguintes, de tempos em tempos."""
