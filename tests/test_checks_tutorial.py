@@ -808,6 +808,21 @@ def test_who_gives_up_before_the_first_word_is_not_told_of_an_answer(monkeypatch
     rejected(checks.gives_up(impatient, seconds=0.3), "Você desistiu cedo demais")
 
 
+@pytest.mark.parametrize("which", [2, 3])
+def test_who_gives_up_because_we_were_late_was_not_early(monkeypatch, which):
+    exchange, calls = peers.exchange, []
+
+    def late(peer, data, *rest):
+        calls.append(data)
+        if len(calls) == which:
+            select.select([peer], [], [], isolated.TIMEOUT)  # até que o servidor feche
+        return exchange(peer, data, *rest)
+
+    monkeypatch.setattr(peers, "exchange", late)
+    check = checks.gives_up(patient, seconds=0.3)
+    assert check.ok, check
+
+
 def test_giving_up_is_not_enough_without_the_echo():
     assert checks.gives_up(patient, seconds=0.3).ok
     rejected(checks.gives_up(lambda conn: None, seconds=0.3), "Nada voltou")

@@ -517,12 +517,16 @@ def gives_up(function: Callable[[socket.socket], Any], seconds: float) -> Check:
                 return _without_silence(function, seconds)
         if _again(learner.look(wait=0.001)):
             return failed(_AGAIN, learner)
+        late = False
         for _ in range(2):
             sleep(0.6 * seconds)
             start = monotonic()  # antes da conversa: o atraso que for nosso só alonga a espera
-            if peers.exchange(peer, b"oi") != b"oi" and not waited_for_us(learner, seconds):
-                fell = "" if learner.running() else learner.result()[1]
-                return failed(fell or _early(learner, seconds), learner)
+            if peers.exchange(peer, b"oi") != b"oi":
+                if not waited_for_us(learner, seconds):
+                    fell = "" if learner.running() else learner.result()[1]
+                    return failed(fell or _early(learner, seconds), learner)
+                # Desistiu por nossa causa, e já voltou, sem dever nada.
+                late = not learner.running() and _owed_at_the_deadline(learner) == 0
         deadline, error = learner.result(2 * seconds + 1)
         if error == NEVER_ENDED:
             error = "O cliente ficou calado e você continuou esperando. Confira o settimeout: em "
@@ -536,7 +540,7 @@ def gives_up(function: Callable[[socket.socket], Any], seconds: float) -> Check:
                 unexplained(error)
                 + "\nO prazo acabou, como devia: falta capturar o TimeoutError e voltar."
             )
-        elif not error and monotonic() - start < seconds / 2:
+        elif not (error or late) and monotonic() - start < seconds / 2:
             error = _early(learner, seconds)
         elif not error and (deadline or 0) > 1.5 * seconds:
             error = f"O seu prazo é de {in_seconds(deadline)}; o pedido, {in_seconds(seconds)}."
@@ -557,6 +561,16 @@ def gives_up(function: Callable[[socket.socket], Any], seconds: float) -> Check:
 def waited_for_us(learner: Learner, seconds: float) -> bool:
     """Se esperou o prazo inteiro, medido no processo do aluno: então o atraso foi nosso."""
     return _a_whole_silence(learner.look(), seconds)
+
+
+def _owed_at_the_deadline(learner: Learner) -> int:
+    """Quantos bytes recebidos o código ainda não tinha devolvido quando um prazo dele acabou."""
+    owed = 0
+    for event in learner.own_events():
+        if isinstance(event.error, TimeoutError):
+            break
+        owed += event.size * (event.receives - event.sends)
+    return owed
 
 
 def _a_whole_silence(events: Sequence[Any], seconds: float) -> bool:
