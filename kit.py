@@ -242,10 +242,6 @@ def install(old: dict, new: dict) -> None:
     config = VENV / "etc" / "ipython" / "ipython_kernel_config.py"
     config.parent.mkdir(parents=True, exist_ok=True)
     config.write_text("c.InteractiveShellApp.extensions = ['echo_lib']\n")
-    # De um notebook que ninguém assinou, o JupyterLab não mostra os desenhos gravados.
-    command = [str(PYTHON), "-m", "nbformat.sign", *(HERE / "notebooks").glob("[0-9]*.ipynb")]
-    env = dict(os.environ, JUPYTER_DATA_DIR=str(DATA), JUPYTER_CONFIG_DIR=str(CONFIG))
-    subprocess.run(command, env=env, stdout=DEVNULL, stderr=DEVNULL)
 
 
 @contextmanager

@@ -238,19 +238,6 @@ def test_a_second_start_installs_nothing(installed, record_property):
     assert {".zshrc", "bashrc", "jupyter_server_config.json"} <= {path.name for path in written}
 
 
-def test_saved_drawings_of_the_lessons_are_shown_before_anything_runs(installed):
-    show = (
-        "import sys, nbformat; from nbformat.sign import NotebookNotary;"
-        "print(NotebookNotary().check_signature(nbformat.read(sys.argv[1], as_version=4)))"
-    )
-    signed = subprocess.check_output(
-        [str(installed / ".venv/bin/python"), "-c", show, str(installed / FIRST)],
-        env=variables(installed, JUPYTER_DATA_DIR=str(installed / ".venv/share/jupyter")),
-        encoding="utf-8",
-    )
-    assert signed == "True\n"
-
-
 def test_exported_lesson_keeps_the_still_drawings(installed, start, tmp_path):
     end(start(installed, "aula", "--no-browser", "--port=0", "--version"))
     widget = {"version_major": 2, "version_minor": 0, "model_id": "a" * 32}

@@ -232,7 +232,11 @@ def test_cells_are_short_and_come_after_a_short_text(path):
 @PAGE
 def test_notebook_is_executed_and_clean(path):
     raw = json.loads(path.read_text(encoding="utf-8"))
-    assert set(raw["metadata"]) == {"kernelspec", "language_info"}
+    metadata = {"kernelspec", "language_info"}
+    if any(cell["cell_type"] == "code" for cell in raw["cells"]):
+        metadata.add("echo_lib")
+        assert raw["metadata"]["echo_lib"] == {"example_outputs": True}  # somem quando se abre
+    assert set(raw["metadata"]) == metadata
     assert raw["metadata"]["language_info"] == {"name": "python"}
     cells = raw["cells"]
     assert len({cell["id"] for cell in cells}) == len(cells)

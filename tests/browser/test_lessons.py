@@ -6,7 +6,7 @@ import nbformat
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.conftest import act_until_visible, use_theme, violations
+from tests.browser.conftest import CLOSE_TABS, act_until_visible, use_theme, violations
 from tests.common import ROOT, TIMEOUT
 
 MESSAGE = "olá, ção 🗣️"
@@ -83,6 +83,23 @@ def test_kit_opens_in_portuguese_without_pop_ups(page, lab):
         expect(page.get_by_role("menuitem", name=menu)).to_be_visible()
     expect(page.get_by_role("dialog")).to_have_count(0)
     expect(page.get_by_role("alert")).to_have_count(0)
+
+
+def test_lesson_opens_without_results_and_keeps_those_of_the_student(page, lab):
+    view = lab.show(page, "00_comece_aqui")
+    results = view.locator(".jp-OutputArea-output")
+    cell = view.locator(".jp-CodeCell", has_text="2 + 3")
+    expect(cell).to_be_visible()
+    expect(results).to_have_count(0)
+    cell.get_by_role("textbox").click()
+    page.keyboard.press("Control+Enter")
+    expect(results).to_have_text(["5"])
+    page.keyboard.press("Control+s")
+    expect(page.locator(".jp-mod-dirty")).to_have_count(0)
+    page.evaluate(CLOSE_TABS)
+    lab.show(page, "00_comece_aqui")
+    expect(cell).to_be_visible()
+    expect(results).to_have_text(["5"])
 
 
 def test_student_talks_in_the_panel_and_leaves_with_sair(lesson, panel):

@@ -1,10 +1,12 @@
 "use strict";
-// O jupyterlab_widgets (até a versão 3.0.17, ao menos) procura cada widget de um notebook reaberto
-// por 2 s, e quase ao fim deles não olha de novo: se o kernel fica pronto nessa hora, o que estava
-// gravado chega, e na página fica o erro. Aqui se pede outra vez o mesmo desenho.
+// O que falta ao JupyterLab para uma lição. As saídas que vieram com ela somem ao abrir. Os desenhos
+// de um notebook reaberto aparecem: o jupyterlab_widgets (até a versão 3.0.17, ao menos) procura cada
+// widget por 2 s, e quase ao fim deles não olha de novo; se o kernel fica pronto nessa hora, o que
+// estava gravado chega, e na página fica o erro: aqui se pede outra vez o mesmo desenho.
 // Sem ferramentas de montagem: o que o JupyterLab espera de uma extensão são só `init` e `get`
 // (https://jupyterlab.readthedocs.io/en/stable/extension/extension_dev.html).
 {
+  const KIT = "echo_lib"; // a chave do kit nos metadados de um notebook
   const LOST = "Error displaying widget: model not found";
   const TRIES = 2; // o que não foi gravado não vem nunca
   const NOT_SAVED = "O que estava aqui não foi gravado com o notebook: execute a célula de novo.";
@@ -31,17 +33,20 @@
     kernelChanged.connect((_, { oldValue }) => { if (oldValue) mark(); });
   };
 
+  /** Tira de uma lição as saídas que vieram com ela, de exemplo: estragariam as previsões. */
+  const clearExamples = ({ model }) => {
+    if (!model.getMetadata(KIT)?.example_outputs) return;
+    model.deleteMetadata(KIT); // o que o aluno executar e salvar fica
+    for (const cell of model.cells) cell.clearExecution?.();
+  };
+
   const activate = (app) => {
-    const followed = new WeakSet();
-    const follow = () => {
-      for (const panel of app.shell.widgets("main"))
-        if (panel.sessionContext && !followed.has(panel)) {
-          followed.add(panel);
-          markTheLost(panel);
-        }
-    };
-    app.shell.currentChanged.connect(follow);
-    app.restored.then(follow);
+    app.docRegistry.addWidgetExtension("Notebook", {
+      createNew(panel, context) {
+        markTheLost(panel);
+        context.ready.then(() => clearExamples(context));
+      },
+    });
     // Um clique duplo em «Confira depois» abriria o texto da célula, com a resposta.
     document.addEventListener("dblclick", (event) => {
       if (event.target.closest?.(".jp-RenderedMarkdown summary")) event.stopPropagation();
