@@ -90,6 +90,7 @@ def test_lesson_opens_without_results_and_keeps_those_of_the_student(page, lab):
     results = view.locator(".jp-OutputArea-output")
     cell = view.locator(".jp-CodeCell", has_text="2 + 3")
     expect(cell).to_be_visible()
+    expect(page.get_by_text("| Idle")).to_be_attached()
     expect(results).to_have_count(0)
     cell.get_by_role("textbox").click()
     page.keyboard.press("Control+Enter")
