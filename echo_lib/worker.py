@@ -72,7 +72,6 @@ def _main() -> None:
     given, answers = _take_streams()
     worker = _Worker(answers)
     builtins.display = print  # type: ignore[attr-defined]  # no notebook, ele existe
-    warnings.filterwarnings("ignore", "coroutine .* was never awaited")  # o erro já o diz
     warnings.showwarning = worker.note_warning  # type: ignore[assignment]
     try:
         with Trace(1):  # quem fez `from socket import *` também recebe o socket rastreado
