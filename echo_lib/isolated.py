@@ -194,9 +194,7 @@ class Learner:
             spins = report[0] is not None and used - since > _SPIN
             if spins or (late and (now - moved > TIMEOUT - _STEP or used > WORK)):
                 break
-        with suppress(queue.Empty):
-            return self._answers.get(timeout=0.001)
-        report = self._asked()
+        report = self._asked()  # e a resposta que chegou só agora, em _early
         if report and self._early is None:
             self._events, self.where, self.mixed = report
         return self._early
