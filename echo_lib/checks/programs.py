@@ -644,15 +644,12 @@ def reach(function: Callable[[str], str]) -> Check:
     Argumentos:
         function: recebe o host; devolve "só esta máquina" ou "a rede".
     """
-    cases = {(host,): _HERE_ONLY for host in ("127.0.0.1", "127.0.0.2", "localhost")}
-    cases |= {
-        (network.lan_address() or "192.168.0.5",): _THE_NETWORK,
-        ("192.168.1.7",): _THE_NETWORK,
-        ("0.0.0.0",): _THE_NETWORK,
-        ("192.168.127.3",): _THE_NETWORK,
-        ("127.255.0.1",): _HERE_ONLY,
-    }
-    cases |= {(host,): _THE_NETWORK for host in ("12.0.0.1", "10.0.0.5", "172.16.0.9")}
+    lan = network.lan_address() or "192.168.0.5"
+    hosts = dict.fromkeys(("127.0.0.1", "127.0.0.2", "localhost"), _HERE_ONLY)
+    hosts |= dict.fromkeys((lan, "192.168.1.7", "0.0.0.0", "192.168.127.3"), _THE_NETWORK)
+    hosts |= {"127.255.0.1": _HERE_ONLY}
+    hosts |= dict.fromkeys(("12.0.0.1", "10.0.0.5", "172.16.0.9"), _THE_NETWORK)
+    cases = {(host,): answer for host, answer in hosts.items()}
     wrong = compare(function, cases, hint=_reach_hint)
     return wrong or passed("Certo: todo 127.x.x.x fica na própria máquina; o resto, não.")
 
