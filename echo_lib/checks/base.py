@@ -140,7 +140,8 @@ def compare(
     function: Callable[..., Any],
     cases: dict[tuple[Any, ...], Any],
     given: str = "",
-    hint: Callable[..., str] = lambda answer, *arguments: "",
+    *,
+    hint: Callable[..., str],
 ) -> Check | None:
     """Chama a função do aluno com cada caso; devolve o que há de errado no primeiro, ou None.
 

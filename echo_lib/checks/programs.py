@@ -574,15 +574,15 @@ def states(function: Callable[[int], list[str]]) -> Check:
     given = "a porta do servidor"
     with _alone() as server:
         port = server.address[1]
-        if wrong := compare(lasting, {(port,): ["LISTEN"]}, given, _states_hint):
+        if wrong := compare(lasting, {(port,): ["LISTEN"]}, given, hint=_states_hint):
             return wrong
         with EchoClient(*server.address) as client:
             client.send("!")
             three = ["ESTABLISHED"] * 2 + ["LISTEN"]
-            wrong = compare(lasting, {(port,): three}, given, _three_hint)
+            wrong = compare(lasting, {(port,): three}, given, hint=_three_hint)
         # Fechada a conversa, e esperado o fim dela, sobra o TIME_WAIT.
         if not wrong and (resting := _resting(port)):
-            wrong = compare(function, {(port,): resting}, given, _resting_hint)
+            wrong = compare(function, {(port,): resting}, given, hint=_resting_hint)
     return wrong or passed("Certo: sozinho, o servidor só escuta; com um cliente, são três.")
 
 
