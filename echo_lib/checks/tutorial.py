@@ -184,7 +184,8 @@ def _client_hint(
     if gone < len(sent) and learner.sent_a_part():
         return LOST_BY_SEND
     part = gone < len(sent) and (not error or waits(error))
-    if reached and (part or not _repeats(sent, reached)):
+    again = sent * (len(reached) // len(sent) + 1)  # ela, e talvez outra vez, sem o fim
+    if reached and (part or not again.startswith(reached)):
         what = f"{brief(reached)}, e não {brief(sent)}"
         return f"Ao servidor chegou {what}: envie mensagem.encode(), sem mudar nada."
     if error == NEVER_ENDED and gone > len(sent):
@@ -226,11 +227,6 @@ def _client_hint(
 def waits(error: str) -> bool:
     """Se o código ficou à espera do que não vem, com prazo ou sem."""
     return error == NEVER_ENDED or "TimeoutError" in error
-
-
-def _repeats(sent: bytes, arrived: bytes) -> bool:
-    """Se o que chegou é a mensagem, ou ela mais de uma vez, talvez sem o fim da última."""
-    return (sent * (len(arrived) // len(sent) + 1)).startswith(arrived)
 
 
 def with_echo(
