@@ -95,10 +95,10 @@ def failed(text: str, learner: Learner | None = None) -> Check:
 
 def in_a_free_port(judge: Callable[[], Check]) -> Check:
     """A resposta; de novo, se outro programa tomou a porta entre a escolha e o uso."""
-    check = judge()
-    for _ in range(2):
-        if _TAKEN.search(check.text):
-            check = judge()
+    for _ in range(3):
+        check = judge()
+        if not _TAKEN.search(check.text):
+            break
     return check
 
 
