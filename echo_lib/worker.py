@@ -165,14 +165,13 @@ class _Worker:
         value, error, opened = None, "", self._open(what)
         try:
             with self.trace:
-                given = () if opened is None else (opened,)
-                value = self.functions[function](*given, *arguments)
+                value = self.functions[function](*opened, *arguments)
         except BaseException as problem:  # é o código do aluno: até um sys.exit() é resposta
-            error = told(problem, self.sources) + _swapped(self.functions[function], given)
-        if opened:  # a outra ponta não espera à toa
+            error = told(problem, self.sources) + _swapped(self.functions[function], opened)
+        for sock in opened:  # a outra ponta não espera à toa
             with suppress(OSError):  # sem rastro: não foi o aluno
-                socket.SocketType.shutdown(opened, socket.SHUT_RDWR)
-            opened.close()
+                socket.SocketType.shutdown(sock, socket.SHUT_RDWR)
+            sock.close()
         if error and shown.getvalue() and _TRACEBACK not in shown.getvalue():
             error += f" Antes, ele mostrou: {shown.getvalue()[:_SHOWN]!r}."
         events = _sendable(self.trace.events())
@@ -190,16 +189,16 @@ class _Worker:
                 kind = "uma lista com uma função dentro: faltaram os parênteses que a chamam"
             self.say((None, f"Sua função devolveu {kind}.", events, self.mixed))
 
-    def _open(self, what: str) -> socket.socket | None:
+    def _open(self, what: str) -> tuple[socket.socket, ...]:
         """O primeiro argumento da chamada: nada, quem escuta ou uma conexão."""
         if what == "call":
-            return None
+            return ()
         if what == "listen":
             with self.trace:
                 listener = socket.create_server(("127.0.0.1", 0))
             limit_buffers(listener)
             self.say(listener.getsockname())
-            return listener
+            return (listener,)
         with socket.create_server(("127.0.0.1", 0)) as listener:
             limit_buffers(listener)
             self.say(listener.getsockname())
@@ -208,7 +207,7 @@ class _Worker:
         conn.setblocking(True)  # o prazo é de quem verifica, não do código do aluno
         self.say(address)
         with self.trace:
-            return TracedSocket(fileno=conn.detach())
+            return (TracedSocket(fileno=conn.detach()),)
 
 
 def _swapped(function: Any, given: tuple[Any, ...]) -> str:
