@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 from collections.abc import Callable, Coroutine, Generator
 from contextlib import suppress
-from dataclasses import replace
+from functools import partial
 from itertools import accumulate
 from random import randrange
 from time import monotonic, sleep
@@ -43,6 +43,7 @@ from echo_lib.checks.tutorial import (
     with_echo,
     wrong_answer,
 )
+from echo_lib.errors import Address
 from echo_lib.isolated import NEVER_ENDED, Learner
 
 _HOST = "127.0.0.1"
@@ -167,7 +168,7 @@ def one_visit(function: Callable[[socket.socket], Any]) -> Check:
         address = learner.listen()
         if wrong := _visit(learner, address, MESSAGES):
             return wrong
-        second = _visit(learner, address, MESSAGES[:1], wait=False)
+        second = _quick_visit(learner, address, MESSAGES[:1])
         state, error = learner.result()
         if state == "fechada":
             text = "O primeiro foi atendido; para o segundo, a escuta já estava fechada. "
@@ -179,7 +180,7 @@ def one_visit(function: Callable[[socket.socket], Any]) -> Check:
         if not second and (open_one := _left_open(learner, recv=_TALK)):
             return failed(f"Os dois foram atendidos, mas faltou fechar {open_one}.", learner)
     if second:
-        return replace(second, text=f"O segundo cliente {second.text}")
+        return failed(f"O segundo cliente {second}")
     return passed("Certo: fechou a conversa, e a escuta ficou para o próximo.")
 
 
@@ -349,21 +350,16 @@ def one_after_another(function: Callable[[socket.socket, int], Any]) -> Check:
 
 def _visits(function: Callable[[socket.socket, int], Any], visits: int) -> Check | None:
     attend = hurried(function, _SILENCE)
+    falls = partial(_quick_visit, messages=MESSAGES[:1], falls=True)
+    clients = (_quick_visit, falls, partial(_quick_visit, messages=()), _slow_visit)
 
     def serve(listener: socket.socket, n: int) -> None:
         attend(listener, n)  # o que ela devolve não importa
 
     with Learner(serve) as learner:
         address = learner.listen(visits)
-        for number in range(1, visits + 1):
-            falls = number == 2
-            messages = () if number == 3 else MESSAGES[:1] if falls else MESSAGES
-            if number == 4:
-                wrong = _slow_visit(learner, address)
-            else:
-                missed = _visit(learner, address, messages, wait=False, falls=falls)
-                wrong = missed.text if missed else ""
-            if wrong:
+        for number, visit in enumerate(clients[:visits], 1):
+            if wrong := visit(learner, address):
                 why = _missed(learner, number, visits) if wrong == _NO_ECHO else ""
                 return failed(f"O cliente {number} {wrong} {why}", learner)
         _, error = learner.result()
@@ -381,7 +377,7 @@ def _visits(function: Callable[[socket.socket, int], Any], visits: int) -> Check
         return failed(error, learner) if error else None
 
 
-def _slow_visit(learner: Learner, address: tuple[str, int]) -> str:
+def _slow_visit(learner: Learner, address: Address) -> str:
     """Um cliente que demora a vir, e depois a falar; devolve o que houve de errado, ou ""."""
     sleep(_LULL)  # ninguém vem: um prazo posto no accept passa
     peer = learner.peer(address)
@@ -458,18 +454,11 @@ def _missed(learner: Learner, number: int, visits: int) -> str:
 
 
 def _visit(
-    learner: Learner,
-    address: tuple[str, int],
-    messages: tuple[str, ...],
-    wait: bool = True,
-    falls: bool = False,
-    silence: float = 0,
+    learner: Learner, address: Address, messages: tuple[str, ...], silence: float = 0
 ) -> Check | None:
-    """Um cliente: conecta, envia cada mensagem, confere o eco e sai; devolve o que houve.
+    """Um cliente: conecta, envia, confere cada eco, sai, e espera o fim; devolve o que houve.
 
     Argumentos:
-        wait: se, ao sair, espera que o servidor também feche.
-        falls: se sai de repente, com um RST, em vez de fechar.
         silence: segundos que se cala antes da última mensagem.
     """
     peer = learner.peer(address)
@@ -482,30 +471,43 @@ def _visit(
             learner.look()
             if gave_up(learner) and not learner.running():
                 return took_silence_for_the_end(learner, silence)
-        if received != data and wait:
-            return wrong_answer(learner, peer, data, data, received, first=not i)
         if received != data:
+            return wrong_answer(learner, peer, data, data, received, first=not i)
+    learner.look()
+    if not learner.running():
+        text = "O cliente ainda estava conectado, e a função já tinha voltado: ela atende até "
+        return failed(f"{text}vir b'', e só então volta.", learner)
+    peers.end(peer)
+    if extra := peers.receive(peer, 1):
+        return failed(f"Depois das respostas, veio mais: {extra!r}…", learner)
+    return None
+
+
+def _quick_visit(
+    learner: Learner, address: Address, messages: tuple[str, ...] = MESSAGES, falls: bool = False
+) -> str:
+    """Um cliente que sai sem esperar pelo servidor; devolve o que houve de errado, ou "".
+
+    Argumentos:
+        falls: se sai de repente, com um RST, em vez de fechar.
+    """
+    peer = learner.peer(address)
+    for data in map(str.encode, messages):
+        if (received := peers.exchange(peer, data)) != data:
             learner.look()
             if received and learner.sent_a_part():
                 why = LOST_BY_SEND
             elif data.startswith(received):
-                return Check(False, _NO_ECHO)
+                return _NO_ECHO
             else:
                 why = "o eco são os bytes que chegaram."
-            return Check(False, f"enviou {brief(data)} e recebeu {brief(received)}: {why}")
+            return f"enviou {brief(data)} e recebeu {brief(received)}: {why}"
     if falls:
         peers.send(peer, b"x" * 100)
         peers.reset(peer)
-        return None
-    if wait:
-        learner.look()
-        if not learner.running():
-            text = "O cliente ainda estava conectado, e a função já tinha voltado: ela atende até "
-            return failed(f"{text}vir b'', e só então volta.", learner)
-    peers.end(peer)
-    if wait and (extra := peers.receive(peer, 1)):
-        return failed(f"Depois das respostas, veio mais: {extra!r}…", learner)
-    return None
+    else:
+        peers.end(peer)
+    return ""
 
 
 def sends_a_list(function: Callable[[str, int, list[str]], list[str]]) -> Check:
