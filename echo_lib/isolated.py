@@ -243,6 +243,11 @@ class Learner:
         """Destas chamadas, só as do código do aluno."""
         return tuple(self._events)
 
+    def totals(self) -> tuple[int, int]:
+        """Quantos bytes o código enviou, e quantos recebeu."""
+        own = self._events
+        return sum(e.size for e in own if e.sends), sum(e.size for e in own if e.receives)
+
     def used(self, call: str) -> bool:
         """Se o código do aluno fez esta chamada."""
         return any(event.call == call for event in self._events)

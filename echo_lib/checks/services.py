@@ -572,9 +572,7 @@ def _one_at_a_time(learner: Learner, messages: list[str]) -> bool:
 
 def _list_hint(learner: Learner, messages: list[str], answer: Any, error: str) -> str:
     """A pista do engano que os ecos, ou as chamadas, mostram."""
-    own = learner.own_events()
-    gone = sum(event.size for event in own if event.sends)
-    came = sum(event.size for event in own if event.receives)
+    gone, came = learner.totals()
     whole = {*accumulate(len(message.encode()) for message in messages)}
     if messages == _TWINS:
         return _EACH_ITS_OWN

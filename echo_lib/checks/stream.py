@@ -322,7 +322,7 @@ def _sending_hint(learner: Learner, text: str, data: bytes, received: bytes, err
 def _framing_hint(learner: Learner, data: bytes, answer: Any, error: str) -> str:
     if "quem recebe só recebe" in error:
         return ""
-    text, came = data[4:].decode(), sum(e.size for e in learner.own_events() if e.receives)
+    text, (_, came) = data[4:].decode(), learner.totals()
     if "UnicodeDecodeError" in error and came > len(data):
         return _TOO_MUCH  # o tamanho da seguinte pode não ser texto
     if isinstance(answer, str) and answer.startswith(text) and answer != text:
@@ -376,5 +376,5 @@ def _fed(
     with suppress(OSError):  # solta quem ainda envia; sem rastro, pois não é da conversa
         socket.SocketType.shutdown(peer, socket.SHUT_RDWR)
     feeder.join(isolated.TIMEOUT)
-    gone = sum(event.size for event in learner.own_events() if event.sends)
+    gone, _ = learner.totals()
     return answer, error or (_ONLY_RECEIVES.format(size=gone, s="s" * (gone > 1)) if gone else "")

@@ -154,7 +154,7 @@ def read_it_all(learner: Learner, address: Any, message: str) -> bool:
     """
     went = [event.argument for event in learner.tries()]
     whole = any(isinstance(place, tuple) and place[1:2] == address[1:] for place in went)
-    came = sum(event.size for event in learner.own_events() if event.receives)
+    _, came = learner.totals()
     return not whole or came >= len(message.encode())
 
 
@@ -175,8 +175,7 @@ def _client_hint(
     """A pista do engano de um cliente, pelas chamadas que ele fez e pelo que chegou ao servidor."""
     sent, own = message.encode(), learner.own_events()
     went = [event.argument for event in learner.tries()]
-    gone = sum(event.size for event in own if event.sends)
-    came = sum(event.size for event in own if event.receives)
+    gone, came = learner.totals()
     if calls := [event.call for event in own if event.call in ("bind", "listen", "accept")]:
         return f"Quem usa {calls[0]} é o servidor; o cliente usa connect."
     if went and isinstance(went[0], tuple) and address not in went:
@@ -577,12 +576,13 @@ def _a_whole_silence(events: Sequence[Any], seconds: float) -> bool:
 def _early(learner: Learner, seconds: float) -> str:
     """Por que o servidor do aluno voltou antes do silêncio que devia esperar."""
     own = learner.own_events()
+    gone, came = learner.totals()
     sizes = [event.size for event in own if event.receives]
     late = [i for i, event in enumerate(own) if isinstance(event.error, TimeoutError)]
     sent = [i for i, event in enumerate(own) if event.sends]
     if late and sent and late[0] < sent[0]:
         return "Você só respondeu quando o prazo acabou: a cada recv, um sendall."
-    if sum(sizes) > sum(event.size for event in own if event.sends) > 0:
+    if came > gone > 0:
         return _UNANSWERED
     if sum(map(bool, sizes)) > 1:
         return "Você desistiu de quem ainda falava: o prazo recomeça a cada recv."
