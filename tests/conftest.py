@@ -91,6 +91,14 @@ def need(tool: str) -> str:
     return path
 
 
+def new_network() -> list[str]:
+    """O começo de um comando, que o roda numa rede sem placas; nem todo sistema o permite."""
+    command = [need("unshare"), "--map-root-user", "--net"]
+    if subprocess.run([*command, "true"], stderr=subprocess.DEVNULL).returncode:
+        give_up("este sistema não deixa criar uma rede à parte")
+    return command
+
+
 def need_root() -> None:
     if sys.platform != "linux" or os.geteuid() != 0:
         give_up("só o root, no Linux, captura sem instalar nada")

@@ -10,7 +10,7 @@ import pytest
 from echo_lib.__main__ import _Report
 from echo_lib.server import Client, Entry
 from tests.common import HERE, ROOT, TIMEOUT, receive
-from tests.conftest import finish, leave, need, quiet_port
+from tests.conftest import finish, leave, new_network, quiet_port
 
 pytestmark = [
     pytest.mark.skipif(sys.platform == "win32", reason="precisa de pseudoterminais"),
@@ -200,8 +200,9 @@ def test_command_that_does_not_exist_says_what_came_and_what_exists(terminal, ar
 
 @pytest.mark.skipif(sys.platform != "linux", reason="usa espaços de rede do Linux")
 def test_server_without_network_offers_this_machine(terminal):
-    command = ["-rn", sys.executable, "-m", "echo_lib", "servidor", "--host", "0.0.0.0"]
-    server = terminal(*command, program=need("unshare"))
+    program, *alone = new_network()
+    command = [*alone, sys.executable, "-m", "echo_lib", "servidor", "--host", "0.0.0.0"]
+    server = terminal(*command, program=program)
     server.expect_exact(
         "Digite no cliente: 127.0.0.1 61840 (sem rede: só esta máquina alcança)\r\n"
     )

@@ -23,7 +23,7 @@ from echo_lib.network import (
     ports,
 )
 from tests.common import HERE, TIMEOUT
-from tests.conftest import need
+from tests.conftest import need, new_network
 
 WINDOWS = """
 Conexões ativas
@@ -209,7 +209,7 @@ print(lan_address(), [i.address for i in addresses()])
 def test_machine_without_route_to_the_world(setup, expected):
     need("ip")
     shell = f"ip link set lo up\n{setup}\nexec {shlex.quote(sys.executable)} -c {PROGRAM}"
-    command = [need("unshare"), "--map-root-user", "--net", "sh", "-ec", shell]
+    command = [*new_network(), "sh", "-ec", shell]
     done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT)
     assert (done.stdout, done.stderr) == (expected, "")
 
@@ -234,7 +234,7 @@ echo 65000 65535 > ip_local_port_range; echo {first} > ip_unprivileged_port_star
 """
     drop = f"{need('setpriv')} --bounding-set=-net_bind_service --inh-caps=-net_bind_service"
     shell = f"{lock}exec {drop} {shlex.quote(sys.executable)} -c {RESERVED}"
-    command = [need("unshare"), "--map-root-user", "--net", "sh", "-ec", shell]
+    command = [*new_network(), "sh", "-ec", shell]
     done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT)
     way_out = rf"Porta livre mais próxima: {free} \(port={free}\)"
     assert re.search(rf"^{free}\n.*{way_out}", done.stdout, re.DOTALL), done

@@ -73,6 +73,7 @@ def test_aims_are_printed_with_the_worst_ratio(printed: str) -> None:
 
 def test_a_measure_goes_on_until_the_first_echo() -> None:
     """Numa máquina ocupada, uma janela pode acabar sem nenhum."""
+    need("gcc")
     brief = ["--secoes", "surdo", "--rodadas", "1", "--segundos", "0", "--mib", "1"]
     printed = run(str(Path(__file__).with_name("run.py")), *brief, "--pares", "C")
     ((name, *_),) = rows(printed, "Um cliente que envia e nunca lê")
