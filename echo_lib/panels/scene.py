@@ -330,16 +330,13 @@ class Scene:
         """
         part = sent or received
         assert part is not None
+        name = f"d{sent.number}" if sent else f"r{part.number}"
         if sent and received:
-            name = f"d{sent.number}" if not skipped else f"d{sent.number}-{received.number}"
+            name += f"-{received.number}" if skipped else ""
             self._put("links", {"id": f"r{received.number}", "gone": True})
-        else:
-            name = f"d{sent.number}" if sent else f"r{part.number}"
-        whole = "" if size == part.size else f" de {part.size}"
-        text = printable(part.data[skipped : skipped + size][: _LABEL * 4])
-        preview = f" “{text[:_LABEL]}{'…' if len(text) > _LABEL else ''}”"
-        unit = "byte" if size == 1 and not whole else "bytes"
-        label = f"{size}{whole} {unit}{preview if text else ''}"
+        label = counted(size, "byte") if size == part.size else f"{size} de {part.size} bytes"
+        if text := printable(part.data[skipped : skipped + size][: _LABEL * 4]):
+            label += f" “{text[:_LABEL]}{'…' if len(text) > _LABEL else ''}”"
         ends = sent and sent.number, received and received.number
         self._link(name, *ends, flow.source, flow.target, "data", label)
 
