@@ -300,11 +300,11 @@ def annotate(exc: BaseException, address: Address | None = None, extra: str = ""
 
 def _behind(exc: BaseException) -> list[BaseException]:
     """As exceções que estão dentro dela, se é um grupo, e as de que nasceu, por raise … from."""
-    found: list[BaseException | None] = [exc]
-    for one in filter(None, found):
+    found = [exc]
+    for one in found:
         inside = one.exceptions if isinstance(one, BaseExceptionGroup) else ()
-        found += [other for other in (*inside, one.__cause__) if other not in found]
-    return [*filter(None, found[1:])]
+        found += [other for other in (*inside, one.__cause__) if other and other not in found]
+    return found[1:]
 
 
 def _valid_host(host: object) -> str:
