@@ -19,6 +19,7 @@ from echo_lib.errors import (
     annotate,
     counted,
     valid_address,
+    valid_text,
 )
 from echo_lib.network import resolve
 from echo_lib.trace import Trace, TracedSocket
@@ -127,11 +128,7 @@ class EchoClient:
 
         Fonte: docs.python.org/3/howto/sockets.html, «Using a Socket»; RFC 9293, seção 3.1.
         """
-        if not isinstance(text, str):
-            raise TypeError(
-                f"esperava um texto (str); recebi {text!r}. Converta antes: str(número), ou "
-                "dados.decode() se são bytes."
-            )
+        valid_text(text)
         with self._turn:
             return self._send(text)
 

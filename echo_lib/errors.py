@@ -389,6 +389,15 @@ def positive(name: str, value: Any, kind: type[int] | type[float] = int, most: i
     return value
 
 
+def valid_text(text: object) -> None:
+    """Confere uma mensagem; TypeError, com o que fazer, se não é texto."""
+    if not isinstance(text, str):
+        raise TypeError(
+            f"esperava um texto (str); recebi {text!r}. Converta antes: str(número), ou "
+            "dados.decode() se são bytes."
+        )
+
+
 class Positive:
     """Um atributo com um limite: o valor que não serve é recusado por quem o põe, e não mais tarde.
 

@@ -21,6 +21,7 @@ from echo_lib.errors import (
     printable,
     valid_address,
     valid_port,
+    valid_text,
 )
 from echo_lib.network import diagnose, discover, lan_address
 from echo_lib.panels import still
@@ -129,11 +130,7 @@ class ClientPanel(anywidget.AnyWidget):
             TypeError: a mensagem não é texto.
             ValueError: o painel foi encerrado.
         """
-        if not isinstance(text, str):
-            raise TypeError(
-                f"esperava um texto (str); recebi {text!r}. Converta antes: str(número), ou "
-                "dados.decode() se são bytes."
-            )
+        valid_text(text)
         self._later(lambda: self._exchange(text))
 
     def _later(self, work: Callable[[], None]) -> None:
