@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from time import perf_counter
 
 from echo_lib.errors import Address, milliseconds, positive, printable, valid_address
-from echo_lib.network.local import addresses, is_loopback, port_holder, ports, resolve
+from echo_lib.network.local import addresses, is_loopback, listening, port_holder, resolve
 
 PROBE = "diagnóstico "  # como começa a mensagem que um diagnóstico envia
 _SHOWN = 60  # bytes mostrados de uma resposta que não é eco
@@ -278,14 +278,11 @@ def _decimal(seconds: float) -> str:
 
 def _refused_here(address: Address, number: Address) -> Diagnosis:
     """Ninguém nesta porta deste endereço; talvez em outro endereço desta mesma máquina."""
-    try:
-        listening = [row.local[0] for row in ports(number[1]) if row.state == "LISTEN"]
-    except OSError:
-        listening = []
-    if {number[0], "0.0.0.0"} & set(listening):  # no Windows, uma fila cheia recusa
+    hosts = [row.local[0] for row in listening(number[1])]
+    if {number[0], "0.0.0.0"} & set(hosts):  # no Windows, uma fila cheia recusa
         return _result(address, "stuck")
-    if listening:
-        return _result(address, "listens_elsewhere", elsewhere=listening[0])
+    if hosts:
+        return _result(address, "listens_elsewhere", elsewhere=hosts[0])
     return _result(address, "refused_here")
 
 

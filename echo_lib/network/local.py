@@ -155,6 +155,13 @@ def ports(port: int | None = None) -> list[PortUse]:
     return sorted(chosen, key=lambda r: (r.state != "LISTEN", r.local[1], r.peer or ("", 0)))
 
 
+def listening(port: int) -> list[PortUse]:
+    """Só as linhas de quem escuta na porta; nenhuma, se o sistema não diz."""
+    with suppress(OSError):
+        return [row for row in ports(valid_port(port)) if row.state == "LISTEN"]
+    return []
+
+
 def port_holder(port: int) -> str:
     """O processo que escuta na porta.
 
@@ -167,12 +174,7 @@ def port_holder(port: int) -> str:
     Erros:
         ValueError: a porta não é uma.
     """
-    port = valid_port(port)
-    try:
-        listening = [row for row in ports(port) if row.state == "LISTEN" and row.local[1] == port]
-    except OSError:
-        return ""
-    for row in listening:
+    for row in listening(port):
         if row.pid:
             mine = ", este mesmo programa" if row.pid == os.getpid() else ""
             return f"{row.process or 'processo'} (PID {row.pid}{mine})"
