@@ -194,15 +194,11 @@ function lives(store, rows, links) {
 /** As primeiras e últimas linhas entre duas alturas. */
 export function visible(tops, top, bottom) {
   const count = tops.length - 1;
-  let low = 0, high = count;
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if (tops[middle + 1] <= top) low = middle + 1;
-    else high = middle;
-  }
-  let last = low;
+  let first = 0;
+  while (first < count && tops[first + 1] <= top) first++;
+  let last = first;
   while (last < count && tops[last] < bottom) last++;
-  return [Math.max(0, low - SIZES.overscan), Math.min(count, last + SIZES.overscan)];
+  return [Math.max(0, first - SIZES.overscan), Math.min(count, last + SIZES.overscan)];
 }
 
 const outside = (line) => line?.ghost && line.note.startsWith("fora");
