@@ -10,7 +10,7 @@ import subprocess
 import threading
 from collections.abc import Callable
 from contextlib import closing, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from random import randrange
 from typing import Any, TypeVar
 
@@ -118,8 +118,7 @@ def addresses() -> list[Interface]:
 
     Fonte: psutil.readthedocs.io (net_if_addrs, net_if_stats).
     """
-    lan = lan_address()
-    found = [replace(i, lan=i.address == lan) for i in _ipv4()]
+    found = _ipv4(lan_address())
     return sorted(found, key=lambda i: (not i.lan, is_loopback(i.address), i.address))
 
 
@@ -274,13 +273,13 @@ def spare_port() -> int:
     return next_free_port("0.0.0.0", randrange(61_841, 65_000))
 
 
-def _ipv4() -> list[Interface]:
-    """Os endereços IPv4 dos adaptadores ligados."""
+def _ipv4(lan: str | None = None) -> list[Interface]:
+    """Os endereços IPv4 dos adaptadores ligados; `lan` é o da rede local."""
     import psutil
 
     up = {name for name, stats in psutil.net_if_stats().items() if stats.isup}
     return [
-        Interface(name, entry.address, False, entry.netmask or "255.255.255.255")
+        Interface(name, entry.address, entry.address == lan, entry.netmask or "255.255.255.255")
         for name, entries in psutil.net_if_addrs().items()
         for entry in entries
         if entry.family == socket.AF_INET and name in up
