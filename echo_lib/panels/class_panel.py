@@ -578,9 +578,7 @@ def _title(machine: Machine) -> str:
 
 
 def _row(machine: Machine) -> list[Any]:
-    name, last = machine.name, machine.last
-    if len(last) > _SHOWN_LAST:
-        last = f"{last[: _SHOWN_LAST - 1]}…"
+    name, last = machine.name, still.short(machine.last, _SHOWN_LAST)
     if machine.blocked:
         name = last = ""
     counts = [len(machine.live), machine.messages, machine.bytes]

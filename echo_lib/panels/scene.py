@@ -368,7 +368,7 @@ def _ends(event: Event) -> bool:
     """Se este recv mostrou que o outro lado acabou: devolveu b"", ou a conexão foi cortada."""
     if event.error is not None:
         return isinstance(event.error, ConnectionResetError)
-    return not event.size and bool(event.argument)
+    return bool(event.argument)  # recv(0) devolve b"" sem que nada tenha acabado
 
 
 def call_text(event: Event) -> str:

@@ -82,8 +82,7 @@ class SequenceDiagram(anywidget.AnyWidget):
         """
         events = self._chosen(self.trace.events())
         chosen = [e for e in events if connection is None or e.connection in (None, connection)]
-        dropped, scene = self.trace.dropped, self._new_scene
-        return still.svg(chosen, skipped=dropped, last=most, scene=scene)
+        return still.svg(chosen, skipped=self.trace.dropped, last=most, scene=self._new_scene)
 
     def close(self) -> None:
         """Para de atualizar e fecha o diagrama. Pode ser chamado mais de uma vez."""

@@ -149,8 +149,8 @@ class _Still:
         y, line = self.y[row["id"]], self._line(row["line"])
         style = "bad" if row["kind"] in ("error", "missing", "damaged") else "small"
         mark = _SIGNS.get(row["kind"], "")
-        self._text(8, y - 4, _short(f"{line['name']}: {row['call']}", 40), "code")
-        self._text(8, y + 13, _short(f"{mark}{row['result']}", 50), style)
+        self._text(8, y - 4, short(f"{line['name']}: {row['call']}", 40), "code")
+        self._text(8, y + 13, short(f"{mark}{row['result']}", 50), style)
         x, color = self.x[line["id"]], _COLORS[line["kind"]]
         if row["kind"] == "close":
             self._path(f"M{x - 6:g} {y - 6:g}l12 12m0 -12l-12 12", color)
@@ -209,7 +209,7 @@ class _Still:
         back = -9 if x2 > x1 else 9
         self._path(f"M{x1:g} {y1:g}L{x2:g} {y2:g}", color, style)
         self._path(f"M{x2 + back:g} {y2 - 5:g}L{x2:g} {y2:g}l{back} 5", color)
-        self._text((x1 + x2) / 2, (at or y2) - 6, _short(label, 26), "label", "middle")
+        self._text((x1 + x2) / 2, (at or y2) - 6, short(label, 26), "label", "middle")
 
 
 def _cut(link: Record, drawn: set[int]) -> Record:
@@ -217,7 +217,8 @@ def _cut(link: Record, drawn: set[int]) -> Record:
     return {**link, **{end: link[end] if link[end] in drawn else None for end in ("from", "to")}}
 
 
-def _short(text: str, most: int) -> str:
+def short(text: str, most: int) -> str:
+    """O começo de um texto que não cabe inteiro."""
     return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
