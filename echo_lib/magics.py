@@ -54,17 +54,13 @@ def load(ipython: Any) -> None:
     if getattr(threading.excepthook, "func", None) is not _show_of_a_thread:
         threading.excepthook = partial(_show_of_a_thread, threading.excepthook)
 
-    # Rodar de novo a célula do %load_ext não deve imprimir um aviso: o IPython esquece que já o
-    # carregou, no fim desta célula ou, carregado com o kernel, no começo da primeira.
-    moments = ("pre_run_cell", "post_run_cell")
-
+    # Rodar de novo a célula do %load_ext não deve imprimir um aviso: no começo da célula seguinte,
+    # o IPython esquece que já o carregou.
     def forget(_: object) -> None:
         ipython.extension_manager.loaded.discard("echo_lib")
-        for moment in moments:
-            ipython.events.unregister(moment, forget)
+        ipython.events.unregister("pre_run_cell", forget)
 
-    for moment in moments:
-        ipython.events.register(moment, forget)
+    ipython.events.register("pre_run_cell", forget)
 
 
 def _rastrear(shell: Any, line: str, cell: str) -> Any:
