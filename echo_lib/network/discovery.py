@@ -228,8 +228,7 @@ def _nearest(hosts: list[str]) -> list[str]:
 
 def _is_host(host: Any) -> bool:
     """Se o endereço pode ser de uma máquina da rede local; um anúncio falso pode trazer outro."""
-    wrong = host.is_unspecified or host.is_multicast or host.is_reserved
-    return bool(host.is_private and not wrong)
+    return bool(host.is_private and not (host.is_unspecified or host.is_reserved))
 
 
 def _info(name: str, port: int, interfaces: Sequence[str]) -> Any:
