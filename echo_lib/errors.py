@@ -495,7 +495,4 @@ def _port_was_cut(exc: BaseException) -> bool:
 def _codes(name: str) -> str:
     """Os números do erro em cada sistema, para quem lê mensagens de outra máquina."""
     numbers = CODES.get(name) or _NAME_CODES.get(name)
-    if not numbers:
-        return ""
-    windows, macos, linux = numbers
-    return f"{name} (Windows {windows}, macOS {macos}, Linux {linux})"
+    return "{} (Windows {}, macOS {}, Linux {})".format(name, *numbers) if numbers else ""
