@@ -62,16 +62,15 @@ async function render({ model, el, host: page, signal }) {
     for (const node of [search, diagnose]) disable(node, Boolean(model.get("asking")));
   };
   const showFound = () => {
-    found.replaceChildren(...model.get("found").map(([name, address, number]) => {
-      return element("li", {}, button(`${name} (${address}:${number})`, () => {
+    found.replaceChildren(...model.get("found").map(([name, address, number]) =>
+      element("li", {}, button(`${name} (${address}:${number})`, () => {
         if (host.readOnly) {
           notice.textContent = "Desconecte antes de escolher outro servidor.";
           return;
         }
         [host.value, port.value] = [address, String(number)];
         connect.focus();
-      }));
-    }));
+      }))));
     found.hidden = !found.childElementCount;
   };
 
