@@ -172,7 +172,6 @@ class Scene:
             "order": first,
             "kind": kind,
             "name": old["name"] if old.get("kind") == kind else self._name(kind, connection, event),
-            "connection": connection,
             "ghost": bool(note),
             "note": note or address_text(address) or old.get("note", ""),
         }

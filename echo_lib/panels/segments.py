@@ -44,7 +44,6 @@ def _lifeline(segment: Segment, side: str) -> Record:
         "order": [segment.number, SIDES.index(side)],
         "kind": role,
         "name": side if segment.connection == 1 else f"{side} {segment.connection}",
-        "connection": segment.connection,
         "ghost": False,
         "note": address_text(end),
     }
@@ -56,7 +55,6 @@ def _row(segment: Segment) -> Record:
     return {
         "id": segment.number,
         "time": segment.time,
-        "duration": 0.0 if segment.arrival is None else segment.arrival - segment.time,
         "line": f"{segment.connection}{_ROLES[segment.sender]}",
         "connection": segment.connection,
         "call": str(segment),
