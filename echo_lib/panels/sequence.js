@@ -368,7 +368,7 @@ export function mount(el, store, onExport) {
   const first = button("Início", () => step(-Infinity));
   const back = button("◀ Anterior", () => step(-1));
   const forward = button("Próxima ▶", () => step(1));
-  const filter = element("select", { id: `${id}-filter` }, element("option", { value: "", textContent: "todas" }));
+  const filter = element("select", { id: `${id}-filter` });
   const filterLabel = element("label", { htmlFor: filter.id, textContent: "Conexão" });
   const save = button("Salvar SVG", () => onExport(state.connection, say));
   const status = element("p", { className: "echo-status" });
@@ -529,12 +529,8 @@ export function mount(el, store, onExport) {
 
   /** As conexões que há; a escolhida fica, mesmo que as suas chamadas já tenham saído. */
   function fillFilter() {
-    const wanted = new Set(store.connections().map(String));
-    if (state.connection !== null) wanted.add(String(state.connection));
-    for (const old of [...filter.options].slice(1)) {
-      if (!wanted.delete(old.value)) old.remove();
-    }
-    filter.append(...[...wanted].map((n) => element("option", { value: n, textContent: n })));
+    const numbers = [...new Set(["", ...store.connections(), state.connection ?? ""])].sort((a, b) => a - b);
+    keepRows(filter, numbers, (n) => n, (n) => element("option", { value: n, textContent: n || "todas" }));
     filter.value = state.connection ?? "";
   }
 
