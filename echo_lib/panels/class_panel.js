@@ -113,7 +113,7 @@ function render({ model, el, host: page, signal }) {
   const machineCard = ([key]) => element("li", {}, button("", () => {
     asked = true;
     model.send({ command: "select", key });
-  }));
+  }, {}, element("span", { className: "echo-name" }), element("span", { className: "echo-last" })));
   /** O fim do endereço, se há outra máquina com o mesmo nome; ele todo, se também o fim é igual. */
   const ending = (key) => key.match(/[.:]\d+$/)?.[0];
   const apart = ([key, name], rows) => {
@@ -123,9 +123,6 @@ function render({ model, el, host: page, signal }) {
   const showCard = (card, row, rows) => {
     const [key, name, connections, messages, , last, refused, blocked] = row;
     const node = card.firstChild;
-    if (!node.childElementCount) {
-      node.append(...["echo-name", "echo-last"].map((className) => element("span", { className })));
-    }
     const [who, said] = node.children;
     setText(who, `${connections ? "●" : "○"} ${name ? name + apart(row, rows) : key}`);
     const refusals = refused ? `, ${plural(refused, "recusa", "recusas")}` : "";

@@ -17,8 +17,8 @@ export function element(tag, properties = {}, ...children) {
   return node;
 }
 
-export function button(text, onclick, properties) {
-  return element("button", { type: "button", textContent: text, onclick, ...properties });
+export function button(text, onclick, properties, ...children) {
+  return element("button", { type: "button", textContent: text, onclick, ...properties }, ...children);
 }
 
 export const { format: number } = new Intl.NumberFormat("pt-BR");
