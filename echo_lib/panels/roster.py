@@ -91,13 +91,12 @@ class Machine:
             return
         self.heard[client.address] = client.messages
         before, asked = self.names.get(client.address), _asked_name(client)
-        others = self.names.keys() - {client.address}
-        alone, known = not others, {self.names[address] for address in others}
+        known = {name for address, name in self.names.items() if address != client.address}
         # Quem volta é a primeira pessoa, se ela já não está e não é o nome de outra que se ouve.
         said = _name(client)
         again = self.first if self.first not in known and said not in self.people else ""
         name = asked or before or again or said
-        if asked and (alone or before == self.first):
+        if asked and (not known or before == self.first):
             self.first = asked
         self.first = self.first or name
         if name:
