@@ -74,7 +74,8 @@ class BytesView(anywidget.AnyWidget):
     def __init__(self, message: Any, buffer_size: int = 3) -> None:
         data = _to_bytes(message)
         self._shown = _beginning(data)
-        self._repr = _short_repr(message if isinstance(message, str) else data)
+        whole = message if isinstance(message, str) else data
+        self._repr = f"{whole[:_SHOWN_REPR]!r}{'…' if len(whole) > _SHOWN_REPR else ''}"
         characters = _characters(self._shown)
         super().__init__(
             buffer_size=buffer_size,
@@ -146,12 +147,6 @@ def _beginning(data: bytes) -> bytes:
     while end > _SHOWN_BYTES - 3 and data[end : end + 1] and data[end] & 0xC0 == 0x80:
         end -= 1
     return data[:end]
-
-
-def _short_repr(message: str | bytes) -> str:
-    """O começo da mensagem como o Python a escreve."""
-    more = "…" if len(message) > _SHOWN_REPR else ""
-    return f"{message[:_SHOWN_REPR]!r}{more}"
 
 
 def _notice(size: int, shown: int) -> str:
