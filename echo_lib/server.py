@@ -221,10 +221,9 @@ class EchoServer:
     def snapshot(self) -> tuple[list[Client], list[Entry]]:
         """`clients` e `log` do mesmo instante: de quem já não está num, o outro conta a saída."""
         with self._noting:
-            now = list(self._connections.values())
+            now = list(self._connections.values())  # na ordem em que foram aceitas
             kept = [entry for entries in self._log.values() for entry in entries]
-        clients = sorted(map(_portrait, now), key=lambda client: client.since)
-        return clients, sorted(kept)  # o número vem primeiro
+        return [*map(_portrait, now)], sorted(kept)  # o número vem primeiro
 
     def start(self) -> Self:
         """Faz bind e listen aqui, nesta thread, e começa a atender numa thread de fundo.
@@ -352,7 +351,7 @@ class EchoServer:
     def _open(self, address: Address, undo: ExitStack) -> None:
         """Abre a escuta, parando antes o EchoServer deste kernel que segure o endereço."""
         for other in _running.copy():
-            if other.running and _conflict(other.address, address):
+            if _conflict(other.address, address):
                 other.stop()
         # create_server liga SO_REUSEADDR onde ele é seguro, isto é, fora do Windows.
         self._listener = undo.enter_context(socket.create_server(address, backlog=_BACKLOG))
