@@ -76,18 +76,19 @@ class _Still:
         drawn = {row["id"] for row in self.rows}
         found = [link for link in records["links"] if not link.get("gone")]
         self.links = [_cut(link, drawn) for link in found if {link["from"], link["to"]} & drawn]
-        self.same = {line["id"]: line["same"] for line in records["lines"] if "same" in line}
-        used = {row["line"] for row in self.rows}
-        used |= {self.same.get(e, e) for k in self.links for e in (k["source"], k["target"])}
-        lines = [line for line in records["lines"] if "same" not in line and line["id"] in used]
-        self.lines = sorted(lines, key=lambda line: tuple(line["order"]))
+        known = {line["id"]: line for line in records["lines"]}
+        self.line = {name: known[line.get("same", name)] for name, line in known.items()}
+        names = [row["line"] for row in self.rows]
+        names += [link[end] for link in self.links for end in ("source", "target")]
+        used = {self.line[name]["id"]: self.line[name] for name in names}
+        self.lines = sorted(used.values(), key=lambda line: tuple(line["order"]))
         self.column = self._width(*scene.COLUMN)
         self.x = {e["id"]: _TEXT + self.column * (i + 0.5) for i, e in enumerate(self.lines)}
-        self.tall = {k["from"] for k in self.links if k["kind"] == "handshake"}
+        tall = {k["from"] for k in self.links if k["kind"] == "handshake"}
         self.y: dict[int, float] = {}
         y = float(_HEAD)
         for row in self.rows:
-            height = _TALL if row["id"] in self.tall else _ROW
+            height = _TALL if row["id"] in tall else _ROW
             self.y[row["id"]] = y + height / 2
             y += height
         self.bottom = y
@@ -134,7 +135,7 @@ class _Still:
         x = self.x[line["id"]]
         self._text(x, 20, line["name"], "name", "middle")
         self._text(x, 38, line["note"], "small", "middle")
-        own = [row for row in self.rows if self._line(row["line"]) is line]
+        own = [row for row in self.rows if self.line[row["line"]] is line]
         met = [k for k in self.links if line["id"] in (k["source"], k["target"])]
         met = [k for k in met if line["ghost"] or k["kind"] in ("accept", *_SEGMENTS)]
         rows = [row["id"] for row in own]
@@ -146,7 +147,7 @@ class _Still:
         self._path(f"M{x:g} {top:g}V{bottom:g}", "#999", style)
 
     def _row(self, row: Record) -> None:
-        y, line = self.y[row["id"]], self._line(row["line"])
+        y, line = self.y[row["id"]], self.line[row["line"]]
         style = "bad" if row["kind"] in ("error", "missing", "damaged") else "small"
         mark = _SIGNS.get(row["kind"], "")
         self._text(8, y - 4, short(f"{line['name']}: {row['call']}", 40), "code")
@@ -162,13 +163,10 @@ class _Still:
         else:
             self.out.append(f'<circle cx="{x:g}" cy="{y:g}" r="4" fill="{color}"/>')
 
-    def _line(self, name: Any) -> Record:
-        return next(line for line in self.lines if line["id"] == self.same.get(name, name))
-
     def _link(self, link: Record) -> None:
         start, end = link["from"] or link["to"], link["to"] or link["from"]
         y1, y2 = self.y[start], self.y[end]
-        source, target = self._line(link["source"]), self._line(link["target"])
+        source, target = self.line[link["source"]], self.line[link["target"]]
         x1, x2, color = self.x[source["id"]], self.x[target["id"]], _COLORS[source["kind"]]
         if link["kind"] in _SEGMENTS:
             self._segment(link, x1, x2, y1, color)
