@@ -125,7 +125,7 @@ class Trace:
     def __exit__(self, *error: object) -> None:
         with _patch_lock:
             _active.remove(self)
-            if not _active:
+            if _active == [_nowhere]:
                 socket.socket = _plain_socket  # type: ignore[misc]
                 _replace(TracedSocket, _plain_socket, _renamed)
                 _renamed.clear()
@@ -262,7 +262,7 @@ class TracedSocket(socket.socket):
     ) -> None:
         super().__init__(family, type, proto, fileno)
         is_tcp = self.family in _TCP and self.type == socket.SOCK_STREAM
-        self._trace = ((trace and [trace]) or _active[-1:] or [_nowhere])[0] if is_tcp else _nowhere
+        self._trace = (trace or _active[-1]) if is_tcp else _nowhere
         self._ends = Ends(next(self._trace._sockets))
         self._copies = [1]  # quantos objetos, por dup(), são este mesmo socket
         self._rows, self._most = self._trace._rows, self._trace._most
@@ -513,6 +513,6 @@ _recv_into = _plain_socket.recv_into
 _recvfrom = _plain_socket.recvfrom
 _send = _plain_socket.send
 _patch_lock = threading.Lock()
-_active: list[Trace] = []
-_renamed: list[str] = []  # os nomes do programa que guardavam o socket de sempre
 _nowhere = Trace(limit=1)  # onde gravam os sockets que nenhum rastro observa
+_active = [_nowhere]
+_renamed: list[str] = []  # os nomes do programa que guardavam o socket de sempre
