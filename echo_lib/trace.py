@@ -405,7 +405,7 @@ class TracedSocket(socket.socket):
         failure: BaseException | None = None
         try:
             result = method(*given)
-            if call == "connect_ex" and result:  # aqui o erro vem como número
+            if result:  # no connect_ex, o erro vem como número; as outras devolvem None
                 failure = OSError(result, os.strerror(result))
         except BaseException as error:  # inclui a interrupção do kernel
             failure = _bare(error)  # o original, guardado aqui, seguraria esta mesma chamada
