@@ -11,10 +11,10 @@ from typing import Any
 import anywidget
 import traitlets
 
+from echo_lib.panels.sequence import PERIOD
 from echo_lib.server import EchoServer
 
 _FAILED = "Não deu certo."
-_PERIOD = 0.05  # segundos: no máximo 20 atualizações por segundo
 
 
 class PolledPanel(anywidget.AnyWidget):
@@ -64,7 +64,7 @@ class PolledPanel(anywidget.AnyWidget):
 
     def _run(self) -> None:
         while not self._closed:
-            sleep(_PERIOD)
+            sleep(PERIOD)
             while not (self._closed or self._work.empty()):
                 self._do(self._work.get())
             try:
