@@ -26,7 +26,7 @@ from dataclasses import replace
 from functools import cache, partial
 from pathlib import Path
 from time import perf_counter, sleep
-from types import CodeType
+from types import CodeType, FunctionType
 from typing import TYPE_CHECKING, Any, BinaryIO, Self
 
 from echo_lib.errors import Address
@@ -218,9 +218,9 @@ class Learner:
         """
         with suppress(queue.Empty):
             self._early = self._early or self._answers.get(timeout=wait)
-        if self._early is not None or self._process is None:
-            self._events = self._early[2] if self._early and self._early is not _ENDED else []
-        elif report := self._asked():
+        if isinstance(self._early, tuple):
+            self._events = self._early[2]
+        elif self._early is None and self._process and (report := self._asked()):
             self._events, _, self.mixed = report
         return self.own_events()
 
@@ -446,7 +446,7 @@ def _sources(functions: tuple[Any, ...]) -> dict[str, list[str]]:
     files = set()
     for function in map(innermost, functions):
         space = getattr(function, "__globals__", {})
-        near = [v for v in space.values() if getattr(v, "__globals__", None) is space]
+        near = [v for v in space.values() if type(v) is FunctionType and v.__globals__ is space]
         files |= {f.__code__.co_filename for f in (function, *near) if hasattr(f, "__code__")}
     found = {file: linecache.getlines(file) for file in files}
     return {file: lines for file, lines in found.items() if lines}

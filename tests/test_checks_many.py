@@ -7,6 +7,7 @@ import socket
 import sys
 import threading
 import time
+from asyncio import sleep
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
@@ -456,6 +457,22 @@ def sleeps_in_the_loop_of_asyncio(listener):
     asyncio.run(serve())
 
 
+def decodes_and_awaits_an_imported_sleep(listener):
+    from asyncio import sleep as sleep_here
+
+    async def attend(reader, writer):
+        while data := await reader.read(1024):
+            await sleep(0)
+            await sleep_here(0)
+            writer.write(data.decode(errors="ignore").encode())
+
+    async def serve():
+        await asyncio.start_server(attend, sock=listener)
+        await asyncio.Event().wait()
+
+    asyncio.run(serve())
+
+
 def decodes_in_asyncio(listener):
     async def attend(reader, writer):
         while data := await reader.read(1024):
@@ -534,6 +551,7 @@ ONLY_THE_FIRST = "O primeiro, quando fala, recebe"
             sleeps_in_the_loop_of_asyncio,
             "time.sleep, num async def, faz todos os clientes esperarem",
         ),
+        (decodes_and_awaits_an_imported_sleep, "um eco não precisa de texto"),
         (decodes_in_asyncio, "Um byte pode ser só parte de um caractere"),
         (two_at_a_time, "Ou o seu servidor só atende alguns por vez?"),
         (forgets_the_await_of_asyncio, "servidor = await asyncio.start_server(…)"),

@@ -550,6 +550,17 @@ try:
 except ConnectionRefusedError:
     sys.exit("Ninguém escuta ali.")
 """
+IN_A_GROUP = """import asyncio
+
+async def falha():
+    raise KeyError('sala')
+
+async def main():
+    async with asyncio.TaskGroup() as grupo:
+        grupo.create_task(falha())
+
+asyncio.run(main())
+"""
 IN_A_FUNCTION = "def main():\n" + "".join(f"    {line}\n" for line in SERVER.splitlines())
 
 
@@ -569,6 +580,7 @@ def test_server_program_with_a_port_of_its_own_that_is_taken_hears_of_its_own(tm
     [
         ("", "acabou antes da hora (código 0)"),
         ("1 / 0", "falhou: ZeroDivisionError"),
+        (IN_A_GROUP, "falhou: KeyError: 'sala', na linha 4, `raise KeyError('sala')`."),
         (
             SERVER.replace("while True", "for _ in [1]"),
             "falta um laço, ou um break, um exit ou um except fora do laço",

@@ -220,6 +220,33 @@ def test_second_process_that_does_not_start_is_told_too(short_wait, monkeypatch,
         assert learner.call()[1] != NEVER_ENDED
 
 
+def test_what_a_call_did_is_still_known_after_it_was_ended(monkeypatch):
+    monkeypatch.setattr(isolated, "TIMEOUT", 0.5)
+
+    def waits(conn):
+        conn.recv(1)
+        conn.recv(1)
+
+    with Learner(waits) as learner:
+        learner.connect().sendall(b"x")
+        assert learner.result() == (None, NEVER_ENDED)
+        assert [event.call for event in learner.look()] == ["recv"]
+
+
+class Surly:
+    """Como os objetos de alguns servidores web, que fora de um pedido respondem com um erro."""
+
+    def __getattr__(self, name):
+        raise RuntimeError("fora do contexto")
+
+
+def test_a_strange_object_in_the_notebook_does_not_reach_the_answer():
+    space = {"estranho": Surly()}
+    exec("def resposta(): return 'feito'", space)
+    with Learner(space["resposta"]) as learner:
+        assert learner.call() == ("feito", "")
+
+
 def test_report_that_came_late_is_not_taken_for_the_answer(monkeypatch):
     with Learner(wait_a_little) as learner:
         learner.start()

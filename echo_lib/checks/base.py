@@ -159,9 +159,9 @@ def compare(
                     STUB if answer is ... else f"Com {what}, {_NOTHING}"
                 )
                 return failed(said, learner)
-            if answer != expected or type(answer) is not type(expected):
+            same_kind = type(answer) is type(expected)
+            if not same_kind or answer != expected:
                 text = f"Com {what}, esperava {expected!r} e recebi {brief(answer)}. "
-                same_kind = type(answer) is type(expected)
                 text += hint(answer, *arguments) if same_kind else _KINDS[type(expected)]
                 return failed(text, learner)
     return None

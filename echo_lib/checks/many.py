@@ -143,12 +143,19 @@ def _served(
 
 
 def _sleeps(function: Any) -> bool:
-    """Se o código chama um sleep que não é o do asyncio."""
+    """Se o código chama um sleep que não é o do asyncio, ou o importa."""
+    import asyncio
+
+    space = getattr(function, "__globals__", {})
     steps = (pairwise(dis.get_instructions(code)) for code in codes(function))
-    return any(
-        then.argval == "sleep" and first.argval != "asyncio"
-        for first, then in chain.from_iterable(steps)
-    )
+    for first, then in chain.from_iterable(steps):
+        if then.argval != "sleep" or "_FAST" in then.opname or first.argval == "asyncio":
+            continue
+        alone = then.opname == "LOAD_GLOBAL"
+        name = space.get("sleep") if alone else getattr(space.get(first.argval), "sleep", None)
+        if name is not asyncio.sleep:
+            return True
+    return False
 
 
 def _never_runs_its_coroutine(function: Handler) -> bool:

@@ -327,7 +327,10 @@ def _missing_hint(client: list[Segment]) -> str:
         return "Faltam bytes: uma retransmissão mais curta não desfaz o que já tinha chegado."
     if any(s.again for s in client):
         return "Faltam bytes: uma retransmissão pode trazer também bytes novos."
-    return "Faltam bytes: um ACK vazio tem o seq do dado que vem depois; ele não traz bytes."
+    return (
+        "Faltam bytes: a conta do próximo avança com cada pedaço que você junta, e só com ele: um "
+        "ACK vazio tem o seq do dado que vem depois."
+    )
 
 
 def _end_hint(case: _Case, answer: Any) -> str:

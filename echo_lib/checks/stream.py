@@ -346,6 +346,9 @@ def _framing_hint(learner: Learner, data: bytes, answer: Any, error: str) -> str
     if answer == struct.pack("!I", len(text)).decode(errors="replace"):
         return "Esse é o tamanho, e não o texto: com ele, receba o texto."
     if re.search(_LOST, error) and came >= len(data):
+        asked = [e.argument for e in learner.own_events() if e.receives]
+        if all(isinstance(size, int) and size <= len(data) for size in asked):
+            return "Os bytes já tinham vindo, e você pediu mais: junte-os com +=, até o tamanho."
         return "Você pediu mais bytes do que o tamanho diz: leia-o com '!I', a ordem da rede."
     if not error and came == 4 < len(data) and answer == "":
         return "Você leu o tamanho, e do texto nada: ele é só o do texto, sem contar os 4 bytes."

@@ -455,7 +455,8 @@ def _server_hint(
         return "O que já era maiúsculo ficou minúsculo: `upper` só aumenta."
     if received:
         return "Não são os bytes esperados: a resposta é feita dos que chegaram."
-    if gave_up(learner):  # numa máquina ocupada, quem verifica é que demorou a falar
+    gone, came = learner.totals()
+    if gave_up(learner) and came <= gone:  # numa máquina ocupada, quem verifica demorou a falar
         return "O seu prazo acabou antes de o cliente falar, e " + _SILENCE_IS_NOT_THE_END
     if sent == b"sair":
         return "As outras voltaram: “sair” é um comando do cliente; para o servidor, são bytes."
@@ -705,6 +706,6 @@ def _name_of(sock: socket.socket) -> tuple[str, int]:
     """O endereço a que o socket está preso, ou a porta 0; no Windows, sem bind não há nem nome."""
     try:
         host, port, *_ = sock.getsockname()
+        return str(host), int(port)
     except (OSError, ValueError):
         return "", 0
-    return str(host), int(port)
