@@ -91,14 +91,19 @@ def test_burst_of_ten_thousand_events_reaches_the_page_and_it_stays_usable(open_
     notebook.run(2)
 
 
+DISCONNECTED = ".jupyter-widgets-disconnected"
+
+
 def test_kernel_restarted_with_the_page_open_leaves_the_drawing_readable(open_lab):
-    notebook = open_lab("reiniciado", f"{TALK}\n{CLOSE}")
+    notebook = open_lab("reiniciado", f"{TALK}\n{CLOSE}\nprint('texto')")
     notebook.run(1)
+    notebook.expect_output("texto")
     expect_last(notebook, "escuta close()")
     notebook.page.get_by_role("button", name="Reiniciar kernel", exact=True).click()
     notebook.page.get_by_role("dialog").get_by_role("button").last.click()
     expect(notebook.page.get_by_text("| Idle")).to_be_attached()
     expect(diagram(notebook)).to_be_visible()
+    expect(notebook.view.locator(DISCONNECTED)).to_have_count(1)  # o texto não perdeu nada
     go_to_the_start(diagram(notebook), "1 de 9 chamadas.")
     notebook.run(0)
     notebook.run(1)

@@ -12,6 +12,7 @@
   const NOT_SAVED = "O que estava aqui não foi gravado com o notebook: execute a célula de novo.";
 
   // O ipywidgets põe esta classe nos widgets de um kernel reiniciado pelo menu, e só nesses.
+  const WIDGET = "application/vnd.jupyter.widget-view+json";
   const DISCONNECTED = "jupyter-widgets-disconnected";
   const ENDED = ["dead", "autorestarting"];
 
@@ -26,7 +27,8 @@
   /** Marca também os desenhos de um kernel que foi desligado, trocado, ou que caiu. */
   const markTheLost = (panel) => {
     const mark = () => {
-      for (const [{ node }] of renderers(panel)) node.classList.add(DISCONNECTED);
+      for (const [{ node, mimeType }] of renderers(panel))
+        if (mimeType === WIDGET) node.firstElementChild?.classList.add(DISCONNECTED);
     };
     const { statusChanged, kernelChanged } = panel.sessionContext;
     statusChanged.connect((_, status) => { if (ENDED.includes(status)) mark(); });
