@@ -109,8 +109,8 @@ def talks_to_another(learner: Learner, sent: str | list[str]) -> Check | None:
     """
     data = "olá".encode()
     answer, error = answered(learner, data, data[:1], sent)
-    # Devolver o que veio não engana ninguém; de quem devolve o que enviou se diz adiante.
-    honest: tuple[Any, ...] = (sent, "o", ["o"], "", [""], [])
+    # Uma lista com o que veio não engana ninguém; de quem devolve o que enviou se diz adiante.
+    honest: tuple[Any, ...] = (sent, ["o"], [""], [])
     if not error and answer not in honest:
         wrong = f"a sua função devolveu {brief(answer)}, como se fosse o eco: aí, lance um erro, "
         wrong += "como raise ConnectionError."

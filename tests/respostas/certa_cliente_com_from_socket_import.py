@@ -13,7 +13,8 @@ def resposta(host, porta, mensagem):
     while len(dados) < len(mensagem.encode()):
         parte = s.recv(1)
         if parte == b"":
-            break
+            s.close()
+            raise ConnectionError("o servidor fechou antes do fim")
         dados += parte
     s.close()
     return dados.decode()

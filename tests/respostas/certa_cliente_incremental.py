@@ -14,6 +14,6 @@ def resposta(host, porta, mensagem):
         while len(eco) < len(mensagem):
             parte = s.recv(64)
             if not parte:
-                return eco
+                raise ConnectionAbortedError("metade de um eco não é o eco")
             eco += decodificar(parte)
         return eco

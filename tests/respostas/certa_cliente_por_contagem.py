@@ -12,6 +12,6 @@ def resposta(host, porta, mensagem):
         eco = bytearray()
         while len(eco) < len(dados):
             if not (parte := s.recv(len(dados) - len(eco))):
-                break
+                raise EOFError
             eco += parte
         return eco.decode("utf-8")

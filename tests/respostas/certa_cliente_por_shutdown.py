@@ -12,4 +12,7 @@ def resposta(host, porta, mensagem):
     s.shutdown(socket.SHUT_WR)
     partes = list(iter(lambda: s.recv(7), b""))
     s.close()
-    return b"".join(partes).decode()
+    eco = b"".join(partes).decode()
+    if eco != mensagem:
+        raise ConnectionError(eco)
+    return eco

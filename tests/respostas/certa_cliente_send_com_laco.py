@@ -12,4 +12,6 @@ def resposta(host, porta, mensagem):
         while falta:
             falta = falta[s.send(falta) :]
         with s.makefile("rb") as arquivo:
-            return arquivo.read(len(dados)).decode()
+            eco = arquivo.read(len(dados))
+    assert len(eco) == len(dados), "o servidor fechou"
+    return eco.decode()
