@@ -14,6 +14,7 @@ import sys
 import textwrap
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import partial
 from keyword import iskeyword
 from time import monotonic, sleep
@@ -154,8 +155,26 @@ def _show(
     traceback = _skip_magic(traceback)
     notes = _explain(error, traceback)
     shell.showtraceback((kind, error, traceback), tb_offset=tb_offset)
+    _let_go(error)
     if notes and isinstance(error, UsageError):  # o IPython mostra deste só a mensagem
         print(*notes, sep="\n", file=sys.stderr)
+
+
+def _let_go(error: BaseException) -> None:
+    """Fecha os sockets que só as funções que pararam conheciam.
+
+    O traceback, que o Python guarda para `%debug`, guarda as variáveis delas: o socket ficaria
+    aberto, e a mesma célula, executada de novo, acharia a porta em uso.
+    """
+    chain = [error]
+    for failed in chain:
+        chain += [e for e in (failed.__cause__, failed.__context__) if e and e not in chain]
+        for step in _steps(failed.__traceback__):
+            frame = step.tb_frame  # o da célula tem as variáveis do notebook, que continuam
+            held = () if frame.f_locals is frame.f_globals else frame.f_locals.values()
+            if any(isinstance(value, socket.SocketType) for value in held):
+                with suppress(RuntimeError):  # a função ainda roda
+                    frame.clear()
 
 
 def _show_of_a_thread(show: Any, problem: threading.ExceptHookArgs) -> None:

@@ -10,7 +10,14 @@ import pytest
 from echo_lib import EchoClient, EchoServer, Trace
 from echo_lib.magics import _settle
 from tests.common import ROOT
-from tests.conftest import NO_EXTENSIONS, Kernel, connect, kernel_manager, stop_kernel
+from tests.conftest import (
+    NO_EXTENSIONS,
+    Kernel,
+    connect,
+    kernel_manager,
+    quiet_port,
+    stop_kernel,
+)
 from tests.lessons import execute
 
 OTHERS = {
@@ -34,6 +41,27 @@ def before(kernel):
     assert kernel.run("%load_ext echo_lib") == ""
     assert kernel.run("import socket\ns = socket.socket()") == ""
     return found
+
+
+def test_function_that_fails_in_a_cell_does_not_keep_the_port_it_had(kernel, before):
+    port = quiet_port()
+    kernel.run(
+        f"""
+def espera():
+    escuta, outro = socket.socket(), do_notebook
+    escuta.bind(("127.0.0.1", {port}))
+    escuta.listen()
+    escuta.settimeout(0.01)
+    try:
+        escuta.accept()
+    except TimeoutError as erro:
+        raise ValueError("ninguém veio") from erro
+do_notebook = socket.socket()
+"""
+    )
+    for _ in range(2):
+        assert "ValueError: ninguém veio" in kernel.run("espera()")
+    assert kernel.run("print(do_notebook.fileno() > 0)") == "True\n"
 
 
 @pytest.fixture
