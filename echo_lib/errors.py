@@ -127,7 +127,8 @@ _BY_NAME: dict[str, Texts] = {
     ),
     "ENETUNREACH": (
         "a rede{onde} é inalcançável.",
-        "esta máquina não tem caminho (rota) até lá: está sem rede, ou em outra rede.",
+        "esta máquina não tem caminho (rota) até lá: está sem rede, ou em outra; ou o endereço, "
+        "como 255.255.255.255, não é de uma máquina só.",
         "confira se o Wi-Fi ou o cabo está ligado e se as duas máquinas estão na mesma rede; "
         "para testar sem rede, use 127.0.0.1.",
     ),
@@ -175,13 +176,13 @@ _BY_NAME: dict[str, Texts] = {
     ),
     "EISCONN": (
         "este socket já está conectado.",
-        "connect foi chamado duas vezes no mesmo socket.",
+        "connect foi chamado duas vezes no mesmo socket; ou, no Linux, num que já escuta.",
         "use a conexão que já existe, ou feche-a e crie um socket novo.",
     ),
     "EINVAL": (
         "o sistema recusou a chamada: ela não vale no estado em que o socket está.",
         "bind chamado duas vezes no mesmo socket, ou accept antes de listen; no macOS, também "
-        "connect de novo num socket cujo connect falhou.",
+        "connect de novo num socket cujo connect falhou; no Windows, connect num que já escuta.",
         "crie um socket novo e siga a ordem: socket, bind, listen, accept.",
     ),
     "EBADF": (

@@ -567,7 +567,7 @@ _BY_TYPE: dict[tuple[_Kinds, str], Texts] = {
         "sys.argv.",
     ),
     (SystemExit, ""): (
-        "sys.exit() e exit() encerram o programa inteiro.",
+        "sys.exit() e exit() encerram o programa; numa thread, só ela.",
         "dentro de uma função, encerram também quem a chamou.",
         "para sair da função, use return.",
     ),

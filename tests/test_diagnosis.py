@@ -127,7 +127,7 @@ def test_address_that_is_no_machine_is_refused_before_any_packet(host):
         [
             "0.0.0.0 só vale no bind do servidor, onde significa “todos os meus endereços”; no "
             "connect, uns sistemas o tomam por 127.0.0.1, e o Windows recusa",
-            "endereços de grupo, como 224.0.0.1 ou 255.255.255.255, não servem ao TCP",
+            "endereços de várias máquinas, como 224.0.0.1 ou 255.255.255.255, não servem ao TCP",
         ],
         "use 127.0.0.1, se o servidor está nesta máquina",
     )

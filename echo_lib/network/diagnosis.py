@@ -110,7 +110,7 @@ _TEXTS: dict[str, tuple[str, tuple[str, ...], str]] = {
         (
             "0.0.0.0 só vale no bind do servidor, onde significa “todos os meus endereços”; no "
             "connect, uns sistemas o tomam por 127.0.0.1, e o Windows recusa",
-            "endereços de grupo, como 224.0.0.1 ou 255.255.255.255, não servem ao TCP",
+            "endereços de várias máquinas, como 224.0.0.1 ou 255.255.255.255, não servem ao TCP",
         ),
         "use 127.0.0.1, se o servidor está nesta máquina, ou o IPv4 da máquina dele.",
     ),

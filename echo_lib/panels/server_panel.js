@@ -79,7 +79,7 @@ function render({ model, el, signal }) {
     hidden_clients: () => {
       const count = model.get("hidden_clients");
       more.hidden = !count;
-      setText(more, `e mais ${number(count)}, que chegaram antes destes.`);
+      setText(more, `e mais ${number(count)}, de antes destes.`);
     },
     entries: showEntries,
     notice: () => showLines(notice, model.get("notice")),

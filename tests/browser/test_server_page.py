@@ -83,7 +83,7 @@ def test_panel_is_accessible_with_clients_and_with_an_error(lab, page):
     expect(panel.get_by_text("◐ escutando")).to_be_visible()
     notebook.run_code("turma = [EchoClient(*servidor.address).connect() for _ in range(120)]")
     expect(panel.get_by_text("● atendendo 120 clientes")).to_be_visible()
-    expect(panel.get_by_text("e mais 20, que chegaram antes destes.")).to_be_attached()
+    expect(panel.get_by_text("e mais 20, de antes destes.")).to_be_attached()
     expect(panel.get_by_role("button", name="Desconectar")).to_have_count(100)
     assert violations_in_both_themes(page) == []
 
