@@ -74,7 +74,7 @@ class Learner:
         self._failed = self.not_a_function
         self.outside = _outside(functions)  # as variáveis do notebook que o código lê
         self.where = ""  # a linha do aluno em que o código estava quando o prazo acabou
-        self.mixed = ""  # o que dizer de quem compara bytes com texto ou com um número
+        self.notes = ""  # o que dizer além da resposta: veja worker
         self._before = 0.0  # o processador que as chamadas anteriores usaram
         self.trace = Trace(EVENTS)  # o que fazem as pontas de quem verifica
         self._peers: list[socket.socket] = []
@@ -166,7 +166,7 @@ class Learner:
             return None, NEVER_ENDED
         if answer is _ENDED:
             return None, self._crash()
-        value, error, self._events, self.mixed = answer
+        value, error, self._events, self.notes = answer
         return value, error
 
     def _awaited(self, timeout: float | None) -> Any:
@@ -196,7 +196,7 @@ class Learner:
                 break
         report = self._asked()  # e a resposta que chegou só agora, em _early
         if report and self._early is None:
-            self._events, self.where, self.mixed = report
+            self._events, self.where, self.notes = report
         return self._early
 
     def hunger(self) -> Callable[[], bool]:
@@ -221,7 +221,7 @@ class Learner:
         if isinstance(self._early, tuple):
             self._events = self._early[2]
         elif self._early is None and self._process and (report := self._asked()):
-            self._events, _, self.mixed = report
+            self._events, _, self.notes = report
         return self.own_events()
 
     def _asked(self, whole: bool = True) -> Any:

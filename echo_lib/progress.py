@@ -43,7 +43,7 @@ def record(mark: str) -> None:
         raise ValueError(
             f'esperava uma lição, como "08", ou exercício, como "08.2"; recebi {mark!r}'
         )
-    if mark not in done():
+    if str(mark) not in done():
         with path().open("ab+") as file:
             file.seek(0)
             gap = "" if file.read()[-1:] in (b"", b"\n") else "\n"  # um editor pode tê-lo tirado

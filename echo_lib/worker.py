@@ -27,7 +27,7 @@ from typing import Any, BinaryIO
 from weakref import WeakKeyDictionary
 
 from echo_lib import trace as tracing
-from echo_lib.errors import explain
+from echo_lib.errors import explain, printable
 from echo_lib.trace import Event, Trace, TracedSocket
 
 START = 30.0  # segundos para o processo aparecer: numa máquina lenta, importar demora
@@ -35,7 +35,7 @@ SENT_AT_ONCE = 1000  # bytes que um send() aceita aqui; send(2) pode sempre acei
 BUFFER = 2**16  # bytes que o sistema guarda em cada ponta: sem um limite, são muitos MiB
 EVENTS = 4000  # o rastro de uma chamada: cabe 1 MiB aos pedaços de 1000 bytes, ida e volta
 _TRACEBACK = "Traceback (most recent call last)"  # o do asyncio; do erro, a resposta já diz tudo
-_SHOWN = 2000  # caracteres do que o código imprimiu
+_SHOWN = 400  # caracteres do que o código imprimiu
 _AFTER_THE_SOCKET = {"n", "texto", "placar", "sala", "trava"}  # como as lições os chamam
 # O que o Python diz ao avisar, e o que dizer ao aluno.
 MIXED = {
@@ -124,6 +124,7 @@ class _Worker:
         self.functions: tuple[Callable[..., Any], ...] = ()
         self.sources: frozenset[str] = frozenset()
         self.mixed = ""  # o que dizer de quem compara bytes com o que nunca lhes é igual
+        self.shown = io.StringIO()  # o que a chamada imprimiu
         self._answers = answers
         self._lock = threading.Lock()
         self._asking = threading.Lock()
@@ -139,7 +140,7 @@ class _Worker:
         """Responde sobre o que ainda não acabou: o rastro, ou só quando passou o último byte."""
         with self._asking:  # um laço que não para de enviar ou receber espera a resposta sair
             found = _sendable(self.trace.events()) if whole else self.trace.moved()
-            self.say(("report", number, found, self._where(), self.mixed))
+            self.say(("report", number, found, self._where(), self.notes()))
 
     def _where(self) -> str:
         """A linha do aluno que a chamada executa agora, ou "" se não é uma dele."""
@@ -147,6 +148,15 @@ class _Worker:
         while frame and frame.f_code.co_filename not in self.sources:
             frame = frame.f_back
         return linecache.getline(frame.f_code.co_filename, frame.f_lineno).strip() if frame else ""
+
+    def notes(self) -> str:
+        """O que dizer além da resposta: a comparação que nunca vale, e o que o código imprimiu."""
+        shown = self.shown.getvalue()
+        if not shown or _TRACEBACK in shown:
+            return self.mixed
+        lines = shown[:_SHOWN].splitlines() + ["…"] * (len(shown) > _SHOWN)
+        told = ["Seu código mostrou:", *("  " + printable(line) for line in lines)]
+        return "\n".join([self.mixed, *told] if self.mixed else told)
 
     def note_warning(self, message: Any, category: type, file: str, line: int, *rest: Any) -> None:
         """Guarda a comparação de bytes com texto ou número, de que o Python avisa com -b.
@@ -161,7 +171,7 @@ class _Worker:
     def run(self, what: str, function: int, arguments: tuple[Any, ...], pieces: list[int]) -> None:
         _limit(pieces, self._asking)
         socket.setdefaulttimeout(None)  # o que a chamada anterior mudou não é desta
-        shown = sys.stdout = sys.stderr = io.StringIO()
+        self.shown = sys.stdout = sys.stderr = io.StringIO()
         value, error, opened = None, "", self._open(what)
         try:
             with self.trace:
@@ -172,12 +182,10 @@ class _Worker:
             with suppress(OSError):  # sem rastro: não foi o aluno
                 socket.SocketType.shutdown(sock, socket.SHUT_RDWR)
             sock.close()
-        if error and shown.getvalue() and _TRACEBACK not in shown.getvalue():
-            error += f" Antes, ele mostrou: {shown.getvalue()[:_SHOWN]!r}."
         events = _sendable(self.trace.events())
         try:
             pickle.loads(_pickled(value))  # há o que vai e não volta, como certas exceções
-            self.say((value, error, events, self.mixed))
+            self.say((value, error, events, self.notes()))
         except Exception as problem:
             kind = f"um objeto {type(value).__name__}, que não passa a outro processo ({problem})"
             kind = _as_a_socket(kind)
@@ -187,7 +195,7 @@ class _Worker:
                 kind = f"um {type(value).__name__}, que só dá valores a quem os pede: use list(…)"
             if isinstance(value, list) and any(map(callable, value)):
                 kind = "uma lista com uma função dentro: faltaram os parênteses que a chamam"
-            self.say((None, f"Sua função devolveu {kind}.", events, self.mixed))
+            self.say((None, f"Sua função devolveu {kind}.", events, self.notes()))
 
     def _open(self, what: str) -> tuple[socket.socket, ...]:
         """O primeiro argumento da chamada: nada, quem escuta ou uma conexão."""

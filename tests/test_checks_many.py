@@ -695,6 +695,14 @@ def adds_and_forgets(conn, board, lock):
         conn.sendall(data)
 
 
+def adds_to_a_copy(conn, board, lock):
+    with lock:
+        now = board["agora"]
+        now += 1
+    while data := conn.recv(1024):
+        conn.sendall(data)
+
+
 def writes_plus_one(conn, board, lock):
     with lock:
         board["agora"] = +1
@@ -925,6 +933,7 @@ def keeps_the_lock_on_the_way_out(conn, board, lock):
         ),
         (without_the_lock, "Ler, somar e escrever são três passos"),
         (adds_and_forgets, "Nada foi escrito nele"),
+        (adds_to_a_copy, "noutro nome, ou só com +, ela se perde"),
         (counts_messages, "Some 1 uma vez por cliente, antes do laço"),
         (writes_plus_one, "Foi escrito sem ser lido"),
         (adds_to_the_board, 'diga a chave: placar["agora"] += 1'),

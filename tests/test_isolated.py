@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from echo_lib import isolated
 from echo_lib.checks import peers
+from echo_lib.checks.base import failed
 from echo_lib.isolated import NEVER_ENDED, Learner
 from tests.common import TIMEOUT, receive
 
@@ -90,7 +91,6 @@ def test_code_that_never_ends_is_cut_and_leaves_nothing(short_wait, monkeypatch,
         (lambda: 1 / 0, "parou com ZeroDivisionError: division by zero"),
         (lambda: input("nome? "), "parou com EOFError"),
         (lambda: threading.Lock(), "Sua função devolveu um objeto lock"),
-        (lambda: (print("oi"), 1 / 0), "Antes, ele mostrou: 'oi\\n'"),
         (lambda: setattr(sys, "stdout", None), ""),
         (lambda: os.close(1), ""),
     ],
@@ -291,11 +291,26 @@ def test_only_a_comparison_that_is_never_true_is_told(given):
         for same in (b"a", b"b", None):
             learner.call(same)
         learner.call(function=1)  # str() de bytes não compara nada
-        assert learner.mixed == ""
+        assert learner.notes == ""
         assert learner.call("a") == (False, "")
-        assert learner.mixed.startswith(
+        assert learner.notes.startswith(
             "Em `return given == other`, um lado é bytes, e o outro, texto"
         )
+
+
+def test_what_the_code_printed_is_told_also_when_it_did_not_fail(short_wait):
+    def talks(conn):
+        print("recebi", conn.recv(1), "\x1b[2J")
+        conn.recv(1)
+
+    shown = "Seu código mostrou:\n  recebi b'x' \\x1b[2J"
+    with Learner(talks) as learner:
+        peer = learner.connect()
+        peer.sendall(b"x")
+        assert learner.result() == (None, NEVER_ENDED) and learner.notes == shown
+        learner.connect().sendall(b"xy")
+        assert learner.result() == (None, "") and learner.notes == shown
+        assert failed("Não.", learner).text == f"Não.\n{shown}"
 
 
 @pytest.mark.parametrize("value", ["report", ("report",), Compared])

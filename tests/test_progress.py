@@ -37,7 +37,10 @@ def test_spoiled_lines_are_ignored_and_the_good_ones_remain(kept):
     kept.write_bytes(b"08.1\n\xff\xfe lixo\n99.99.9\n\n05\n")
     assert progress.done() == {"08.1", "05"}
     progress.record("06")
-    assert progress.done() == {"08.1", "05", "06"}
+    progress.record(10)  # type: ignore[arg-type]
+    progress.record(10)  # type: ignore[arg-type]
+    assert progress.done() == {"08.1", "05", "06", "10"}
+    assert kept.read_bytes().endswith(b"06\n10\n")
 
 
 def test_folder_that_can_not_be_written_is_told_and_the_answer_remains(monkeypatch, tmp_path):

@@ -530,3 +530,11 @@ def test_still_of_a_connection_without_answer_does_not_reach_the_other_side():
 
 def test_still_of_nothing_is_valid():
     ElementTree.fromstring(still.svg([]))
+
+
+def test_recv_of_no_bytes_is_not_the_end_with_flags_either():
+    talk = Talk()
+    with closing(talk):
+        assert talk.conn.recv(0) == talk.conn.recv(0, socket.MSG_PEEK) == b""
+        results = [row["result"] for row in talk.drawn().rows.values() if "recv" in row["call"]]
+    assert len(results) == 2 and not any("fim" in result for result in results)

@@ -82,14 +82,14 @@ def failed(text: str, learner: Learner | None = None) -> Check:
         )
     if learner and learner.where:
         text = f"{text.strip()}\nQuando o tempo acabou, o código estava em `{learner.where}`."
-    if learner and learner.mixed:
-        text = f"{text.strip()}\n{learner.mixed}"
     if learner and learner.outside:
         verb = "é" if len(learner.outside) == 1 else "são"
         text = (
             f"{text.strip()}\nSua função lê {' e '.join(learner.outside)}, que {verb} do notebook, "
             "e não dela: era isso que você queria?"
         )
+    if learner and learner.notes:
+        text = f"{text.strip()}\n{learner.notes}"
     return Check(False, text.strip(), learner.events() if learner else ())
 
 

@@ -568,7 +568,10 @@ def _count(function: Handler) -> str:
             "com os parênteses)."
         )
         if not board.writes:
-            hint = "Nada foi escrito nele: + faz a conta, e += também a guarda."
+            hint = (
+                "Nada foi escrito nele: a conta se guarda em placar['agora'], com = ou +=; noutro "
+                "nome, ou só com +, ela se perde."
+            )
         elif not board.reads:
             hint = "Foi escrito sem ser lido: += 1 soma ao que havia; = 1, e =+ 1, não."
         elif isinstance(board.now, int) and board.now > _CROWD:

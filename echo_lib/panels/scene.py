@@ -367,7 +367,8 @@ def _ends(event: Event) -> bool:
     """Se este recv mostrou que o outro lado acabou: devolveu b"", ou a conexão foi cortada."""
     if event.error is not None:
         return isinstance(event.error, ConnectionResetError)
-    return bool(event.argument)  # recv(0) devolve b"" sem que nada tenha acabado
+    size = event.argument[0] if isinstance(event.argument, tuple) else event.argument
+    return bool(size)  # recv(0) devolve b"" sem que nada tenha acabado
 
 
 def call_text(event: Event) -> str:
@@ -400,7 +401,7 @@ def _outcome(event: Event) -> tuple[str, str]:
         delivered = " entregue ao sistema" if event.size == 1 else " entregues ao sistema"
         return "send", counted(event.size, "byte") + ("" if event.call == "send" else delivered)
     if event.call in RECEIVES:
-        if not event.size and event.argument:
+        if not event.size and _ends(event):
             return "end", "b'' (fim)"
         return "recv", counted(event.size, "byte")
     return event.call, ""
