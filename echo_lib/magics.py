@@ -13,9 +13,10 @@ import socket
 import sys
 import textwrap
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from functools import partial
+from itertools import islice
 from keyword import iskeyword
 from time import monotonic, sleep
 from types import TracebackType
@@ -31,6 +32,7 @@ _QUIET, _SETTLE = 0.03, 0.5  # segundos sem chamadas novas; e o máximo que se e
 _MAGIC = ("cell", "rastrear")
 _ASYNC = (ast.Await, ast.AsyncFor, ast.AsyncWith)
 _DRAWN = 24  # chamadas da tentativa que se desenham: as últimas, onde está o engano
+_SIDE_BY_SIDE = 2  # conexões, cada uma com duas colunas
 _PROGRAM = str(
     Explanation(
         "este código encerrou o programa em que roda (sys.exit); numa célula, só ela para.",
@@ -139,7 +141,14 @@ def _show_check(check: Check) -> None:
 
     print(_wrap(str(check)))
     if not check.ok and check.events:
-        display(SVG(still.svg(check.events, last=_DRAWN)))  # type: ignore[no-untyped-call]
+        display(SVG(still.svg(_newest(check.events), last=_DRAWN)))  # type: ignore[no-untyped-call]
+
+
+def _newest(events: Sequence[Any]) -> list[Any]:
+    """As chamadas das últimas conexões em que algo se passou: mais que isso não cabe na página."""
+    recent = dict.fromkeys(event.connection for event in reversed(events) if event.connection)
+    kept = {None, *islice(recent, _SIDE_BY_SIDE)}
+    return [event for event in events if event.connection in kept]
 
 
 def _show(

@@ -8,7 +8,7 @@ import nbformat
 import pytest
 
 from echo_lib import EchoClient, EchoServer, Trace
-from echo_lib.magics import _settle
+from echo_lib.magics import _newest, _settle
 from tests.common import ROOT
 from tests.conftest import (
     NO_EXTENSIONS,
@@ -334,3 +334,18 @@ def test_long_answer_breaks_between_words():
     lines = notebook.cells[0].outputs[0].text.splitlines()
     assert " ".join(lines) == f"✘ {text.strip()}"
     assert max(map(len, lines)) <= 90 and len(lines) == 3
+
+
+def test_drawing_of_an_attempt_has_only_the_conversations_that_fit_the_page():
+    with Trace() as trace, EchoServer(port=0) as server:
+        clients = [EchoClient(*server.address).connect() for _ in range(6)]
+        for client in [*clients, clients[1]]:
+            client.send("oi")
+        for client in clients:
+            client.close()
+    events = trace.events()
+    echoes = [event for event in events if event.sends]
+    until_the_last = events[: events.index(echoes[-1]) + 1]
+    kept = {event.connection for event in _newest(until_the_last)} - {None}
+    assert kept == {echoes[-1].connection, echoes[-3].connection}
+    assert _newest([]) == []
