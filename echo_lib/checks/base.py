@@ -14,7 +14,7 @@ from typing import Any
 
 from echo_lib import progress
 from echo_lib.capture import Segment
-from echo_lib.errors import CODES
+from echo_lib.errors import CODES, printable
 from echo_lib.isolated import NEVER_ENDED, Learner, codes
 from echo_lib.trace import Event
 
@@ -185,11 +185,19 @@ def in_seconds(value: float) -> str:
 
 
 def brief(value: object) -> str:
-    """O valor, encurtado para caber numa linha."""
-    if not isinstance(value, (bytes, str)) or len(value) <= 20:
+    """O valor, encurtado para caber numa linha; de bytes com acentos, também o texto."""
+    if not isinstance(value, (bytes, str)):
         return reprlib.repr(value)
-    unit = "bytes" if isinstance(value, bytes) else "caracteres"
-    return f"{value[:20]!r} … ({len(value)} {unit})"
+    shown = reprlib.repr(value)
+    if len(value) > 20:
+        unit = "bytes" if isinstance(value, bytes) else "caracteres"
+        shown = f"{value[:20]!r} … ({len(value)} {unit})"
+    if isinstance(value, str) or value.isascii():
+        return shown
+    with suppress(UnicodeDecodeError):
+        text = printable(value.decode())
+        shown += f" “{text[:20]}{'…' if len(text) > 20 else ''}”"
+    return shown
 
 
 def unexplained(error: str) -> str:
