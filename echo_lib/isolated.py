@@ -269,7 +269,7 @@ class Learner:
     ) -> None:
         for peer in self._peers:  # os da chamada anterior
             peer.close()
-        self._peers, self._events, self._early, self.where = [], [], None, ""
+        self._peers, self._events, self._early, self.where, self.notes = [], [], None, "", ""
         if what != "call":  # o servidor ao lado, de uma chamada simples, já está no rastro
             self.trace = Trace(EVENTS)
         if not self._failed and self._process is None:  # a anterior não acabou: outro processo

@@ -117,6 +117,14 @@ def _pickled(value: Any) -> bytes:
     return bytes(cloudpickle.dumps(value))
 
 
+class _Screen(io.StringIO):
+    """O começo do que a chamada imprime: um laço sem fim encheria a memória."""
+
+    def write(self, text: str) -> int:
+        super().write(text[: max(0, _SHOWN + 1 - self.tell())])
+        return len(text)
+
+
 class _Worker:
     """Uma chamada por vez, com o seu rastro e o que ela imprimiu."""
 
@@ -124,7 +132,7 @@ class _Worker:
         self.functions: tuple[Callable[..., Any], ...] = ()
         self.sources: frozenset[str] = frozenset()
         self.mixed = ""  # o que dizer de quem compara bytes com o que nunca lhes é igual
-        self.shown = io.StringIO()  # o que a chamada imprimiu
+        self.shown = _Screen()
         self._answers = answers
         self._lock = threading.Lock()
         self._asking = threading.Lock()
@@ -171,7 +179,7 @@ class _Worker:
     def run(self, what: str, function: int, arguments: tuple[Any, ...], pieces: list[int]) -> None:
         _limit(pieces, self._asking)
         socket.setdefaulttimeout(None)  # o que a chamada anterior mudou não é desta
-        self.shown = sys.stdout = sys.stderr = io.StringIO()
+        self.shown = sys.stdout = sys.stderr = _Screen()
         value, error, opened = None, "", self._open(what)
         try:
             with self.trace:

@@ -273,6 +273,16 @@ def test_report_that_came_late_is_not_taken_for_the_next_one():
         assert any(event.sends for event in learner.look(wait=0.01))
 
 
+def test_loop_that_prints_for_ever_is_told_by_its_beginning(short_wait):
+    def prints():
+        while True:
+            print("0123456789" * 1000)
+
+    with Learner(prints) as learner:
+        assert learner.call() == (None, NEVER_ENDED)
+        assert learner.notes == f"Seu código mostrou:\n  {'0123456789' * 40}\n  …"
+
+
 class Compared:
     """O que um aluno pode escrever: uma igualdade que só conhece os seus."""
 
