@@ -89,8 +89,8 @@ class Learner:
                 "função, use return."
                 if {"exit", "quit"} & {*stuck}
                 else f"Seu código usa {which}, de fora da função, e a verificação o roda noutro "
-                "processo, aonde isso não chega: use os argumentos dela; um socket ou um servidor "
-                "já abertos no notebook não servem."
+                "processo, aonde isso não chega: tudo vem entre os parênteses do def; um socket ou "
+                "um servidor já abertos no notebook não servem."
             )
 
     def __enter__(self) -> Self:

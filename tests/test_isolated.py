@@ -158,7 +158,7 @@ def test_variable_that_can_not_go_to_another_process_is_told():
         with Learner(lambda: mine.fileno()) as learner:
             answer, error = learner.call()
         assert answer is None and "Seu código usa mine, de fora da função" in error
-        assert "use os argumentos dela" in error
+        assert "entre os parênteses do def" in error
 
 
 HERE = os.getpid()
