@@ -430,7 +430,7 @@ def test_states_reach_and_networks():
         (lambda host: HERE_ONLY, "solto depois de or"),
         (
             lambda host: HERE_ONLY if ipaddress.ip_address(host) else "",
-            "Com 'localhost'. Seu código",
+            "Chamei a função com 'localhost'. Seu código",
         ),
         (lambda host: HERE_ONLY if host < "192." or host > "a" else "a rede", "São todos"),
         (lambda host: HERE_ONLY if "127" in host or host > "a" else "a rede", "está no meio"),

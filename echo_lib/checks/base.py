@@ -155,7 +155,7 @@ def compare(
             answer, error = learner.call(*arguments)
             what = given or ", ".join(map(reprlib.repr, arguments))
             if error or answer is ... or answer is None:
-                said = (error and f"Com {what}. {error}") or (
+                said = (error and f"Chamei a função com {what}. {error}") or (
                     STUB if answer is ... else f"Com {what}, {_NOTHING}"
                 )
                 return failed(said, learner)

@@ -144,6 +144,7 @@ def cause(function: Callable[[BaseException], str]) -> Check:
                 first = (expected, answer, problem, detail) == ("recusada", "outra", "", "")
                 if first and "isinstance" in names(function):
                     hint += " Um else é só do último if: entre eles, elif; ou return em cada um."
+                    hint += " E ConnectionRefusedError também é um OSError: pergunte por ele antes."
                 if "no attribute 'errno'" in problem:
                     hint = "Nem toda exceção tem .errno: pergunte antes se é um OSError."
                 return not_expected(learner, what, expected, answer, problem, hint)
@@ -596,7 +597,7 @@ def _still(learner: Learner) -> str:
         return "O recv já devolveu b'': é o fim, saia do laço."
     if any(event.receives for event in learner.expired()):
         return "O prazo acabou, e você voltou ao recv: saia do laço."
-    return "Falta um prazo, ou o fim?"
+    return "Falta um prazo, ou ele é longo demais? Ou falta ver que o recv devolveu b''?"
 
 
 @contextmanager
