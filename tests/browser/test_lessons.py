@@ -104,6 +104,15 @@ def test_lesson_opens_without_results_and_keeps_those_of_the_student(page, lab):
     expect(results).to_have_text(["5"])
 
 
+def test_results_that_another_program_saved_are_kept(page, lab):
+    notebook = nbformat.read(ROOT / "notebooks/00_comece_aqui.ipynb", as_version=4)
+    notebook.metadata.language_info.version = "3.13.0"
+    nbformat.write(notebook, lab.folder / "de_outro_programa.ipynb")
+    view = lab.show(page, "de_outro_programa")
+    cell = view.locator(".jp-CodeCell", has_text="2 + 3")
+    expect(cell.locator(".jp-OutputArea-output")).to_have_text("5")
+
+
 def test_student_talks_in_the_panel_and_leaves_with_sair(lesson, panel):
     connect(panel)
     send(panel, MESSAGE)

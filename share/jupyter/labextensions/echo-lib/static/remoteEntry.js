@@ -37,7 +37,8 @@
 
   /** Tira de uma lição as saídas que vieram com ela, de exemplo: estragariam as previsões. */
   const clearExamples = ({ model }) => {
-    if (!model.getMetadata(KIT)?.example_outputs) return;
+    // Salva por um programa que não conhece a marca, a lição já diz a versão do Python de quem a usou.
+    if (!model.getMetadata(KIT)?.example_outputs || model.getMetadata("language_info")?.version) return;
     model.deleteMetadata(KIT); // o que o aluno executar e salvar fica
     for (const cell of model.cells) cell.clearExecution?.();
   };
