@@ -219,7 +219,7 @@ class Learner:
         with suppress(queue.Empty):
             self._early = self._early or self._answers.get(timeout=wait)
         if isinstance(self._early, tuple):
-            self._events = self._early[2]
+            _, _, self._events, self.notes = self._early
         elif self._early is None and self._process and (report := self._asked()):
             self._events, _, self.notes = report
         return self.own_events()

@@ -141,7 +141,9 @@ def _show_check(check: Check) -> None:
 
     print(_wrap(str(check)))
     if not check.ok and check.events:
-        display(SVG(still.svg(_newest(check.events), last=_DRAWN)))  # type: ignore[no-untyped-call]
+        kept = _newest(check.events)
+        picture = still.svg(kept, skipped=len(check.events) - len(kept), last=_DRAWN)
+        display(SVG(picture))  # type: ignore[no-untyped-call]
 
 
 def _newest(events: Sequence[Any]) -> list[Any]:
@@ -170,20 +172,23 @@ def _show(
 
 
 def _let_go(error: BaseException) -> None:
-    """Fecha os sockets que só as funções que pararam conheciam.
+    """Esquece as variáveis das funções que pararam e que tinham um socket.
 
-    O traceback, que o Python guarda para `%debug`, guarda as variáveis delas: o socket ficaria
-    aberto, e a mesma célula, executada de novo, acharia a porta em uso.
+    O traceback, que o Python guarda para `%debug`, as guarda: o socket que só elas conheciam
+    ficaria aberto, e a mesma célula, executada de novo, acharia a porta em uso.
     """
     chain = [error]
     for failed in chain:
-        chain += [e for e in (failed.__cause__, failed.__context__) if e and e not in chain]
+        inside = failed.exceptions if isinstance(failed, BaseExceptionGroup) else ()
+        behind = (*inside, failed.__cause__, failed.__context__)
+        chain += [other for other in behind if other and other not in chain]
         for step in _steps(failed.__traceback__):
             frame = step.tb_frame  # o da célula tem as variáveis do notebook, que continuam
             held = () if frame.f_locals is frame.f_globals else frame.f_locals.values()
-            if any(isinstance(value, socket.SocketType) for value in held):
+            if any(issubclass(type(value), socket.SocketType) for value in held):
                 with suppress(RuntimeError):  # a função ainda roda
                     frame.clear()
+                _ = frame.f_locals  # até o Python 3.12, só isto solta o que se leu acima
 
 
 def _show_of_a_thread(show: Any, problem: threading.ExceptHookArgs) -> None:
@@ -208,8 +213,10 @@ def _explain(error: BaseException, traceback: TracebackType | None) -> list[str]
 
 def _explain_what_is_not_shown(result: Any) -> None:
     """De um sys.exit, ou de um return solto e outros erros de sintaxe, a `_show` não é avisada."""
-    if isinstance(getattr(result, "error_in_exec", None), SystemExit):
+    ended = getattr(result, "error_in_exec", None)
+    if isinstance(ended, SystemExit):
         print(_wrap(_PROGRAM), file=sys.stderr)
+        _let_go(ended)
     error = getattr(result, "error_before_exec", None)  # de uma célula cancelada, não há result
     if isinstance(error, SyntaxError) and not hasattr(error, "__notes__"):
         annotate(error)

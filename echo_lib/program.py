@@ -175,7 +175,7 @@ def failure(status: int, errors: bytes, path: str) -> str:
         path: o arquivo .py do programa.
     """
     errors = re.sub(rb".*: BytesWarning: .*\n.*", b"", errors)  # de `mixed`
-    errors = re.sub(rb"(?m)^ *(\| |\+[-+ \d]*$)", b"", errors)  # as bordas de um ExceptionGroup
+    errors = re.sub(rb"(?m)^ *(\| |\+[-+ \d]*\r?$)", b"", errors)  # as bordas de um ExceptionGroup
     lines = errors.decode(errors="replace").strip().splitlines()
     if not lines:
         return f"acabou antes da hora (código {status})."

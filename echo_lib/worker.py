@@ -124,6 +124,9 @@ class _Screen(io.StringIO):
         super().write(text[: max(0, _SHOWN + 1 - self.tell())])
         return len(text)
 
+    def close(self) -> None:
+        """Nada: o que foi impresso ainda se lê, mesmo que o código feche sys.stdout."""
+
 
 class _Worker:
     """Uma chamada por vez, com o seu rastro e o que ela imprimiu."""
@@ -160,7 +163,7 @@ class _Worker:
     def notes(self) -> str:
         """O que dizer além da resposta: a comparação que nunca vale, e o que o código imprimiu."""
         shown = self.shown.getvalue()
-        if not shown or _TRACEBACK in shown:
+        if not shown.strip() or _TRACEBACK in shown:
             return self.mixed
         lines = shown[:_SHOWN].splitlines() + ["…"] * (len(shown) > _SHOWN)
         told = ["Seu código mostrou:", *("  " + printable(line) for line in lines)]

@@ -457,16 +457,23 @@ def sleeps_in_the_loop_of_asyncio(listener):
     asyncio.run(serve())
 
 
+async def wait_a_little():
+    await sleep(0)
+
+
 def decodes_and_awaits_an_imported_sleep(listener):
-    from asyncio import sleep as sleep_here
+    import asyncio as aio
+    from asyncio import Event, sleep
 
     async def attend(reader, writer):
         while data := await reader.read(1024):
             await sleep(0)
-            await sleep_here(0)
+            await aio.sleep(0)
+            await wait_a_little()
             writer.write(data.decode(errors="ignore").encode())
 
     async def serve():
+        assert Event
         await asyncio.start_server(attend, sock=listener)
         await asyncio.Event().wait()
 

@@ -273,6 +273,20 @@ def test_report_that_came_late_is_not_taken_for_the_next_one():
         assert any(event.sends for event in learner.look(wait=0.01))
 
 
+def test_what_was_printed_is_known_however_the_call_ends():
+    def prints_and_closes(text):
+        print(text)
+        sys.stdout.close()
+        return 1
+
+    with Learner(prints_and_closes) as learner:
+        assert learner.call("oi") == (1, "") and learner.notes == "Seu código mostrou:\n  oi"
+        assert learner.call("") == (1, "") and learner.notes == ""
+        learner.start("tchau")
+        learner.look(TIMEOUT)
+        assert learner.notes == "Seu código mostrou:\n  tchau"
+
+
 def test_loop_that_prints_for_ever_is_told_by_its_beginning(short_wait):
     def prints():
         while True:

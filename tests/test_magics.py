@@ -43,24 +43,39 @@ def before(kernel):
     return found
 
 
-def test_function_that_fails_in_a_cell_does_not_keep_the_port_it_had(kernel, before):
+@pytest.mark.parametrize(
+    ("failure", "name"),
+    [
+        ("escuta.accept()", "TimeoutError"),
+        ("1 / 0", "ZeroDivisionError"),
+        ("raise KeyboardInterrupt", "KeyboardInterrupt"),
+        ("sys.exit('fim')", "SystemExit"),
+        ("raise ExceptionGroup('dois', [falha(escuta)])", "ExceptionGroup"),
+        ("raise ValueError('ninguém veio') from falha(escuta)", "ValueError"),
+    ],
+)
+def test_function_that_fails_in_a_cell_does_not_keep_the_port_it_had(kernel, before, failure, name):
     port = quiet_port()
     kernel.run(
         f"""
+import sys
+def falha(escuta):
+    try:
+        escuta.accept()
+    except TimeoutError as erro:
+        return erro
 def espera():
     escuta, outro = socket.socket(), do_notebook
     escuta.bind(("127.0.0.1", {port}))
     escuta.listen()
     escuta.settimeout(0.01)
-    try:
-        escuta.accept()
-    except TimeoutError as erro:
-        raise ValueError("ninguém veio") from erro
+    {failure}
 do_notebook = socket.socket()
 """
     )
-    for _ in range(2):
-        assert "ValueError: ninguém veio" in kernel.run("espera()")
+    for _ in range(3):
+        shown = kernel.run("espera()")
+        assert name in shown and "OSError" not in shown
     assert kernel.run("print(do_notebook.fileno() > 0)") == "True\n"
 
 

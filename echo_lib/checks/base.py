@@ -188,7 +188,7 @@ def brief(value: object) -> str:
     """O valor, encurtado para caber numa linha; de bytes com acentos, também o texto."""
     if not isinstance(value, (bytes, str)):
         return reprlib.repr(value)
-    shown = reprlib.repr(value)
+    shown = repr(value)
     if len(value) > 20:
         unit = "bytes" if isinstance(value, bytes) else "caracteres"
         shown = f"{value[:20]!r} … ({len(value)} {unit})"

@@ -14,7 +14,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from inspect import iscoroutinefunction
-from itertools import chain, pairwise, takewhile
+from itertools import chain, takewhile
 from time import monotonic, sleep
 from typing import Any
 
@@ -143,18 +143,19 @@ def _served(
 
 
 def _sleeps(function: Any) -> bool:
-    """Se o código chama um sleep que não é o do asyncio, ou o importa."""
-    import asyncio
-
+    """Se o código usa, ou importa, time.sleep."""
     space = getattr(function, "__globals__", {})
-    steps = (pairwise(dis.get_instructions(code)) for code in codes(function))
-    for first, then in chain.from_iterable(steps):
-        if then.argval != "sleep" or "_FAST" in then.opname or first.argval == "asyncio":
-            continue
-        alone = then.opname == "LOAD_GLOBAL"
-        name = space.get("sleep") if alone else getattr(space.get(first.argval), "sleep", None)
-        if name is not asyncio.sleep:
+    module = owner = ""
+    for step in chain.from_iterable(map(dis.get_instructions, codes(function))):
+        if step.argval == "sleep" and (
+            (step.opname == "IMPORT_FROM" and module == "time")
+            or (step.opname == "LOAD_GLOBAL" and space.get("sleep") is sleep)
+            or (step.opname in ("LOAD_ATTR", "LOAD_METHOD") and owner == "time")
+        ):
             return True
+        if step.opname == "IMPORT_NAME":
+            module = step.argval
+        owner = step.argval
     return False
 
 

@@ -180,7 +180,7 @@ def one_visit(function: Callable[[socket.socket], Any]) -> Check:
         if not second and (open_one := _left_open(learner, recv=_TALK)):
             return failed(f"Os dois foram atendidos, mas faltou fechar {open_one}.", learner)
     if second:
-        return failed(f"O segundo cliente {second}")
+        return failed(f"O segundo cliente {second}", learner)
     return passed("Certo: fechou a conversa, e a escuta ficou para o próximo.")
 
 

@@ -615,9 +615,10 @@ def counts_bytes(function: Callable[[str], int]) -> Check:
     wrong = compare(function, {("sol",): 3, ("🗣️",): 7, ("ção",): 5, ("",): 0}, hint=hint)
     if wrong is None:
         return passed("Certo: conta os bytes, que é o que viaja.")
-    if "recebi b" in wrong.text:
-        return replace(wrong, text=f"{wrong.text} Esses são os bytes: quantos são?")
-    return wrong
+    said, *rest = wrong.text.split("\n", 1)  # o resto pode ser o que o código imprimiu
+    if "recebi b" in said:
+        said += " Esses são os bytes: quantos são?"
+    return replace(wrong, text="\n".join([said, *rest]))
 
 
 def address(host: object) -> Check:

@@ -1,6 +1,7 @@
 """A lição 05 como o aluno a vê: cliques, teclas e o texto que aparece na tela."""
 
 import re
+import shutil
 
 import nbformat
 import pytest
@@ -87,7 +88,8 @@ def test_kit_opens_in_portuguese_without_pop_ups(page, lab):
 
 
 def test_lesson_opens_without_results_and_keeps_those_of_the_student(page, lab):
-    view = lab.show(page, "00_comece_aqui")
+    shutil.copy(ROOT / "notebooks/00_comece_aqui.ipynb", lab.folder / "sem_resultados.ipynb")
+    view = lab.show(page, "sem_resultados")
     results = view.locator(".jp-OutputArea-output")
     cell = view.locator(".jp-CodeCell", has_text="2 + 3")
     expect(cell).to_be_visible()
@@ -99,7 +101,7 @@ def test_lesson_opens_without_results_and_keeps_those_of_the_student(page, lab):
     page.keyboard.press("Control+s")
     expect(page.locator(".jp-mod-dirty")).to_have_count(0)
     page.evaluate(CLOSE_TABS)
-    lab.show(page, "00_comece_aqui")
+    lab.show(page, "sem_resultados")
     expect(cell).to_be_visible()
     expect(results).to_have_text(["5"])
 
@@ -110,6 +112,7 @@ def test_results_that_another_program_saved_are_kept(page, lab):
     nbformat.write(notebook, lab.folder / "de_outro_programa.ipynb")
     view = lab.show(page, "de_outro_programa")
     cell = view.locator(".jp-CodeCell", has_text="2 + 3")
+    expect(page.get_by_text("| Idle")).to_be_attached()
     expect(cell.locator(".jp-OutputArea-output")).to_have_text("5")
 
 
