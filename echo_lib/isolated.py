@@ -51,6 +51,7 @@ NEVER_ENDED = "Seu código não terminou: espera bytes que não vêm, ou um laç
 _OF_THE_LESSONS = {"n", "host", "porta", "dados", "parte", "eco", "texto", "perda", "resposta"}
 _OF_THE_LESSONS |= {"conversa", "mensagem"}
 _DATA = (str, bytes, bytearray, int, float, tuple, list, dict, set)
+_NAMED = ("LOAD_ATTR", "POP_TOP")  # uma linha que só diz conn.close
 _NOT_STARTED = "O processo da verificação não começou"
 
 
@@ -73,6 +74,7 @@ class Learner:
         self.not_a_function = next(filter(None, map(_not_a_function, functions)), "")
         self._failed = self.not_a_function
         self.outside = _outside(functions)  # as variáveis do notebook que o código lê
+        self.uncalled = uncalled(*map(innermost, functions))  # o que dizer, ou ""
         self.where = ""  # a linha do aluno em que o código estava quando o prazo acabou
         self.notes = ""  # o que dizer além da resposta: veja worker
         self._before = 0.0  # o processador que as chamadas anteriores usaram
@@ -495,12 +497,22 @@ def _outside(functions: tuple[Any, ...]) -> list[str]:
 
 
 def codes(function: Any) -> list[CodeType]:
-    """O código de uma função e o das funções e compreensões de dentro dela."""
-    own = getattr(function, "__code__", None)
+    """O código de uma função, ou de um programa, e o das funções e compreensões de dentro dele."""
+    own = function if isinstance(function, CodeType) else getattr(function, "__code__", None)
     found: list[CodeType] = [own] if own else []
     for code in found:
         found += [inner for inner in code.co_consts if isinstance(inner, CodeType)]
     return found
+
+
+def uncalled(*functions: Any) -> str:
+    """O que dizer de um método que o código só nomeia, sem chamar, como `conn.close`; ou ""."""
+    found: dict[str, None] = {}
+    for code in itertools.chain.from_iterable(map(codes, functions)):
+        steps = itertools.pairwise(dis.get_instructions(code))
+        found |= {a.argval: None for a, b in steps if (a.opname, b.opname) == _NAMED}
+    said = [f"Sem parênteses, .{name} não faz nada: escreva .{name}()." for name in found]
+    return " ".join(said)
 
 
 def _merged(*traces: Sequence[Event]) -> list[Event]:

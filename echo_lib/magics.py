@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import builtins
 import os
+import re
 import socket
 import sys
 import textwrap
@@ -40,7 +41,13 @@ _PROGRAM = str(
         "tire o sys.exit; um programa se grava com %%writefile, e quem o roda é o terminal.",
     )
 )
+_STALE = (
+    "`{}` ainda é a de antes: a célula que a define tem um erro de sintaxe e não rodou. Conserte-a "
+    "e execute-a antes desta."
+)
 _LIBRARY = os.path.dirname(__file__)
+_DEFINED = re.compile(r"^(?:async +)?def +(\w+)", re.MULTILINE)
+_stale: set[str] = set()  # as funções cuja célula, da última vez, tinha um erro de sintaxe
 
 
 def load(ipython: Any) -> None:
@@ -54,6 +61,8 @@ def load(ipython: Any) -> None:
     ipython.register_magic_function(lambda line, cell: _rastrear(ipython, line, cell), *_MAGIC)
 
     ipython.events.register("post_run_cell", _explain_what_is_not_shown)
+    ipython.events.register("post_run_cell", _mark_what_did_not_run)
+    ipython.events.register("pre_run_cell", _warn_of_what_did_not_run)
     if getattr(threading.excepthook, "func", None) is not _show_of_a_thread:
         threading.excepthook = partial(_show_of_a_thread, threading.excepthook)
 
@@ -221,6 +230,28 @@ def _explain_what_is_not_shown(result: Any) -> None:
     if isinstance(error, SyntaxError) and not hasattr(error, "__notes__"):
         annotate(error)
         print(*map(_wrap, getattr(error, "__notes__", [])), sep="\n", file=sys.stderr)
+
+
+def _mark_what_did_not_run(result: Any) -> None:
+    """Anota as funções que continuam sendo as de antes: a célula delas não chegou a rodar."""
+    names = {*_DEFINED.findall(getattr(getattr(result, "info", None), "raw_cell", ""))}
+    if isinstance(getattr(result, "error_before_exec", None), SyntaxError):
+        _stale.update(names)
+    else:
+        _stale.difference_update(names)
+
+
+def _warn_of_what_did_not_run(info: Any) -> None:
+    """Diz, a quem usa uma dessas funções, que não é a que está escrita na célula dela."""
+    from IPython import get_ipython
+
+    names: set[str] = set()
+    with suppress(SyntaxError):  # o de um erro de sintaxe não usa nada
+        tree = ast.parse(re.sub("^[%!].*", "", info.raw_cell, flags=re.MULTILINE))
+        names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+        names -= {*_DEFINED.findall(info.raw_cell)}
+    for name in sorted(_stale & names & get_ipython().user_ns.keys()):
+        print(_wrap(_STALE.format(name)))
 
 
 def _skip_magic(traceback: TracebackType | None) -> TracebackType | None:

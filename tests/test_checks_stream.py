@@ -312,6 +312,10 @@ TELLS_ITS_ERROR = CONNECT + "try: s.sendall(text)\nexcept Exception as e: print(
         (CONNECT + HIDES_ERRORS, "Se um except engole os erros, tire-o"),
         ("if __name__ == 'main':\n    " + CONNECT, "com dois sublinhados de cada lado de main"),
         (CONNECT + WHOLE + "print(text)", "o programa mostrou 'olá': mostre o que o recv trouxe"),
+        (
+            CONNECT + "s.sendall(text.encode())\ns.close\nwhile s.recv(99): pass",
+            "Sem parênteses, .close não faz nada: escreva .close().",
+        ),
         ("socket.create_connection((host, 1), 5)", "que o programa recebeu, em sys.argv: use-os"),
     ],
 )

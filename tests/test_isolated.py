@@ -439,6 +439,22 @@ def test_line_in_which_the_code_was_when_the_time_ended_is_told(short_wait):
         assert learner.result() == (b"oi", "") and learner.where == ""
 
 
+def closes_without_parentheses(conn):
+    def end():
+        conn.close  # noqa: B018
+
+    name = conn.fileno  # guardado, e chamado depois: não é um esquecimento
+    name()
+    end()
+
+
+def test_method_named_without_parentheses_is_told():
+    with Learner(closes_without_parentheses) as learner:
+        check = failed("Faltou fechar conn?", learner)
+    said = "Sem parênteses, .close não faz nada: escreva .close()."
+    assert check.text == f"Faltou fechar conn?\n{said}"
+
+
 def test_traced_socket_is_called_a_socket_in_what_is_told():
     def asks(conn):
         return {}[conn]

@@ -101,6 +101,20 @@ def test_load_ext_in_the_very_first_cell_says_nothing_in_the_venv_of_the_kit(aut
     assert automatic.run("%load_ext echo_lib") == ""
 
 
+def test_who_uses_a_function_whose_new_version_did_not_run_is_told(kernel, before):
+    kernel.run("def dobro(n):\n    return n")
+    broken = "def dobro(n)\n    return 2 * n"
+    assert "SyntaxError" in kernel.run(broken)
+    old = kernel.run("print(dobro(2), dobro)")
+    assert "`dobro` ainda é a de antes" in old and old.count("de antes") == 1
+    assert old.index("de antes") < old.index("<function dobro")
+    kernel.run("def outra(n)\n    return n")  # que não existia: o NameError já diz tudo
+    assert "de antes" not in kernel.run("outra(2)")
+    assert "de antes" not in kernel.run("print('dobro', redobro := 1)")
+    assert kernel.run("def dobro(n):\n    return 2 * n\nprint(dobro(2))") == "4\n"
+    assert kernel.run("print(dobro(2))") == "4\n"
+
+
 @pytest.mark.parametrize("name", OTHERS)
 def test_errors_of_other_subjects_are_shown_as_always(kernel, before, name):
     assert before[name] == shown(kernel, OTHERS[name]) and NOTE not in before[name]

@@ -10,6 +10,7 @@ import sys
 import threading
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from time import monotonic, perf_counter, sleep
@@ -32,7 +33,7 @@ from echo_lib.checks.base import (
 )
 from echo_lib.checks.tutorial import WAITED, served
 from echo_lib.client import EchoClient
-from echo_lib.isolated import Learner
+from echo_lib.isolated import Learner, uncalled
 from echo_lib.server import EchoServer
 from echo_lib.trace import Event, Trace, TracedSocket
 
@@ -73,8 +74,10 @@ def client_program(path: str) -> Check:
     Argumentos:
         path: o arquivo .py do aluno.
     """
-    if missing := _missing(path):
-        return missing
+    return _missing(path) or _and_the_uncalled(_client_program(path), path)
+
+
+def _client_program(path: str) -> Check:
     for message in MESSAGES:
         wrong = _tried(path, message)
         if wrong and WAITED in wrong.text:  # talvez a máquina, e não o prazo
@@ -213,6 +216,15 @@ def _source(path: str) -> str:
     return Path(path).read_text("utf-8", errors="replace")
 
 
+def _and_the_uncalled(check: Check, path: str) -> Check:
+    """O mesmo, e mais uma pista, se o programa nomeia um método e não o chama."""
+    with suppress(SyntaxError, ValueError):
+        said = uncalled(compile(_source(path), path, "exec"))
+        if said and not check.ok:
+            return replace(check, text=f"{check.text}\n{said}")
+    return check
+
+
 def _never_called(path: str) -> str:
     """O que dizer de um programa que define uma função e não a chama; ou ""."""
     text = _source(path)
@@ -317,7 +329,7 @@ def server_program(path: str) -> Check:
     Argumentos:
         path: o arquivo .py do aluno.
     """
-    return _missing(path) or in_a_free_port(lambda: _server_program(path))
+    return _missing(path) or _and_the_uncalled(in_a_free_port(lambda: _server_program(path)), path)
 
 
 def _server_program(path: str) -> Check:
