@@ -181,8 +181,9 @@ _BY_NAME: dict[str, Texts] = {
     ),
     "EINVAL": (
         "o sistema recusou a chamada: ela não vale no estado em que o socket está.",
-        "bind chamado duas vezes no mesmo socket, ou accept antes de listen; no macOS, também "
-        "connect de novo num socket cujo connect falhou; no Windows, connect num que já escuta.",
+        "accept antes de listen, bind depois de listen, ou bind duas vezes no mesmo socket; no "
+        "macOS, também connect de novo num socket cujo connect falhou; no Windows, connect num que "
+        "já escuta.",
         "crie um socket novo e siga a ordem: socket, bind, listen, accept.",
     ),
     "EBADF": (

@@ -960,7 +960,7 @@ def keeps_the_lock_on_the_way_out(conn, board, lock):
         (not_callable, """object is not callable, em `board["agora"] += lock()`."""),
         (does_not_echo, "A função ecoa o que recebe?"),
         (one_message, "falta um laço, ou um prazo do recv a encerra?"),
-        (locks_twice, "Ou espera uma trava que ela mesma guarda?"),
+        (locks_twice, "quem já tinha a trava a pediu outra vez"),
     ],
 )
 def test_mistake_in_the_count_gets_its_hint(answer, hint):
@@ -1160,6 +1160,23 @@ def takes_the_lock_twice(conn, room, lock):
             pass
 
 
+def takes_the_lock_again_to_speak(conn, room, lock):
+    with lock:
+        room.append(conn)
+    while data := conn.recv(1024):
+        with lock:
+            for other in room:
+                if other is not conn:
+                    with lock:
+                        other.sendall(data)
+
+
+def keeps_the_lock(conn, room, lock):
+    with lock:
+        room.append(conn)
+        conn.recv(1024)
+
+
 def speaks_to_oneself(conn, room, lock):
     room.append(conn)
     while data := conn.recv(1024):
@@ -1253,7 +1270,9 @@ def test_chat_room_passes(answer):
             "quem saiu da lista foi outro",
         ),
         (leaves_another_room, "sala = … faz outra"),
-        (takes_the_lock_twice, "ou a pega duas vezes?"),
+        (takes_the_lock_twice, "quem já tinha a trava a pediu outra vez"),
+        (takes_the_lock_again_to_speak, "quem já tinha a trava a pediu outra vez"),
+        (keeps_the_lock, "Alguém guarda a trava enquanto conversa?"),
         (speaks_to_oneself, "é outro.sendall, e não conn.sendall"),
         (says_who, "sem nada a mais"),
         (says_a_part, "sendall envia todos"),

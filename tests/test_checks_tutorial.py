@@ -426,7 +426,7 @@ def accepts_twice(s):
         (never_returns, "a função não voltou"),
         (deaf_to_the_end, "a função não voltou"),
         (through_the_listener, "Seu código parou com OSError"),
-        (only_one_answer, "falta um laço que volte ao recv"),
+        (only_one_answer, "falta um laço (while) que volte ao recv"),
         (forgets_to_close, "faltou fechar a conversa, conn"),
         (lambda s: None, "Nada voltou"),
     ],
@@ -521,6 +521,21 @@ def port_as_text(host, port):
 def swapped(host, port):
     with socket.socket() as s:
         s.bind((port, host))
+
+
+def listens_before_bind(host, port):
+    with socket.socket() as s:
+        s.listen()
+        s.bind((host, port))
+
+
+def brings_its_own_client(host, port):
+    with socket.create_server((host, port)) as s, socket.socket() as mine:
+        mine.connect((host, port))
+        conn, _ = s.accept()
+        with conn:
+            while data := conn.recv(1024):
+                conn.sendall(data)
 
 
 def two_arguments(host, port):
@@ -643,6 +658,8 @@ def stops_at_sair(host, port):
         (lets_a_deadline_out, "calar-se não é sair"),
         (shouts_with_patience, "esperava b'oi' e recebi b'OI'"),
         (sends_with_patience, "sendall envia todos"),
+        (listens_before_bind, "bind depois de listen"),
+        (brings_its_own_client, "O seu servidor conectou a si mesmo: tire o connect"),
     ],
 )
 def test_mistake_in_a_whole_server_gets_its_hint(function, hint):

@@ -149,7 +149,7 @@ def test_only_an_error_of_the_system_has_codes():
         (
             lambda net: (net.s.bind((HERE, 0)), net.s.bind((HERE, 0))),
             "o sistema recusou a chamada",
-            "bind chamado duas vezes",
+            "bind duas vezes",
         ),
         (
             lambda net: (net.s.bind((HERE, 0)), net.s.accept()),

@@ -51,6 +51,10 @@ _FAIR = 0.01  # segundos que a trava solta espera por outra thread
 _NO_ECHO = "A função ecoa o que recebe? Ou espera uma trava que ela mesma guarda?"
 _NOTHING_MORE = "Os outros ouvem o que foi dito, sem nada a mais."
 _EVERYONE = "O laço passa por todos os que estão na sala, e a cada um faz outro.sendall?"
+_TWICE = (
+    "Nela, quem já tinha a trava a pediu outra vez, e espera por si mesmo: para cada acquire, um "
+    "release antes do seguinte; nunca um with trava dentro de outro."
+)
 _PER_MESSAGE = "Contou mensagens? Some 1 uma vez por cliente, antes do laço."
 _RETURNED = "Sua função voltou: ela deve atender para sempre."
 _COROUTINE = "async def só cria uma corrotina: escreva def servir(escuta), com asyncio.run dentro."
@@ -430,14 +434,20 @@ class SlowBoard(dict[str, Any]):
 class FairLock:
     """Uma trava que, solta, deixa que outra thread a pegue antes de quem a soltou."""
 
-    def __init__(self) -> None:
+    def __init__(self, pause: float = _FAIR) -> None:
         self._lock = threading.Lock()
-        self.pause = _FAIR
+        self._holder = 0  # a thread que a tem
+        self.pause = pause
+        self.twice = False  # se quem a tinha a pediu outra vez: espera por si, para sempre
 
     def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:
-        return self._lock.acquire(blocking, timeout)
+        self.twice |= blocking and timeout < 0 and self._holder == threading.get_ident()
+        taken = self._lock.acquire(blocking, timeout)
+        self._holder = threading.get_ident() if taken else self._holder
+        return taken
 
     def release(self) -> None:
+        self._holder = 0
         self._lock.release()
         sleep(self.pause)
 
@@ -477,7 +487,7 @@ class House:
     """Dá a cada cliente que chega uma thread com a função do aluno."""
 
     def __init__(self, function: Handler, *shared: Any) -> None:
-        self._function, self._shared = function, shared
+        self._function, self._shared = function, shared  # a última é a trava
         self._listener = socket.create_server(("127.0.0.1", 0))
         limit_buffers(self._listener)
         self._threads: list[threading.Thread] = []
@@ -524,6 +534,8 @@ class House:
 
     def because(self, text: str, hint: str = "") -> str:
         """O que deu errado e por quê: o erro do código ou, se não houve, a pista."""
+        if self._shared[-1].twice:
+            return f"{text} {_TWICE}"
         if self._back:  # os erros das outras threads são consequência
             return (
                 f"{text} Sua função voltou com o cliente ainda conectado: falta um laço, ou um "
@@ -645,13 +657,13 @@ def _discount_hint(now: Any, expected: int, stuck: bool) -> str:
 def _chat(function: Handler) -> str:
     """A cena da sala."""
     room = Room()
-    house = House(function, room, threading.Lock())
+    house = House(function, room, FairLock(pause=0))
     ana, rui, bia = house.crowd(3)
     if not house.until(lambda: len(room) == 3):
         what = f"Três entraram; na sala há {len(room)}."
         hint = f"Quem entra se põe na lista que a função recebeu? {_SAME_LIST}"
         if room:
-            hint = "Alguém guarda a trava enquanto conversa, ou a pega duas vezes?"
+            hint = "Alguém guarda a trava enquanto conversa?"
         return house.because(what, hint)
     for speaker, others, said in ((ana, [rui, bia], _TEXT), (rui, [ana, bia], _LONG)):
         if wrong := _heard(speaker, others, said):

@@ -463,11 +463,13 @@ def _server_hint(
     if sent == b"Tchau":
         return "As outras voltaram: “Tchau” é uma palavra como elas; para o servidor, são bytes."
     if not first:
-        text = "A primeira mensagem voltou, esta não: falta um laço que volte ao recv?"
+        text = "A primeira mensagem voltou, esta não: falta um laço (while) que volte ao recv?"
         if not learner.running():
             text += " Se há um, um return ou um break o encerra antes do fim."
         return f"{text} O accept fica fora dele." if learner.used("accept") else text
     if not any(event.receives and event.size for event in own):
+        if learner.used("accept") and learner.used("connect"):
+            return "O seu servidor conectou a si mesmo: tire o connect, que é do cliente."
         if learner.used("accept") and learner.running():
             return "Nada voltou: chame accept uma vez só; depois, recv e sendall em conn."
         return "Nada voltou: você chamou recv e depois sendall?"

@@ -1,5 +1,5 @@
 """Verificação: server
-Pista: falta um laço que volte ao recv
+Pista: falta um laço (while) que volte ao recv
 """
 
 
