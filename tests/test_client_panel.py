@@ -373,10 +373,18 @@ def own_network(monkeypatch):
 def test_search_lists_the_servers_that_announce_themselves(page, server, own_network):
     announcement = Announcement(server.address[1], "Eco da <b>prof</b>", [HERE])
     try:
-        assert page.ask_aside("search") == []
+        said = page.ask_aside("search")
+        assert said == ["Achei um servidor: escolha abaixo a que conectar."]
         assert page.panel.found == [["Eco da <b>prof</b>", *server.address]]
     finally:
         announcement.close()
+
+
+def test_same_notice_twice_is_said_twice(page):
+    told = []
+    page.panel.observe(lambda change: told.append(page.panel.notice), "said")
+    assert page.send("olá") == page.send("olá")
+    assert told == [page.panel.notice] * 2
 
 
 def test_search_that_finds_nobody_says_to_type_the_address(page, own_network):

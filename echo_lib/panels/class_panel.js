@@ -67,10 +67,11 @@ function render({ model, el, host: page, signal }) {
     blocked, drawing);
 
   const live = element("div", {}, how, totals, list, more, chosen);
+  const heard = spoken();
   const root = panel(el, "class", "Painel da turma", lost(),
     element("div", { className: "echo-row" }, address, state),
     element("div", { className: "echo-row" }, pause, stop, save, renew),
-    notice, confirm, live);
+    notice, confirm, live, heard);
 
   const showAgree = () => disable(open, !agree.checked);
   agree.addEventListener("change", showAgree);
@@ -146,7 +147,9 @@ function render({ model, el, host: page, signal }) {
     setText(title, row ? describe(row) : model.get("selected"));
     chosen.hidden = !model.get("selected");
     block.hidden = model.get("selected").includes(":"); // daqui, são todos os desta máquina
+    const pressed = unblock.matches(":focus");
     unblock.hidden = blocked.hidden = !row?.[7];
+    if (pressed && unblock.hidden) block.focus({ preventScroll: true });
     disable(leave, !row?.[2]);
     disable(block, Boolean(row?.[7]));
   };
@@ -166,7 +169,10 @@ function render({ model, el, host: page, signal }) {
     const diagram = await page.getWidget(model.get("diagram"));
     if (mine.signal.aborted) return;
     await diagram.render({ el: drawing, signal: mine.signal });
-    if (asked) chosen.scrollIntoView({ block: "nearest" });
+    if (asked) {
+      chosen.scrollIntoView({ block: "nearest" });
+      heard.textContent = "A conversa escolhida está no fim do painel.";
+    }
     asked = false;
   };
   watch(model, signal, {

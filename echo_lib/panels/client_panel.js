@@ -12,9 +12,10 @@ function entryNode({ title, steps, error }) {
 
 async function render({ model, el, host: page, signal }) {
   const id = uniqueId();
-  const [hostLabel, host] = field(`${id}-host`, "Servidor", { type: "text", required: true });
-  const [portLabel, port] = field(`${id}-port`, "Porta", { type: "text", inputMode: "numeric" });
-  const [messageLabel, message] = field(`${id}-message`, "Mensagem", { type: "text" });
+  const about = { type: "text", "aria-describedby": `${id}-notice` };
+  const [hostLabel, host] = field(`${id}-host`, "Servidor", { required: true, ...about });
+  const [portLabel, port] = field(`${id}-port`, "Porta", { inputMode: "numeric", ...about });
+  const [messageLabel, message] = field(`${id}-message`, "Mensagem", about);
   const connect = element("button", { type: "submit" });
   const sending = element("button", { type: "submit", textContent: "Enviar" });
   const state = element("span", { className: "echo-state" });
@@ -23,7 +24,7 @@ async function render({ model, el, host: page, signal }) {
     model.send({ command: "diagnose", host: host.value, port: port.value }));
   const found = element("ul", { className: "echo-found", "aria-label": "Servidores que se anunciam na rede" });
   const answer = element("div", { className: "echo-answer", role: "status", "aria-label": "Resposta da rede" });
-  const notice = element("p", { className: "echo-notice", role: "status", "aria-label": "Aviso" });
+  const notice = element("p", { id: `${id}-notice`, className: "echo-notice", role: "status", "aria-label": "Aviso" });
   const entries = element("ol");
   const history = element("div", {
     className: "echo-history echo-kept", role: "log", "aria-label": "Histórico da conversa", tabIndex: 0 }, entries);
@@ -87,7 +88,7 @@ async function render({ model, el, host: page, signal }) {
   };
   followEnd(history, signal);
   const showHistory = () => {
-    entries.replaceChildren(...model.get("history").map(entryNode));
+    keepRows(entries, model.get("history"), (entry) => entry.number, entryNode);
     history.hidden = !entries.childElementCount;
     history.scrollTop = history.scrollHeight; // é o que se acabou de pedir, mesmo a quem lia acima
   };
@@ -96,7 +97,7 @@ async function render({ model, el, host: page, signal }) {
     host: () => { host.value = model.get("host"); },
     port: () => { port.value = model.get("port"); },
     state: showState,
-    notice: () => { notice.textContent = model.get("notice"); },
+    said: () => { notice.textContent = model.get("notice"); }, // o leitor de tela repete o mesmo aviso
     history: showHistory,
     asking: showAnswer,
     diagnosis: showAnswer,

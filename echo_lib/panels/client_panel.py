@@ -42,7 +42,7 @@ _KEPT = 100  # entradas do histórico
 _SHOWN_BYTES = 32  # bytes mostrados de cada chamada
 _SHOWN_TEXT = 200  # caracteres mostrados de cada mensagem
 _SHOWN_STEPS = 12  # passos mostrados de cada mensagem
-_PACED = {"history", "notice", "state"}  # os traços que mudam a cada mensagem
+_PACED = {"history", "notice", "said", "state"}
 
 Step = dict[str, str]  # uma linha do histórico: a chamada, o resultado e o tempo
 
@@ -77,6 +77,7 @@ class ClientPanel(anywidget.AnyWidget):
     port = _Port().tag(sync=True)
     state = traitlets.Unicode("desconectado").tag(sync=True)
     notice = traitlets.Unicode().tag(sync=True)
+    said = traitlets.Int().tag(sync=True)  # cresce também quando o aviso é o mesmo de antes
     unsent = traitlets.Unicode().tag(sync=True)
     history = traitlets.List(traitlets.Dict()).tag(sync=True)
     found: traitlets.List[Any] = traitlets.List().tag(sync=True)
@@ -219,7 +220,10 @@ class ClientPanel(anywidget.AnyWidget):
         self.diagnosis = []
         servers = discover()
         self.found = [[name, *address] for name, address in servers]
-        if not servers:
+        if servers:
+            what = "um servidor" if len(servers) == 1 else f"{len(servers)} servidores"
+            self.diagnosis = [f"Achei {what}: escolha abaixo a que conectar."]
+        else:
             self.diagnosis = _NOBODY if lan_address() else _NO_NETWORK
 
     # Daqui para baixo, tudo roda na thread do painel.
@@ -299,7 +303,8 @@ class ClientPanel(anywidget.AnyWidget):
         self._log(title, steps, _sentence(error), state, error=said)
 
     def _log(self, title: str, steps: list[Step], notice: str, state: str, **more: Any) -> None:
-        entry = {"title": _text(title), "steps": _shorten(steps), **more}
+        number = self.history[-1]["number"] + 1 if self.history else 1
+        entry = {"number": number, "title": _text(title), "steps": _shorten(steps), **more}
         with self.hold_sync():  # uma só mensagem à página
             self.history = [*self.history, entry][-_KEPT:]
             self._say(notice, state)
@@ -307,6 +312,7 @@ class ClientPanel(anywidget.AnyWidget):
     def _say(self, notice: str, state: str | None = None) -> None:
         with self.hold_sync():
             self.notice = notice
+            self.said += 1
             self.state = state or self.state
 
 

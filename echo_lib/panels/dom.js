@@ -29,9 +29,14 @@ export const paragraphs = (lines) => lines.map((line) => element("p", { textCont
 
 /** Um parágrafo por linha, no lugar dos que havia; o que não deu certo se destaca. */
 export function showLines(node, lines) {
+  const same = node.childElementCount === lines.length && lines.every((line, i) => line === node.children[i].textContent);
+  if (same) return; // o leitor de tela não repete o que não mudou
   node.replaceChildren(...paragraphs(lines));
   node.classList.toggle("echo-error", lines[0] === "Não deu certo.");
 }
+
+/** O que só o leitor de tela diz: o que muda na tela sem que o foco vá até lá. */
+export const spoken = () => element("p", { className: "echo-spoken", role: "status" });
 
 /** Muda o texto só se for outro: o leitor de tela não repete o que não mudou. */
 export function setText(node, text) {
@@ -103,7 +108,9 @@ export function panel(el, kind, label, ...children) {
   root.tabIndex = -1; // um clique fora dos botões também lhe dá o foco, que seria da célula
   root.addEventListener("keydown", (event) => {
     const shared = (event.ctrlKey || event.metaKey) && "sb".includes(event.key.toLowerCase());
-    if (!shared) event.stopPropagation(); // salvar e a barra lateral continuam a ser do JupyterLab
+    if (shared) return; // salvar e a barra lateral continuam a ser do JupyterLab
+    event.stopPropagation();
+    if (event.key === "Escape" && !event.defaultPrevented) root.closest(".jp-Cell")?.focus();
   });
   // O segundo clique de um duplo cairia no botão que tomou o lugar do primeiro.
   root.addEventListener("click", (event) => {

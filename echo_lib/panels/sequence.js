@@ -361,7 +361,7 @@ export function mount(el, store, onExport) {
   const id = uniqueId();
   // Ao fim da célula o JupyterLab refaz a saída: o desenho novo continua de onde o outro estava.
   const state = (store.view = { connection: null, until: null, selected: null, ...store.view });
-  let plan, hovered = null, following = false, reading = false, revealing = false, before = 0, frame = 0;
+  let plan, hovered = null, following = false, reading = false, revealing = false, telling = false, before = 0, frame = 0;
   let seen = store.latest, since = null; // desde quando há o que desenhar
 
   const pause = button("Pausar", () => showUntil(live() ? plan.chosen.at(-1)?.id ?? null : null));
@@ -373,6 +373,7 @@ export function mount(el, store, onExport) {
   const save = button("Salvar SVG", () => onExport(state.connection, say));
   const status = element("p", { className: "echo-status" });
   const notice = element("p", { className: "echo-notice", role: "status" });
+  const heard = spoken();
   const toolbar = element("div", { className: "echo-row", role: "group", "aria-label": "Controles do diagrama" },
     pause, first, back, forward, filterLabel, filter, save);
   // Depois de um clique do mouse, as teclas são da lista, e não atalhos que mexem no notebook.
@@ -387,7 +388,7 @@ export function mount(el, store, onExport) {
   const stage = element("div", { className: "echo-stage" }, head, body);
   const hint = element("p");
   const inspector = element("div", { className: "echo-details", role: "region" }, hint);
-  const root = panel(el, "sequence", "Diagrama de sequência", toolbar, status, stage, inspector, notice);
+  const root = panel(el, "sequence", "Diagrama de sequência", toolbar, status, stage, inspector, notice, heard);
 
   const live = () => state.until === null;
   const atEnd = () => stage.scrollTop + stage.clientHeight > stage.scrollHeight - SIZES.row;
@@ -412,6 +413,7 @@ export function mount(el, store, onExport) {
     if (!row) return;
     showUntil(row.id);
     select(row.id);
+    telling = true;
   }
 
   function select(rowId) {
@@ -435,6 +437,7 @@ export function mount(el, store, onExport) {
     if (store.latest !== seen && performance.now() - since > SETTLED) following ||= !reading;
     seen = store.latest;
     fillFilter();
+    root.classList.toggle("echo-small", stage.clientWidth < SIZES.tight + SIZES.narrow);
     head.style.width = body.style.width = `calc(var(--echo-list) + ${plan.width}px)`;
     body.style.height = `${plan.height}px`;
     picture.style.width = `${plan.width}px`;
@@ -467,6 +470,13 @@ export function mount(el, store, onExport) {
         : `As chamadas da conexão ${state.connection} já foram descartadas.`;
     const names = plan.columns.slice(0, 12).map((line) => line.name).join(", ") || "vazia";
     picture.setAttribute("aria-label", `Figura: ${names}. ${texts.same} estão na lista ao lado.`);
+    if (!telling) return;
+    telling = false;
+    const row = plan.rows[indexOf(state.selected)];
+    const where = state.connection === null ? "de todas as conexões" : `na conexão ${state.connection}`;
+    setText(heard, row
+      ? `${store.line(row.line)?.name ?? ""}: ${row.call} ${row.result} (${shown} de ${total})`
+      : `${plural(total, texts.one, texts.many)} ${where}`);
   }
 
   function reveal(i) {
@@ -486,10 +496,11 @@ export function mount(el, store, onExport) {
   function paint() {
     const [from, to] = visible(plan.tops, stage.scrollTop, stage.scrollTop + (stage.clientHeight || 480));
     const chosen = indexOf(state.selected);
-    list.replaceChildren(...plan.rows.slice(from, to).map((row, i) => option(row, from + i)));
-    if (chosen !== null && chosen >= from && chosen < to) {
-      list.setAttribute("aria-activedescendant", `${id}-${state.selected}`);
-    } else list.removeAttribute("aria-activedescendant");
+    keepRows(list, plan.rows.slice(from, to), rowKey, option);
+    plan.rows.slice(from, to).forEach((row, i) => place(list.children[i], row, from + i));
+    const active = chosen !== null && chosen >= from && chosen < to ? `${id}-${state.selected}` : null;
+    if (active === null) list.removeAttribute("aria-activedescendant");
+    else if (list.getAttribute("aria-activedescendant") !== active) list.setAttribute("aria-activedescendant", active);
     const y = plan.tops[from], height = Math.max(1, plan.tops[to] - y);
     picture.style.top = `${y}px`;
     picture.style.height = `${height}px`;
@@ -513,18 +524,26 @@ export function mount(el, store, onExport) {
     inspector.replaceChildren(...details(store, row));
   }
 
-  function option(row, i) {
+  /** O que uma linha da lista mostra: enquanto não muda, ela fica, e o leitor de tela não a repete. */
+  function rowKey(row) {
     const line = store.line(row.line);
-    const node = element("div", {
-      id: `${id}-${row.id}`, className: `echo-call ${row.kind} ${row.result ? "" : "bare"}`,
-      title: row.result ? `${row.call} → ${row.result}` : row.call, role: "option",
-      "aria-selected": row.id === state.selected, "aria-posinset": i + 1, "aria-setsize": plan.rows.length },
+    return JSON.stringify([row.id, row.kind, row.call, row.result, line?.name, line?.kind]);
+  }
+
+  function option(row) {
+    const line = store.line(row.line);
+    return element("div", { id: `${id}-${row.id}`, className: `echo-call ${row.kind} ${row.result ? "" : "bare"}`, role: "option" },
       element("span", { className: `echo-who ${line?.kind}`, textContent: line?.name ?? "" }),
       element("code", { textContent: ` ${row.call}` }),
       element("span", { className: "echo-result", textContent: `${signs[row.kind] ?? (row.result ? "→ " : "")}${row.result}` }));
+  }
+
+  function place(node, row, i) {
+    node.setAttribute("aria-selected", row.id === state.selected);
+    node.setAttribute("aria-posinset", i + 1);
+    node.setAttribute("aria-setsize", plan.rows.length);
     node.style.top = `${plan.tops[i]}px`;
     node.style.height = `${plan.tops[i + 1] - plan.tops[i]}px`;
-    return node;
   }
 
   /** As conexões que há; a escolhida fica, mesmo que as suas chamadas já tenham saído. */
@@ -575,7 +594,8 @@ export function mount(el, store, onExport) {
     const target = {
       ArrowUp: now - 1, ArrowDown: now + 1, Home: 0, End: end, PageUp: now - 8, PageDown: now + 8, Escape: null,
     }[event.key];
-    if (target === undefined || end < 0) return;
+    const free = state.selected === null; // sem chamada escolhida, Esc deixa o painel
+    if (target === undefined || end < 0 || (target === null && free)) return;
     event.preventDefault();
     if (target === null) following = true; // Esc larga a chamada e volta a seguir as novas
     select(target === null ? null : plan.rows[Math.max(0, Math.min(end, target))].id);
@@ -583,6 +603,7 @@ export function mount(el, store, onExport) {
   filter.addEventListener("change", () => {
     state.connection = filter.value === "" ? null : Number(filter.value);
     state.selected = null;
+    telling = true;
     showUntil(null);
   });
   // Quem rola para cima para ler não é puxado de volta; no fim da lista, volta a seguir.

@@ -123,7 +123,7 @@ def test_panel_run_again_keeps_the_class_until_a_new_one_is_asked_for(lab, page)
     card = panel.get_by_role("button", name="● Ana")
     expect(card).to_be_visible()
     notebook.run(0)
-    expect(panel.get_by_role("status")).to_contain_text("A turma continua conectada.")
+    expect(panel.get_by_role("status").first).to_contain_text("A turma continua conectada.")
     expect(card).to_be_visible()
     notebook.run_code(
         "import threading\n[t.name for t in threading.enumerate()].count('EchoServer')"
@@ -135,7 +135,7 @@ def test_panel_run_again_keeps_the_class_until_a_new_one_is_asked_for(lab, page)
     expect(panel.get_by_role("checkbox")).to_be_focused()
     expect(panel.get_by_role("button", name="○ Ana")).to_be_visible()
     renew.press("Enter")
-    expect(panel.get_by_role("status")).to_contain_text("A lista está vazia")
+    expect(panel.get_by_role("status").first).to_contain_text("A lista está vazia")
     expect(panel.get_by_role("button", name="○ Ana")).to_have_count(0)
     (saved,) = lab.folder.glob("turma_*.csv")
     assert "Ana;saiu: o servidor parou" in saved.read_text("utf-8-sig")
@@ -157,14 +157,18 @@ def test_machine_that_writes_what_is_not_projected_is_blocked_and_comes_back(lab
     )
     cards = panel.get_by_role("list", name="Máquinas da turma").get_by_role("button")
     cards.filter(has_text="palavra feia").press("Enter")
+    expect(panel.get_by_role("status").last).to_have_text(
+        "A conversa escolhida está no fim do painel."
+    )
     panel.get_by_role("button", name="Bloquear esta máquina").dblclick()  # com pressa
     expect(cards).to_have_text("○ 127.0.0.91, bloqueada")
-    expect(panel.get_by_role("status")).to_contain_text("Bloqueado: 127.0.0.9.")
+    expect(panel.get_by_role("status").first).to_contain_text("Bloqueado: 127.0.0.9.")
     expect(panel.get_by_text("palavra")).to_have_count(0)  # nem no desenho
     expect(panel.get_by_text("o que escreveu só continua no registro")).to_be_visible()
     assert violations(page, ".echo-class") == []
     panel.get_by_role("button", name="Desbloquear esta máquina").press("Enter")
     expect(panel.get_by_role("status").first).to_contain_text("pode conectar de novo")
+    expect(panel.get_by_role("button", name="Bloquear esta máquina")).to_be_focused()
     notebook.run_code("um = entrar(b'Ana')")
     expect(cards).to_contain_text("● Ana")
     chosen = panel.get_by_role("group", name=re.compile("^Ana"))

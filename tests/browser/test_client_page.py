@@ -94,5 +94,8 @@ def test_keys_pressed_in_a_panel_do_not_change_the_notebook(lab, page):
                 page.keyboard.press(f"Control+{keys}")
             assert cells.count() == 2, region
             expect(control).to_be_visible()
+        control.focus()
+        page.keyboard.press("Escape")  # e há como sair, sem passar por todos os controles
+        expect(notebook.view.locator(".jp-Cell").first).to_be_focused()
     control.press("Control+s")  # e este continua a ser do JupyterLab
     page.wait_for_function("() => !window.jupyterapp.shell.currentWidget.context.model.dirty")

@@ -10,7 +10,7 @@ from echo_lib import Trace, capture
 from echo_lib.panels.assets import script, style
 from echo_lib.panels.scene import Scene
 from echo_lib.panels.segments import SegmentScene
-from tests.browser.conftest import alone, violations
+from tests.browser.conftest import SIZE, alone, violations
 from tests.common import HERE, ROOT, TIMEOUT
 
 EXPORTS = "window.lib = { Store, layout, visible, dump, mount };"
@@ -179,7 +179,7 @@ def test_in_a_narrow_place_a_segment_keeps_what_comes_after_its_data(page):
 def test_what_the_kernel_could_not_draw_is_said_and_the_rest_stays(page):
     diagram = Diagram(page, records(conversation(b"oi")))
     page.evaluate("() => store.fail('<b>ValueError</b>: x')")
-    expect(diagram.root.get_by_role("status")).to_contain_text("(<b>ValueError</b>: x)")
+    expect(diagram.root.get_by_role("status").first).to_contain_text("(<b>ValueError</b>: x)")
     expect(diagram.root.get_by_text("9 chamadas.")).to_be_visible()
 
 
@@ -197,10 +197,13 @@ def test_teacher_steps_one_call_at_a_time_and_goes_back_live(page):
     diagram.button("Início").click()
     expect(diagram.root.get_by_text(f"1 de {total} chamadas.")).to_be_visible()
     expect(diagram.details).to_contain_text("escuta: bind")
+    heard = diagram.root.get_by_role("status").last  # o foco fica no botão: é o que se ouve
+    expect(heard).to_contain_text("escuta: bind(")
     for step in (2, 3):
         diagram.button("Próxima").click()
         expect(diagram.root.get_by_text(f"{step} de {total} chamadas.")).to_be_visible()
     expect(diagram.details).to_contain_text("cliente 1: connect")
+    expect(heard).to_contain_text("cliente 1: connect(")
     diagram.button("Anterior").click()
     expect(diagram.details).to_contain_text("escuta: listen")
     diagram.add(records(events, after=total))  # o que chega enquanto isso espera a vez
@@ -213,8 +216,9 @@ def test_filter_shows_one_connection(page):
     diagram = Diagram(page, records(conversation(b"oi")))
     diagram.root.get_by_label("Conexão").select_option("1")
     expect(diagram.list.get_by_role("option", name="cliente 1 sendall")).to_be_visible()
+    expect(diagram.root.get_by_role("status").last).to_have_text("9 chamadas na conexão 1")
     diagram.button("Salvar SVG").click()
-    expect(diagram.root.get_by_role("status")).to_have_text("pediu 1")
+    expect(diagram.root.get_by_role("status").first).to_have_text("pediu 1")
 
 
 def test_keyboard_alone_walks_the_calls_and_opens_each(page):
@@ -245,6 +249,48 @@ def test_pause_keeps_the_same_calls_when_old_ones_are_dropped(page):
     assert str(diagram.layout(until=80)["rows"][-1]) == last
     diagram.button("Ao vivo").click()
     expect(diagram.root.get_by_text("50 chamadas; as 60 mais antigas")).to_be_visible()
+
+
+def test_what_a_screen_reader_reads_stays_while_other_calls_come(page):
+    events = conversation(*[b"x"] * 3)
+    diagram = Diagram(page, records(events[:6]))
+    diagram.list.focus()
+    page.keyboard.press("Home")
+    chosen = diagram.list.get_by_role("option", selected=True)
+    expect(chosen).to_have_attribute("aria-setsize", "6")
+    chosen.evaluate("node => { node.dataset.mine = 'sim'; }")
+    diagram.add(records(events, after=6))
+    expect(chosen).to_have_attribute("aria-setsize", str(len(events)))
+    expect(chosen).to_have_attribute("data-mine", "sim")
+    assert diagram.list.get_by_role("option").evaluate_all(
+        "nodes => nodes.map(n => Number(n.getAttribute('aria-posinset')))"
+    ) == list(range(1, len(events) + 1))
+
+
+def test_forced_colors_of_the_system_leave_nothing_in_the_color_of_the_paper(page):
+    page.emulate_media(forced_colors="active", color_scheme="dark")
+    diagram = Diagram(page, records(conversation(b"oi")))
+    expect(diagram.option("close()").first).to_be_attached()
+    inks = diagram.root.locator("svg").first.evaluate(
+        """svg => [...svg.querySelectorAll("path, circle")].map(node => {
+            const { stroke, fill, strokeOpacity } = getComputedStyle(node);
+            return [stroke === "none" ? fill : stroke, strokeOpacity].join(" ");
+        })"""
+    )
+    page.emulate_media(forced_colors="none", color_scheme="light")
+    assert {*inks} == {"rgb(255, 255, 255) 1"}
+
+
+def test_in_a_very_narrow_place_the_figure_can_still_be_reached(page):
+    page.set_viewport_size({"width": 320, "height": 600})
+    diagram = Diagram(page, records(conversation(b"oi")))
+    diagram.list.focus()
+    page.keyboard.press("Home")
+    stage = diagram.root.locator(".echo-stage")
+    stage.evaluate("node => { node.scrollLeft = node.scrollWidth; }")
+    list_box, stage_box = diagram.list.bounding_box(), stage.bounding_box()
+    page.set_viewport_size(SIZE)
+    assert list_box["x"] + list_box["width"] <= stage_box["x"] + 10
 
 
 def test_reading_an_old_call_is_not_interrupted_and_escape_follows_again(page):

@@ -133,6 +133,26 @@ def test_student_talks_in_the_panel_and_leaves_with_sair(lesson, panel):
     expect(panel.get_by_role("button", name="Conectar")).to_be_visible()
 
 
+def test_screen_reader_hears_each_answer_once_and_each_cell_once(lesson, panel):
+    connect(panel)
+    history = panel.get_by_role("log", name="Histórico da conversa")
+    history.evaluate(
+        """node => { window.heard = []; new MutationObserver(changes => changes.forEach(change =>
+            change.addedNodes.forEach(added => heard.push(added.textContent)))
+        ).observe(node, { subtree: true, childList: true }); }"""
+    )
+    for text in ("um", "dois"):
+        send(panel, text)
+        expect(history).to_contain_text(f"dados.decode() → {text}")
+    assert [text[:4] for text in lesson.page.evaluate("heard")] == ["umme", "dois"]
+    # O texto de uma célula de Markdown, com as respostas que ela dobra, não se lê antes da hora.
+    tree = lesson.page.context.new_cdp_session(lesson.page).send("Accessibility.getFullAXTree")
+    seen = [node for node in tree["nodes"] if not node["ignored"]]
+    boxes = [node for node in seen if node["role"]["value"] == "textbox"]
+    code = [cell for cell in lesson.cells if cell.cell_type == "code"]
+    assert len(boxes) == len(code) + 3, "células e os campos do painel: Servidor, Porta, Mensagem"
+
+
 def test_who_was_reading_above_sees_the_answer_to_what_is_sent(lesson, panel):
     connect(panel)
     history = panel.get_by_role("log", name="Histórico da conversa")
