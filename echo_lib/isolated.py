@@ -245,6 +245,17 @@ class Learner:
         """Destas chamadas, só as do código do aluno."""
         return tuple(self._events)
 
+    def spins(self) -> bool:
+        """Se o código, agora, dá voltas num laço sem usar socket nenhum; antes, veja `look`."""
+        if self._early is not None or self._process is None:
+            return False
+        pid, last = self._process.pid, max((event.time for event in self._events), default=0.0)
+        used = worked(pid)
+        if used - self._before < _SPIN or perf_counter() - last < _SPIN:
+            return False
+        sleep(_TURN)
+        return worked(pid) - used > _TURN / 2
+
     def totals(self) -> tuple[int, int]:
         """Quantos bytes o código enviou, e quantos recebeu."""
         own = self._events

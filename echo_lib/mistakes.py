@@ -773,6 +773,7 @@ _BY_LINE: dict[tuple[str, str], Texts] = {
 # De quem quer outra coisa, e não escreveu errado o método parecido.
 _NOT_A_SLIP = {"disconnect", "closed", "connected", "listening", "accepted"}
 _NEAR = 0.8  # de 0 a 1: o quanto dois nomes se parecem, para um ser o outro mal escrito
+_SHORT = 2  # letras: um i está dentro de muitos nomes
 _DECIMAL_COMMA = re.compile(r"(sleep|settimeout|wait)\(\d+,\d+\)|timeout ?= ?\d+,\d")
 _MODULES = (socket, struct, threading, time, ipaddress)  # os das lições
 # Quem escreve um destes pensa na variável, como a do except … as error.
@@ -790,7 +791,8 @@ def explained(exc: BaseException, line: str = "") -> Texts | None:
     """
     lines = line or last_lines(exc)
     if isinstance(exc, NameError) and not isinstance(exc, UnboundLocalError):
-        return _texts_of_a_name(str(exc), lines, in_a_program=bool(line))
+        near = _parameter_like(exc)
+        return near or _texts_of_a_name(str(exc), lines, in_a_program=bool(line))
     if isinstance(exc, SyntaxError):
         cause, remedy = next(
             texts for said, texts in _BY_SYNTAX.items() if re.search(said, str(exc))
@@ -862,6 +864,22 @@ def _texts_of_a_name(said: str, lines: str, in_a_program: bool) -> Texts:
                 f"{module.__name__}.{name}.",
             )
     return _UNKNOWN_IN_A_PROGRAM if in_a_program else _UNKNOWN_NAME
+
+
+def _parameter_like(exc: NameError) -> Texts | None:
+    """Os textos de quem escreveu `porta` numa função que recebe `minha_porta`."""
+    name, code = exc.name or "", None
+    for frame, _ in traceback.walk_tb(exc.__traceback__):
+        code = frame.f_code
+    given = code.co_varnames[: code.co_argcount] if code else ()
+    for other in given:
+        if min(len(name), len(other)) > _SHORT and (name in other or other in name):
+            return (
+                f"esse nome não existe; o que esta função recebe é {other}.",
+                "uma função só conhece os nomes do def dela, e os que ela mesma cria.",
+                f"escreva {other}, ou mude o def.",
+            )
+    return None
 
 
 def _not_imported(line: str, in_a_program: bool) -> Texts:

@@ -1,6 +1,7 @@
 """As verificações das lições 06 a 08: cada engano tem a sua pista; o certo passa, como for."""
 
 import ipaddress
+import os
 import re
 import socket
 import struct
@@ -261,7 +262,10 @@ TELLS_ITS_ERROR = CONNECT + "try: s.sendall(text)\nexcept Exception as e: print(
 @pytest.mark.parametrize(
     ("body", "hint"),
     [
-        (SEND + DECODES_EACH, "O recv cortou uma letra: junte todos os bytes"),
+        (
+            SEND + DECODES_EACH,
+            "O recv cortou uma letra, e um recv curto não é o fim: junte todos os bytes",
+        ),
         (SEND + DECODES_EACH.replace("()", "(errors='ignore')"), "errors="),
         (SEND + COUNTS_LETTERS, "compare com len(mensagem.encode()), que não são letras"),
         (SEND + COMPARES_TEXT, "um lado é bytes, e o outro, texto"),
@@ -646,6 +650,18 @@ def test_mistake_in_a_server_program_gets_its_hint(tmp_path, monkeypatch, progra
     path.write_text(program, encoding="utf-8")
     check = checks.server_program(str(path))
     assert not check.ok and hint in check.text, check
+
+
+def test_program_saved_under_another_name_is_told(tmp_path):
+    old, new = tmp_path / "meu_cliente.py", tmp_path / "meucliente.py"
+    for path in (old, new):
+        path.write_text("print('oi')")
+    for path, time in ((old, 1000), (new, 2000)):
+        os.utime(path, (time, time))
+    said = "Conferi meu_cliente.py; mais novo que ele, há meucliente.py: é nesse a sua resposta?"
+    assert said in checks.client_program(str(old)).text
+    os.utime(old, (3000, 3000))
+    assert "Conferi" not in checks.client_program(str(old)).text
 
 
 def test_a_port_that_another_program_took_is_not_blamed_on_the_student(tmp_path, monkeypatch):

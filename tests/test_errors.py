@@ -592,6 +592,23 @@ def test_name_unknown_is_told_from_a_lookup_without_answer(code, happened, codes
     assert lines[0] == f"O que aconteceu: {happened}" and lines[-1] == f"Código: {codes}"
 
 
+def test_name_like_a_parameter_is_told_and_another_is_not():
+    def free(minha_porta):
+        return porta  # noqa: F821
+
+    def other(i):
+        return indice  # noqa: F821
+
+    said = []
+    for function in (free, other):
+        with pytest.raises(NameError) as caught:
+            function(1)
+        said.append(str(explain(caught.value)))
+    assert "o que esta função recebe é minha_porta" in said[0]
+    assert "escreva minha_porta, ou mude o def" in said[0]
+    assert "ainda não existe neste kernel" in said[1]
+
+
 def test_error_of_the_echo_explains_itself():
     error = EchoError("fechou.", "ele parou.", "conecte de novo.")
     assert isinstance(error, ConnectionError) and str(error) == "fechou."

@@ -33,6 +33,7 @@ _KINDS = {
     str: "A resposta é um texto (str).",
     list: "A resposta é uma lista, mesmo com um item só.",
 }
+SPINS = "Um laço dá voltas sem nada esperar nem enviar: o que faz a condição dele mudar?"
 LOST_BY_SEND = "send pode aceitar só uma parte dos bytes, e diz quantos; sendall envia todos."
 
 

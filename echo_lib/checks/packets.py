@@ -20,7 +20,8 @@ from echo_lib.isolated import Learner
 
 _CLIENT, _SERVER = ("192.168.1.30", 50000), ("192.168.1.20", 61840)
 _NAMES = (
-    'As .flags são uma tupla de nomes, nesta ordem: ("SYN",), com a vírgula, ou ("SYN", "ACK").'
+    'As .flags são uma tupla de nomes, nesta ordem: ("SYN",), com a vírgula, ou ("SYN", "ACK"); e, '
+    "de quem chegou, .lost é False."
 )
 _STEP = 0.01  # segundos entre um segmento e o seguinte
 
@@ -347,6 +348,7 @@ def _end_hint(case: _Case, answer: Any) -> str:
     if any(s.lost and s.sender == case.expected for s in case.segments):
         return "Quem envia um FIN fecha, mesmo que o FIN se perca: aqui o .lost não importa."
     return (
-        "Vale o primeiro FIN da captura, de quem for: olhe um a um, sem responder, até achá-lo. "
+        "Vale o primeiro FIN da captura, de quem for, e quem fecha é quem o envia (.sender): olhe "
+        "um a um, sem responder, até achá-lo. "
         "(Um texto solto, antes de and ou depois de or, vale sempre True.)"
     )

@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from dataclasses import replace
+from difflib import get_close_matches
 from functools import partial
 from pathlib import Path
 from time import monotonic, perf_counter, sleep
@@ -65,6 +66,7 @@ _NOT_CLOSED = (
 )
 _NOBODY_CAME = "Um prazo do accept que acaba só diz que ninguém chegou ainda"
 _NOT_A_SERVER = "Conectar é do cliente: o servidor escuta, com create_server, ou bind e listen."
+_NEAR = 0.85  # de 0 a 1: o quanto dois nomes de arquivo se parecem
 _NEVER_ENDED = "o programa não terminou: falta um close, ou um laço não acaba?"
 
 
@@ -74,7 +76,7 @@ def client_program(path: str) -> Check:
     Argumentos:
         path: o arquivo .py do aluno.
     """
-    return _missing(path) or _and_the_uncalled(_client_program(path), path)
+    return _missing(path) or _and_what_the_file_tells(_client_program(path), path)
 
 
 def _client_program(path: str) -> Check:
@@ -216,13 +218,21 @@ def _source(path: str) -> str:
     return Path(path).read_text("utf-8", errors="replace")
 
 
-def _and_the_uncalled(check: Check, path: str) -> Check:
-    """O mesmo, e mais uma pista, se o programa nomeia um método e não o chama."""
+def _and_what_the_file_tells(check: Check, path: str) -> Check:
+    """O mesmo, e mais uma pista, se o programa nomeia um método e não o chama, ou se há um novo."""
+    said = "" if check.ok else _newer(Path(path))
     with suppress(SyntaxError, ValueError):
-        said = uncalled(compile(_source(path), path, "exec"))
-        if said and not check.ok:
-            return replace(check, text=f"{check.text}\n{said}")
-    return check
+        said = said or uncalled(compile(_source(path), path, "exec"))
+    return replace(check, text=f"{check.text}\n{said}") if said and not check.ok else check
+
+
+def _newer(path: Path) -> str:
+    """O que dizer de quem gravou, depois, um arquivo de nome quase igual; ou ""."""
+    written = {other.name: other.stat().st_mtime for other in path.parent.glob("*.py")}
+    for name in get_close_matches(path.name, {*written} - {path.name}, cutoff=_NEAR):
+        if written[name] > written[path.name]:
+            return f"Conferi {path.name}; mais novo que ele, há {name}: é nesse a sua resposta?"
+    return ""
 
 
 def _never_called(path: str) -> str:
@@ -283,8 +293,8 @@ def _client_hint(error: str, message: str, came: bytes) -> str:
         return "O shutdown(socket.SHUT_WR) vem depois do sendall: ele diz que não se envia mais."
     if "UnicodeDecodeError" in error:
         return (
-            "O recv cortou uma letra: junte todos os bytes, e só então decode. Se os contou, "
-            "compare com len(mensagem.encode()), que não são letras."
+            "O recv cortou uma letra, e um recv curto não é o fim: junte todos os bytes, e só "
+            "então decode. Se os contou, compare com len(mensagem.encode()), que não são letras."
         )
     if "ConnectionRefusedError" in error and not came:
         return "O servidor está no host e na porta que o programa recebeu, em sys.argv: use-os."
@@ -329,7 +339,9 @@ def server_program(path: str) -> Check:
     Argumentos:
         path: o arquivo .py do aluno.
     """
-    return _missing(path) or _and_the_uncalled(in_a_free_port(lambda: _server_program(path)), path)
+    return _missing(path) or _and_what_the_file_tells(
+        in_a_free_port(lambda: _server_program(path)), path
+    )
 
 
 def _server_program(path: str) -> Check:

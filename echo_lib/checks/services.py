@@ -292,7 +292,9 @@ def one_conversation(function: Callable[[str, int, str, str], list[str]]) -> Che
         elif connections != 1:
             text = f"Os ecos estão certos, mas esperava uma conexão e vi {connections}: um with só."
         elif arrived != "".join(expected).encode():
-            text = f"Os textos estão certos, mas ao servidor chegou {arrived!r}."
+            text = f"Os textos estão certos, mas ao servidor chegou {brief(arrived)}."
+            if arrived == "".join(reversed(expected)).encode():
+                text += " A segunda mensagem foi enviada antes da primeira."
         elif not _one_at_a_time(learner, expected):
             text = f"Os textos vieram certos por sorte. {_GLUED}"
         elif answered(learner, data, "OLÁ".encode(), *both, times=2)[0] == both:

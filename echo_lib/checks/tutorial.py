@@ -18,6 +18,7 @@ from echo_lib.checks.base import (
     BYTE_BY_BYTE,
     LOST_BY_SEND,
     MESSAGES,
+    SPINS,
     STUB,
     Check,
     and_the_hidden,
@@ -402,6 +403,9 @@ def wrong_answer(
 ) -> Check:
     """Diz o que veio no lugar do esperado, e uma pista do porquê."""
     learner.look()
+    text = f"Enviei {brief(sent)}, esperava {brief(expected)} e recebi {brief(received)}."
+    if learner.spins():
+        return failed(f"{text} {SPINS}", learner)
     hint = _server_hint(learner, sent, expected, received, first)
     peers.end(peer)
     if not received and first and peers.receive(peer, 1):
@@ -419,7 +423,6 @@ def wrong_answer(
             hint = (
                 f"{said} A escuta só aceita quem chega: a conversa é por conn, que veio do accept."
             )
-    text = f"Enviei {brief(sent)}, esperava {brief(expected)} e recebi {brief(received)}."
     return failed(f"{text} {hint}", learner)
 
 
@@ -508,6 +511,8 @@ def gives_up(function: Callable[[socket.socket], Any], seconds: float) -> Check:
             if not waited_for_us(learner, seconds):
                 if learner.expired():
                     return failed(_early(learner, seconds), learner)
+                if learner.spins():
+                    return failed(f"Enviei b'oi', e nada voltou. {SPINS}", learner)
                 return _without_silence(function, seconds)
             learner.result()
             peer = learner.connect()
