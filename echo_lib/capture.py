@@ -5,6 +5,7 @@ Só leitura: nada aqui envia pacotes. O scapy, que lê os arquivos, só é impor
 
 from __future__ import annotations
 
+import math
 import socket
 import struct
 import sys
@@ -224,7 +225,7 @@ def live(port: int) -> Iterator[Capture]:
             sniffer.stop()
         opened.close()
         mark.close()
-    result.segments = tuple(_segments(found))
+    result.segments = tuple(_segments(_as_seen(found)))
 
 
 def _only(opened: Any, port: int, other: int) -> None:
@@ -434,6 +435,20 @@ def _segments(client: list[_Packet], server: list[_Packet] | None = None) -> Ite
             lost=arrived is None,
             damaged=bool(two and arrived and not arrived.sound),
         )
+
+
+def _as_seen(packets: list[_Packet]) -> list[_Packet]:
+    """Os pacotes na ordem em que passaram, com horas que não a desmentem.
+
+    O Linux só marca a hora algum tempo depois de alguém a pedir; até lá, vale aquela em que o
+    pacote foi lido, às vezes depois da dos seguintes. Fonte: net/socket.c, __sock_recv_timestamp.
+    """
+    latest = math.inf
+    seen = []
+    for packet in reversed(packets):
+        latest = min(latest, packet.time)
+        seen.append(packet._replace(time=latest))
+    return seen[::-1]
 
 
 def _clients(packets: list[_Packet]) -> set[Address]:

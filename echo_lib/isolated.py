@@ -42,6 +42,7 @@ _TURN = 0.1  # segundos de processador: quem os teve, e nada leu, não vai ler
 _LOOKS, _BETWEEN = 4, 0.007  # quantas vezes se olham as threads, e os segundos entre duas
 WORK = 3.0  # segundos de processador: quem já os teve não anda devagar, não acaba
 _SPIN = 1.0  # segundos de processador sem que passe um byte: quem os teve dá voltas num laço
+_IDLE = 0.2  # segundos de processador sem usar um socket: quem os teve dá voltas à toa
 _STEP = 0.4  # segundos entre duas olhadas
 ANSWER = 5.0  # segundos para o processo dizer o que já fez: numa máquina ocupada, demora
 NO_WINDOW = getattr(subprocess, "CREATE_NO_WINDOW", 0)  # no Windows, sem abrir um console
@@ -246,15 +247,18 @@ class Learner:
         return tuple(self._events)
 
     def spins(self) -> bool:
-        """Se o código, agora, dá voltas num laço sem usar socket nenhum; antes, veja `look`."""
-        if self._early is not None or self._process is None:
+        """Se o código, que já devia ter respondido, só dá voltas, sem usar socket nenhum."""
+        before, deadline = len(self.look(0.001)), perf_counter() + TIMEOUT * PATIENCE
+        if not self.running():
             return False
-        pid, last = self._process.pid, max((event.time for event in self._events), default=0.0)
-        used = worked(pid)
-        if used - self._before < _SPIN or perf_counter() - last < _SPIN:
-            return False
-        sleep(_TURN)
-        return worked(pid) - used > _TURN / 2
+        pid = self._process.pid  # type: ignore[union-attr]
+        last = start = worked(pid)
+        while last - start < _IDLE and perf_counter() < deadline:
+            sleep(_TURN)
+            used, last = last, worked(pid)
+            if used == last and not waits_for_its_turn(pid):  # está parado
+                return False
+        return last - start >= _IDLE and len(self.look(0.001)) == before and self.running()
 
     def totals(self) -> tuple[int, int]:
         """Quantos bytes o código enviou, e quantos recebeu."""

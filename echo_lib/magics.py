@@ -14,7 +14,6 @@ import socket
 import sys
 import textwrap
 import threading
-from base64 import b64encode
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from functools import partial
@@ -145,7 +144,7 @@ def _outside_functions(tree: ast.AST) -> Iterator[ast.AST]:
 
 def _show_check(check: Check) -> None:
     """A resposta de uma verificação e, se a tentativa falhou, o que os sockets fizeram."""
-    from IPython.display import display
+    from IPython.display import SVG, display
 
     from echo_lib.panels import still
 
@@ -153,12 +152,7 @@ def _show_check(check: Check) -> None:
     if not check.ok and check.events:
         kept = _newest(check.events)
         picture = still.svg(kept, skipped=len(check.events) - len(kept), last=_DRAWN)
-        # O JupyterLab faz do SVG uma imagem sem nome: num <img>, o leitor de tela lê o que ele diz.
-        said = " ".join(re.findall("<text[^>]*>([^<]*)", picture))
-        data = b64encode(picture.encode()).decode()
-        image = f'<img alt="Desenho da tentativa: {said}" src="data:image/svg+xml;base64,{data}">'
-        bundle = {"image/svg+xml": picture, "text/html": image, "text/plain": ""}
-        display(bundle, raw=True)  # type: ignore[no-untyped-call]
+        display(SVG(picture))  # type: ignore[no-untyped-call]
 
 
 def _newest(events: Sequence[Any]) -> list[Any]:

@@ -384,6 +384,17 @@ def test_a_live_capture_inside_a_trace_leaves_nothing_of_its_own_there():
     assert trace.events() == []
 
 
+def test_a_packet_stamped_when_it_was_read_keeps_its_place():
+    """As primeiras horas, numa máquina ocupada, são de depois: o SYN viraria outra conexão."""
+    packets = capture._load(SAVED / "conversa" / "cliente.pcap")
+    late = [packets[0]._replace(time=packets[4].time), *packets[1:]]
+    segments = [*capture._segments(capture._as_seen(late))]
+    assert [(s.flags, s.connection) for s in segments] == [
+        (s.flags, 1) for s in capture._segments(packets)
+    ]
+    assert segments == sorted(segments, key=lambda segment: segment.time)
+
+
 FLOOD = """
 import socket, subprocess, sys, threading
 with socket.create_server(("127.0.0.1", 0)) as s:

@@ -153,6 +153,16 @@ def test_screen_reader_hears_each_answer_once_and_each_cell_once(lesson, panel):
     assert len(boxes) == len(code) + 3, "células e os campos do painel: Servidor, Porta, Mensagem"
 
 
+def test_drawing_of_an_attempt_is_read_by_who_does_not_see_it(lesson, panel):
+    connect(panel)
+    lesson.run(
+        "from IPython.display import SVG\nfrom echo_lib import SequenceDiagram\n"
+        "SVG(SequenceDiagram(painel.trace).svg())"
+    )
+    picture = lesson.view.get_by_role("img", name="Diagrama de sequência:")
+    expect(picture.last).to_have_accessible_name(re.compile(r"cliente 1: connect\(\('127.0.0.1', "))
+
+
 def test_who_was_reading_above_sees_the_answer_to_what_is_sent(lesson, panel):
     connect(panel)
     history = panel.get_by_role("log", name="Histórico da conversa")

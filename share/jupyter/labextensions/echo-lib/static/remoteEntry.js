@@ -2,7 +2,8 @@
 // O que falta ao JupyterLab para uma lição. As saídas que vieram com ela somem ao abrir. Os desenhos
 // de um notebook reaberto aparecem: o jupyterlab_widgets (até a versão 3.0.17, ao menos) procura cada
 // widget por 2 s, e quase ao fim deles não olha de novo; se o kernel fica pronto nessa hora, o que
-// estava gravado chega, e na página fica o erro: aqui se pede outra vez o mesmo desenho.
+// estava gravado chega, e na página fica o erro: aqui se pede outra vez o mesmo desenho. E um SVG,
+// que o JupyterLab mostra como imagem sem nome, diz ao leitor de tela o que tem escrito.
 // Sem ferramentas de montagem: o que o JupyterLab espera de uma extensão são só `init` e `get`
 // (https://jupyterlab.readthedocs.io/en/stable/extension/extension_dev.html).
 {
@@ -43,6 +44,15 @@
     for (const cell of model.cells) cell.clearExecution?.();
   };
 
+  /** Dá às imagens feitas de um SVG o texto que há nelas. */
+  const nameThePictures = (node) => {
+    for (const image of node.querySelectorAll(".jp-RenderedSVG img:not([alt])")) {
+      const source = decodeURIComponent(image.src.slice(image.src.indexOf(",") + 1));
+      const drawn = new DOMParser().parseFromString(source, "image/svg+xml");
+      image.alt = [...drawn.querySelectorAll("title, text")].map((part) => part.textContent).join(" ");
+    }
+  };
+
   const activate = (app) => {
     app.docRegistry.addWidgetExtension("Notebook", {
       createNew(panel, context) {
@@ -66,6 +76,8 @@
     new MutationObserver((records) => {
       for (const { target, addedNodes } of records)
         if (addedNodes.length === 1 && addedNodes[0].data === LOST) drawAgain(target);
+        else for (const node of addedNodes)
+          if (node instanceof HTMLElement) nameThePictures(node.tagName === "IMG" ? target : node);
     }).observe(document.body, { childList: true, subtree: true });
   };
 
