@@ -52,6 +52,7 @@ NEVER_ENDED = "Seu código não terminou: espera bytes que não vêm, ou um laç
 _OF_THE_LESSONS = {"n", "host", "porta", "dados", "parte", "eco", "texto", "perda", "resposta"}
 _OF_THE_LESSONS |= {"conversa", "mensagem"}
 _DATA = (str, bytes, bytearray, int, float, tuple, list, dict, set)
+_KINDS = (socket.socket, bytes, str, list, set, dict, type(threading.Lock()), threading.Thread)
 _NAMED = ("LOAD_ATTR", "POP_TOP")  # uma linha que só diz conn.close
 _NOT_STARTED = "O processo da verificação não começou"
 
@@ -248,7 +249,7 @@ class Learner:
 
     def spins(self) -> bool:
         """Se o código, que já devia ter respondido, só dá voltas, sem usar socket nenhum."""
-        before, deadline = len(self.look(0.001)), perf_counter() + TIMEOUT * PATIENCE
+        before, deadline = self.look(0.001)[-1:], perf_counter() + TIMEOUT * PATIENCE
         if not self.running():
             return False
         pid = self._process.pid  # type: ignore[union-attr]
@@ -258,7 +259,7 @@ class Learner:
             used, last = last, worked(pid)
             if used == last and not waits_for_its_turn(pid):  # está parado
                 return False
-        return last - start >= _IDLE and len(self.look(0.001)) == before and self.running()
+        return last - start >= _IDLE and self.look(0.001)[-1:] == before and self.running()
 
     def totals(self) -> tuple[int, int]:
         """Quantos bytes o código enviou, e quantos recebeu."""
@@ -526,7 +527,8 @@ def uncalled(*functions: Any) -> str:
     for code in itertools.chain.from_iterable(map(codes, functions)):
         steps = itertools.pairwise(dis.get_instructions(code))
         found |= {a.argval: None for a, b in steps if (a.opname, b.opname) == _NAMED}
-    said = [f"Sem parênteses, .{name} não faz nada: escreva .{name}()." for name in found]
+    methods = [name for name in found if any(callable(getattr(k, name, None)) for k in _KINDS)]
+    said = [f"Sem parênteses, .{name} não faz nada: escreva .{name}()." for name in methods]
     return " ".join(said)
 
 

@@ -14,6 +14,7 @@ import socket
 import sys
 import textwrap
 import threading
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from functools import partial
@@ -47,7 +48,7 @@ _STALE = (
 )
 _LIBRARY = os.path.dirname(__file__)
 _DEFINED = re.compile(r"^(?:async +)?def +(\w+)", re.MULTILINE)
-_stale: set[str] = set()  # as funções cuja célula, da última vez, tinha um erro de sintaxe
+_stale: dict[str, Any] = {}  # as funções de antes, cuja célula nova tem um erro de sintaxe
 
 
 def load(ipython: Any) -> None:
@@ -234,24 +235,45 @@ def _explain_what_is_not_shown(result: Any) -> None:
 
 def _mark_what_did_not_run(result: Any) -> None:
     """Anota as funções que continuam sendo as de antes: a célula delas não chegou a rodar."""
-    names = {*_DEFINED.findall(getattr(getattr(result, "info", None), "raw_cell", ""))}
-    if isinstance(getattr(result, "error_before_exec", None), SyntaxError):
-        _stale.update(names)
-    else:
-        _stale.difference_update(names)
+    cell = getattr(getattr(result, "info", None), "raw_cell", "")
+    wrong = getattr(result, "error_before_exec", None) or getattr(result, "error_in_exec", None)
+    if isinstance(wrong, SyntaxError) and _tree(cell) is None:  # um return solto só para o resto
+        space = _space()
+        _stale.update({name: space[name] for name in _DEFINED.findall(cell) if name in space})
 
 
 def _warn_of_what_did_not_run(info: Any) -> None:
     """Diz, a quem usa uma dessas funções, que não é a que está escrita na célula dela."""
+    tree = _tree(info.raw_cell) if _stale else None
+    steps = [*ast.walk(tree)] if tree else []
+    names = [step for step in steps if isinstance(step, ast.Name)]
+    named = {step.id for step in names}
+    made = {step.id for step in names if isinstance(step.ctx, ast.Store)}
+    made |= {step.name for step in steps if isinstance(step, ast.FunctionDef)}
+    made |= {step.arg for step in steps if isinstance(step, ast.arg)}
+    space = _space()
+    for name, old in [*_stale.items()]:
+        if space.get(name) is not old:
+            del _stale[name]
+        elif name in named - made:
+            print(_wrap(_STALE.format(name)))
+
+
+def _space() -> dict[str, Any]:
+    """As variáveis do notebook."""
     from IPython import get_ipython
 
-    names: set[str] = set()
-    with suppress(SyntaxError):  # o de um erro de sintaxe não usa nada
-        tree = ast.parse(re.sub("^[%!].*", "", info.raw_cell, flags=re.MULTILINE))
-        names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
-        names -= {*_DEFINED.findall(info.raw_cell)}
-    for name in sorted(_stale & names & get_ipython().user_ns.keys()):
-        print(_wrap(_STALE.format(name)))
+    space: dict[str, Any] = get_ipython().user_ns
+    return space
+
+
+def _tree(cell: str) -> ast.Module | None:
+    """O código de uma célula, sem o que não é Python; None, se não se entende."""
+    if cell.startswith("%%") and not cell.startswith("%%rastrear"):
+        return ast.Module([], [])
+    with suppress(SyntaxError), warnings.catch_warnings(action="ignore"):
+        return ast.parse(re.sub("^[%!].*", "", cell, flags=re.MULTILINE))
+    return None
 
 
 def _skip_magic(traceback: TracebackType | None) -> TracebackType | None:

@@ -100,6 +100,10 @@ _SYNTAX_IN_A_CELL = (
     "o Python não entendeu o que está escrito, e nada desta célula foi executado: o que ela define "
     "continua como antes, e é isso que uma verificação vê."
 )
+_SYNTAX_TOO_LATE = (
+    "o Python não entendeu o que está escrito, e parou ali; o que vem antes, nesta célula, já foi "
+    "executado."
+)
 _STORED_AS_A_CONDITION = (
     "= guarda um valor num nome, e não serve de condição.",
     "para comparar, use ==; para guardar e testar de uma vez, :=, como em while dados := "
@@ -791,8 +795,9 @@ def explained(exc: BaseException, line: str = "") -> Texts | None:
     """
     lines = line or last_lines(exc)
     if isinstance(exc, NameError) and not isinstance(exc, UnboundLocalError):
-        near = _parameter_like(exc)
-        return near or _texts_of_a_name(str(exc), lines, in_a_program=bool(line))
+        named = _texts_of_a_name(str(exc), lines, in_a_program=bool(line))
+        unknown = named in (_UNKNOWN_NAME, _UNKNOWN_IN_A_PROGRAM)
+        return (_parameter_like(exc) if unknown else None) or named
     if isinstance(exc, SyntaxError):
         cause, remedy = next(
             texts for said, texts in _BY_SYNTAX.items() if re.search(said, str(exc))
@@ -805,7 +810,10 @@ def explained(exc: BaseException, line: str = "") -> Texts | None:
             return _OF_A_TERMINAL
         elif re.search(r"[(,=]\s*\d+(\.\d+){3}", exc.text or ""):
             cause, remedy = _BARE_HOST
-        return _SYNTAX_IN_A_CELL if _never_ran(exc) else _SYNTAX, cause, remedy
+        happened = _SYNTAX_IN_A_CELL if _never_ran(exc) else _SYNTAX
+        if _never_ran(exc) and "outside" in str(exc) and exc.offset == 1 and (exc.lineno or 0) > 1:
+            happened = _SYNTAX_TOO_LATE  # só se vê ao compilar, e o IPython o faz passo a passo
+        return happened, cause, remedy
     if isinstance(exc, TypeError) and _DECIMAL_COMMA.search(lines):
         return _COMMA
     if isinstance(exc, AttributeError) and (texts := _texts_of_a_method(str(exc))):
@@ -868,15 +876,14 @@ def _texts_of_a_name(said: str, lines: str, in_a_program: bool) -> Texts:
 
 def _parameter_like(exc: NameError) -> Texts | None:
     """Os textos de quem escreveu `porta` numa função que recebe `minha_porta`."""
-    name, code = exc.name or "", None
+    words, code = {*(exc.name or "").split("_")}, None
     for frame, _ in traceback.walk_tb(exc.__traceback__):
         code = frame.f_code
-    given = code.co_varnames[: code.co_argcount] if code else ()
-    for other in given:
-        if min(len(name), len(other)) > _SHORT and (name in other or other in name):
+    for other in code.co_varnames[: code.co_argcount] if code else ():
+        if {word for word in words & {*other.split("_")} if len(word) > _SHORT}:
             return (
                 f"esse nome não existe; o que esta função recebe é {other}.",
-                "uma função só conhece os nomes do def dela, e os que ela mesma cria.",
+                "o nome usado e o que está entre os parênteses do def são diferentes.",
                 f"escreva {other}, ou mude o def.",
             )
     return None

@@ -662,6 +662,10 @@ def test_program_saved_under_another_name_is_told(tmp_path):
     assert said in checks.client_program(str(old)).text
     os.utime(old, (3000, 3000))
     assert "Conferi" not in checks.client_program(str(old)).text
+    os.utime(old, (1000, 1000))
+    new.unlink()
+    new.symlink_to("não existe")  # como as travas de certos editores
+    assert "Conferi" not in checks.client_program(str(old)).text
 
 
 def test_a_port_that_another_program_took_is_not_blamed_on_the_student(tmp_path, monkeypatch):

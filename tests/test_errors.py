@@ -599,14 +599,21 @@ def test_name_like_a_parameter_is_told_and_another_is_not():
     def other(i):
         return indice  # noqa: F821
 
+    def module(host):
+        return gethostbyname(host)  # noqa: F821
+
+    def library(os_csv):
+        return csv.reader("a")  # noqa: F821
+
     said = []
-    for function in (free, other):
+    for function in (free, other, module, library):
         with pytest.raises(NameError) as caught:
             function(1)
         said.append(str(explain(caught.value)))
     assert "o que esta função recebe é minha_porta" in said[0]
     assert "escreva minha_porta, ou mude o def" in said[0]
     assert "ainda não existe neste kernel" in said[1]
+    assert "como em socket.gethostbyname" in said[2] and "import csv" in said[3]
 
 
 def test_error_of_the_echo_explains_itself():

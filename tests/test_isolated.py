@@ -439,12 +439,35 @@ def test_line_in_which_the_code_was_when_the_time_ended_is_told(short_wait):
         assert learner.result() == (b"oi", "") and learner.where == ""
 
 
+def hammers(conn):
+    conn.setblocking(False)
+    while True:
+        try:
+            conn.recv(1024)
+        except BlockingIOError:
+            continue
+
+
+def test_loop_that_uses_no_socket_is_told_from_one_that_does_and_from_who_waits():
+    found = []
+    for function in (hammers, lambda conn: conn.recv(1024)):
+        with Learner(function) as learner:
+            learner.connect()
+            found.append(learner.spins())
+    for function in (deaf_to_everything, endless):
+        with Learner(function) as learner:
+            learner.start()
+            found.append(learner.spins())
+    assert found == [False, False, False, True]
+
+
 def closes_without_parentheses(conn):
     def end():
         conn.close  # noqa: B018
 
     name = conn.fileno  # guardado, e chamado depois: não é um esquecimento
     name()
+    conn.family  # noqa: B018, que não é um método
     end()
 
 

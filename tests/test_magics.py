@@ -108,11 +108,28 @@ def test_who_uses_a_function_whose_new_version_did_not_run_is_told(kernel, befor
     old = kernel.run("print(dobro(2), dobro)")
     assert "`dobro` ainda é a de antes" in old and old.count("de antes") == 1
     assert old.index("de antes") < old.index("<function dobro")
-    kernel.run("def outra(n)\n    return n")  # que não existia: o NameError já diz tudo
-    assert "de antes" not in kernel.run("outra(2)")
-    assert "de antes" not in kernel.run("print('dobro', redobro := 1)")
-    assert kernel.run("def dobro(n):\n    return 2 * n\nprint(dobro(2))") == "4\n"
+    for other in (
+        "print('dobro')",
+        "def g(dobro):\n    return dobro\ng(1)",
+        "for dobro in ():\n    pass",
+        "%%writefile /dev/null\ndobro(2)",
+        "def outra(n)\n    return n",
+        "outra(2)",  # que não existia: o NameError já diz tudo
+    ):
+        assert "de antes" not in kernel.run(other).replace("continua como antes", ""), other
+    assert kernel.run("dobro = lambda n: 2 * n\nprint(dobro(2))") == "4\n"
     assert kernel.run("print(dobro(2))") == "4\n"
+    assert "SyntaxError" in kernel.run("%%rastrear\n" + broken)
+    assert "de antes" in kernel.run("print(dobro(2))")
+    assert kernel.run("def dobro(n):\n    return 2 * n\nprint(dobro(2))") == "4\n"
+
+
+def test_stray_return_does_not_undo_the_function_before_it(kernel, before):
+    """O IPython compila e executa passo a passo: a função acima do return já é a nova."""
+    kernel.run("def triplo(n):\n    return n")
+    said = kernel.run("def triplo(n):\n    return 3 * n\nreturn triplo(1)")
+    assert "'return' outside function" in said and "já foi executado" in said
+    assert kernel.run("print(triplo(1))") == "3\n"
 
 
 @pytest.mark.parametrize("name", OTHERS)

@@ -52,8 +52,8 @@ _NO_ECHO = "A função ecoa o que recebe? Ou espera uma trava que ela mesma guar
 _NOTHING_MORE = "Os outros ouvem o que foi dito, sem nada a mais."
 _EVERYONE = "O laço passa por todos os que estão na sala, e a cada um faz outro.sendall?"
 _TWICE = (
-    "Nela, quem já tinha a trava a pediu outra vez, e espera por si mesmo: para cada acquire, um "
-    "release antes do seguinte; nunca um with trava dentro de outro."
+    "Na sua função, quem já tinha a trava a pediu outra vez, e espera por si mesmo: para cada "
+    "acquire, um release antes do seguinte; nunca um with trava dentro de outro."
 )
 _PER_MESSAGE = "Contou mensagens? Some 1 uma vez por cliente, antes do laço."
 _RETURNED = "Sua função voltou: ela deve atender para sempre."

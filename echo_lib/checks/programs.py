@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import threading
+import warnings
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from dataclasses import replace
@@ -220,15 +221,18 @@ def _source(path: str) -> str:
 
 def _and_what_the_file_tells(check: Check, path: str) -> Check:
     """O mesmo, e mais uma pista, se o programa nomeia um método e não o chama, ou se há um novo."""
-    said = "" if check.ok else _newer(Path(path))
-    with suppress(SyntaxError, ValueError):
-        said = said or uncalled(compile(_source(path), path, "exec"))
-    return replace(check, text=f"{check.text}\n{said}") if said and not check.ok else check
+    if check.ok:
+        return check
+    said = _newer(Path(path))
+    with suppress(SyntaxError, ValueError), warnings.catch_warnings(action="ignore"):
+        said = said or uncalled(compile(_source(path), path, "exec", dont_inherit=True))
+    return replace(check, text=f"{check.text}\n{said}") if said else check
 
 
 def _newer(path: Path) -> str:
     """O que dizer de quem gravou, depois, um arquivo de nome quase igual; ou ""."""
-    written = {other.name: other.stat().st_mtime for other in path.parent.glob("*.py")}
+    files = (other for other in path.parent.glob("*.py") if other.is_file())
+    written = {other.name: other.stat().st_mtime for other in files}
     for name in get_close_matches(path.name, {*written} - {path.name}, cutoff=_NEAR):
         if written[name] > written[path.name]:
             return f"Conferi {path.name}; mais novo que ele, há {name}: é nesse a sua resposta?"

@@ -110,7 +110,7 @@ export function panel(el, kind, label, ...children) {
     const shared = (event.ctrlKey || event.metaKey) && "sb".includes(event.key.toLowerCase());
     if (shared) return; // salvar e a barra lateral continuam a ser do JupyterLab
     event.stopPropagation();
-    if (event.key === "Escape" && !event.defaultPrevented) root.closest(".jp-Cell")?.focus();
+    if (event.key === "Escape" && !event.defaultPrevented && !event.isComposing) root.closest(".jp-Cell")?.focus();
   });
   // O segundo clique de um duplo cairia no botão que tomou o lugar do primeiro.
   root.addEventListener("click", (event) => {

@@ -49,7 +49,8 @@
     for (const image of node.querySelectorAll(".jp-RenderedSVG img:not([alt])")) {
       const source = decodeURIComponent(image.src.slice(image.src.indexOf(",") + 1));
       const drawn = new DOMParser().parseFromString(source, "image/svg+xml");
-      image.alt = [...drawn.querySelectorAll("title, text")].map((part) => part.textContent).join(" ");
+      const said = [...drawn.querySelectorAll("title, text")].map((part) => part.textContent).join(" ");
+      if (said) image.alt = said; // um alt vazio diria que a imagem nada diz
     }
   };
 
