@@ -249,7 +249,9 @@ def _warn_of_what_did_not_run(info: Any) -> None:
     names = [step for step in steps if isinstance(step, ast.Name)]
     named = {step.id for step in names}
     made = {step.id for step in names if isinstance(step.ctx, ast.Store)}
-    made |= {step.name for step in steps if isinstance(step, ast.FunctionDef)}
+    made |= {
+        step.name for step in steps if isinstance(step, ast.FunctionDef | ast.AsyncFunctionDef)
+    }
     made |= {step.arg for step in steps if isinstance(step, ast.arg)}
     space = _space()
     for name, old in [*_stale.items()]:
@@ -271,7 +273,8 @@ def _tree(cell: str) -> ast.Module | None:
     """O código de uma célula, sem o que não é Python; None, se não se entende."""
     if cell.startswith("%%") and not cell.startswith("%%rastrear"):
         return ast.Module([], [])
-    with suppress(SyntaxError), warnings.catch_warnings(action="ignore"):
+    # ValueError: no Python 3.11, de uma célula com o caractere nulo.
+    with suppress(SyntaxError, ValueError), warnings.catch_warnings(action="ignore"):
         return ast.parse(re.sub("^[%!].*", "", cell, flags=re.MULTILINE))
     return None
 

@@ -42,7 +42,7 @@ _KEPT = 100  # entradas do histórico
 _SHOWN_BYTES = 32  # bytes mostrados de cada chamada
 _SHOWN_TEXT = 200  # caracteres mostrados de cada mensagem
 _SHOWN_STEPS = 12  # passos mostrados de cada mensagem
-_PACED = {"history", "notice", "said", "state"}
+_PACED = {"history", "notice", "said", "state"}  # os traços que mudam a cada mensagem
 
 Step = dict[str, str]  # uma linha do histórico: a chamada, o resultado e o tempo
 
