@@ -528,7 +528,7 @@ def uncalled(*functions: Any) -> str:
         steps = itertools.pairwise(dis.get_instructions(code))
         found |= {a.argval: None for a, b in steps if (a.opname, b.opname) == _NAMED}
     methods = [name for name in found if any(callable(getattr(k, name, None)) for k in _KINDS)]
-    said = [f"Sem parênteses, .{name} não faz nada: escreva .{name}()." for name in methods]
+    said = [f"Sem os parênteses da chamada, .{name} não faz nada." for name in methods]
     return " ".join(said)
 
 

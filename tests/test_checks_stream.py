@@ -318,7 +318,7 @@ TELLS_ITS_ERROR = CONNECT + "try: s.sendall(text)\nexcept Exception as e: print(
         (CONNECT + WHOLE + "print(text)", "o programa mostrou 'olá': mostre o que o recv trouxe"),
         (
             CONNECT + "s.sendall(text.encode())\ns.close\nwhile s.recv(99): pass",
-            "Sem parênteses, .close não faz nada: escreva .close().",
+            "Sem os parênteses da chamada, .close não faz nada.",
         ),
         ("socket.create_connection((host, 1), 5)", "que o programa recebeu, em sys.argv: use-os"),
     ],

@@ -474,7 +474,7 @@ def closes_without_parentheses(conn):
 def test_method_named_without_parentheses_is_told():
     with Learner(closes_without_parentheses) as learner:
         check = failed("Faltou fechar conn?", learner)
-    said = "Sem parênteses, .close não faz nada: escreva .close()."
+    said = "Sem os parênteses da chamada, .close não faz nada."
     assert check.text == f"Faltou fechar conn?\n{said}"
 
 
