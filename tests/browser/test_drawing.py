@@ -287,10 +287,14 @@ def test_in_a_very_narrow_place_the_figure_can_still_be_reached(page):
     diagram.list.focus()
     page.keyboard.press("Home")
     stage = diagram.root.locator(".echo-stage")
-    stage.evaluate("node => { node.scrollLeft = node.scrollWidth; }")
-    list_box, stage_box = diagram.list.bounding_box(), stage.bounding_box()
-    page.set_viewport_size(SIZE)
-    assert list_box["x"] + list_box["width"] <= stage_box["x"] + 10
+    reached = """([stage, list]) => {
+        stage.scrollLeft = stage.scrollWidth;  // de novo, se a figura mudou de largura
+        return list.getBoundingClientRect().right <= stage.getBoundingClientRect().left + 10;
+    }"""
+    try:
+        page.wait_for_function(reached, arg=[stage.element_handle(), diagram.list.element_handle()])
+    finally:
+        page.set_viewport_size(SIZE)
 
 
 def test_reading_an_old_call_is_not_interrupted_and_escape_follows_again(page):
