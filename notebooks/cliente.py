@@ -23,7 +23,7 @@ def receber(s, tamanho):
 
 
 def conversar(s):
-    """Envia cada mensagem digitada e mostra o eco, até «sair»."""
+    """Envia cada mensagem digitada e mostra o eco, até “sair”."""
     while True:
         mensagem = input("Mensagem: ")
         if mensagem == "sair":
