@@ -50,7 +50,7 @@ _ENDED = object()  # o processo acabou
 NEVER_ENDED = "Seu código não terminou: espera bytes que não vêm, ou um laço não acaba?"
 # Como as lições chamam o que uma célula guarda, e que uma função costuma ter de seu.
 _OF_THE_LESSONS = {"n", "host", "porta", "dados", "parte", "eco", "texto", "perda", "resposta"}
-_OF_THE_LESSONS |= {"conversa", "mensagem"}
+_OF_THE_LESSONS |= {"conversa", "mensagem", "tamanho"}
 _DATA = (str, bytes, bytearray, int, float, tuple, list, dict, set)
 _KINDS = (socket.socket, bytes, str, list, set, dict, type(threading.Lock()), threading.Thread)
 _NAMED = ("LOAD_ATTR", "POP_TOP")  # uma linha que só diz conn.close

@@ -480,7 +480,13 @@ _BY_TYPE: dict[tuple[_Kinds, str], Texts] = {
         "o que ela já tinha feito continua feito; para recomeçar, execute de novo a célula que "
         "abre os sockets.",
     ),
-    (struct.error, "^(?!unpack requires a buffer)"): _PACK,
+    (struct.error, "^unpack requires a buffer"): (
+        "struct.unpack recebeu mais bytes, ou menos, do que a forma pede.",
+        "cada letra tem o seu tamanho, I quatro e H dois; e um recv pode trazer menos do que se "
+        "pediu.",
+        "junte antes os bytes todos: para '!I', quatro, como em exato(conn, 4).",
+    ),
+    (struct.error, ""): _PACK,
     ((TypeError, ValueError), r"Struct\(\) argument 1 must|embedded null character"): _PACK,
     (TypeError, r"non-iterable \w*[sS]ocket object"): (
         "um socket é um só, e há dois nomes à esquerda do =.",
@@ -562,6 +568,11 @@ _BY_TYPE: dict[tuple[_Kinds, str], Texts] = {
         "& compara os bits de dois números, e isto são textos.",
         "um endereço em texto é uma fila de letras.",
         "deixe a conta com o ipaddress, ou use int(ipaddress.ip_address(endereço)).",
+    ),
+    (RuntimeError, "can't start new thread"): (
+        "o sistema não dá mais threads a este programa.",
+        "um laço cria uma a cada volta, sem esperar por nada.",
+        "num servidor, o accept, que espera, fica dentro do laço que as cria.",
     ),
     (EOFError, "EOF when reading a line"): (
         "o input não tem quem digite: a entrada acabou.",
@@ -651,6 +662,10 @@ _BY_TYPE: dict[tuple[_Kinds, str], Texts] = {
         r"^(?!a bytes-like).*('|non-iterable )(builtin_function_or_method|method|function)('| ob)",
     ): _NOT_CALLED,
     (AttributeError, "'(builtin_function_or_method|method|function)' object has no"): _NOT_CALLED,
+    (
+        (TypeError, ValueError),
+        "a coroutine (was expected, got <function|or an awaitable is req)",
+    ): _NOT_CALLED,
     (AssertionError, "group argument must be None"): (
         "o Thread não entendeu os argumentos: o primeiro, sem nome, não é a função.",
         "a função e os argumentos dela vão com nome.",

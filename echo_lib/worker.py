@@ -13,6 +13,7 @@ import linecache
 import os
 import pickle
 import queue
+import re
 import socket
 import sys
 import threading
@@ -35,7 +36,7 @@ SENT_AT_ONCE = 1000  # bytes que um send() aceita aqui; send(2) pode sempre acei
 BUFFER = 2**16  # bytes que o sistema guarda em cada ponta: sem um limite, são muitos MiB
 EVENTS = 4000  # o rastro de uma chamada: cabe 1 MiB aos pedaços de 1000 bytes, ida e volta
 _TRACEBACK = "Traceback (most recent call last)"  # o do asyncio; do erro, a resposta já diz tudo
-_SHOWN = 400  # caracteres do que o código imprimiu
+_SHOWN, _LINES = 400, 8  # caracteres, e linhas, do que o código imprimiu
 _AFTER_THE_SOCKET = {"n", "texto", "placar", "sala", "trava"}  # como as lições os chamam
 # O que o Python diz ao avisar, e o que dizer ao aluno.
 MIXED = {
@@ -165,15 +166,20 @@ class _Worker:
         shown = self.shown.getvalue()
         if not shown.strip() or _TRACEBACK in shown:
             return self.mixed
-        lines = shown[:_SHOWN].splitlines() + ["…"] * (len(shown) > _SHOWN)
-        told = ["Seu código mostrou:", *("  " + printable(line) for line in lines)]
+        lines = shown[:_SHOWN].splitlines()
+        more = len(shown) > _SHOWN or len(lines) > _LINES
+        told = ["Seu código mostrou:", *("  " + printable(line) for line in lines[:_LINES])]
+        told += ["  …"] * more
         return "\n".join([self.mixed, *told] if self.mixed else told)
 
     def note_warning(self, message: Any, category: type, file: str, line: int, *rest: Any) -> None:
-        """Guarda a comparação de bytes com texto ou número, de que o Python avisa com -b.
+        """Guarda a comparação de bytes com texto ou número, e a corrotina que ninguém esperou.
 
-        Fonte: docs.python.org/3/using/cmdline.html (-b).
+        Fonte: docs.python.org/3/using/cmdline.html (-b); library/asyncio-dev.html.
         """
+        if found := re.match("coroutine '(.+)' was never awaited", str(message)):
+            name = found[1].rpartition(".")[2]
+            self.mixed = f"{name}() só cria a corrotina; quem a roda é await, ou asyncio.run."
         known = next((kind for kind in MIXED if str(message).endswith(kind)), "")
         if category is BytesWarning and known and file in self.sources:
             where = linecache.getline(file, line).strip()

@@ -112,6 +112,13 @@ def insists_at_the_deadline(host, port):
                 return s.recv(1024)
 
 
+def throws_another(host, port):
+    try:
+        return ask(1)(host, port)
+    except TimeoutError:
+        raise ConnectionError("calado") from None
+
+
 @pytest.mark.parametrize(
     ("answer", "hint"),
     [
@@ -130,6 +137,7 @@ def insists_at_the_deadline(host, port):
         (sends_nothing, "o sendall continua ali?"),
         (lambda host, port: ask(1)(host, 1), "A função recebe host e porta"),
         (lambda host, port: None, "Com um servidor que responde, esperava b'oi'. Recebi None"),
+        (throws_another, "Esperava TimeoutError: deixe sair o que vem do recv"),
     ],
 )
 def test_mistake_about_a_deadline_gets_its_hint(answer, hint):
@@ -293,8 +301,9 @@ def test_exit_inside_a_function_is_told_what_to_use_instead():
         (no_name, "socket.gaierror também é um OSError"),
         (forget_aborted, "No Windows, é assim que chega o cano quebrado"),
         (number_of_this_system, "98 só é o código de “em uso” num dos sistemas"),
-        (in_capitals, "escreva-a como no enunciado: 'recusada'"),
-        (with_underscores, "escreva-a como no enunciado: 'em uso'"),
+        (in_capitals, "letra por letra; aqui, 'recusada'"),
+        (with_underscores, "letra por letra; aqui, 'em uso'"),
+        (lambda error: by_type(error).replace("recusada", "recusado"), "aqui, 'recusada'"),
         (asks_the_family_first, "quase todos são OSError, que fica por último"),
         (lambda error: "outra", "um except não o vê"),
         (the_last_else_wins, "Um else é só do último if: entre eles, elif"),

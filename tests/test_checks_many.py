@@ -215,7 +215,7 @@ async def main(listener):
 
 
 def coroutine_never_run(listener):
-    main(listener).close()
+    main(listener)
 
 
 def returns_at_once(listener):
@@ -522,6 +522,55 @@ def test_what_is_no_function_is_named(given):
     assert check.text.startswith(f"Esperava uma função, e recebi {given!r}"), check
 
 
+def writes_as_a_socket(listener):
+    async def attend(reader, writer):
+        while data := await reader.read(1024):
+            writer.sendall(data)
+
+    async def main():
+        await (await asyncio.start_server(attend, sock=listener)).serve_forever()
+
+    asyncio.run(main())
+
+
+def gives_asyncio_the_function(listener):
+    async def main():
+        await asyncio.start_server(None, sock=listener)
+
+    asyncio.run(main)
+
+
+def forgets_to_await_the_server(listener):
+    async def main():
+        server = await asyncio.start_server(None, sock=listener)
+        server.serve_forever()
+
+    asyncio.run(main())
+
+
+def gives_up_on_the_quiet(listener):
+    def talk(conn):
+        conn.settimeout(0.5)
+        with conn, suppress(OSError):
+            echo_to_the_end(conn)
+
+    while True:
+        threading.Thread(target=talk, args=(listener.accept()[0],), daemon=True).start()
+
+
+def two_and_no_more(listener):
+    pair = [threading.Thread(target=attend, args=(listener.accept()[0],)) for _ in range(2)]
+    for thread in pair:
+        thread.start()
+    for thread in pair:
+        thread.join()
+
+
+def test_server_of_two_clients_is_not_one_of_many():
+    check = checks.two_clients(two_and_no_more)
+    assert not check.ok and "Ou o seu servidor só atende alguns por vez?" in check.text, check
+
+
 ONLY_THE_FIRST = "O primeiro, quando fala, recebe"
 
 
@@ -537,7 +586,11 @@ ONLY_THE_FIRST = "O primeiro, quando fala, recebe"
         (closes_the_connection_in_the_loop, "este socket já foi fechado"),
         (target_without_arguments, "TypeError: attend() missing 1 required positional"),
         (forgets_await, "nem ele nem o primeiro receberam eco"),
-        (forgets_to_await_the_answer, "sem esperar o fim. Se é asyncio, falta um await?"),
+        (forgets_to_await_the_answer, "e não voltaram. No asyncio são await leitor.read(1024)"),
+        (writes_as_a_socket, "e não voltaram. No asyncio são await leitor.read(1024)"),
+        (gives_asyncio_the_function, "faltaram os parênteses da chamada"),
+        (forgets_to_await_the_server, "serve_forever() só cria a corrotina; quem a roda é await"),
+        (gives_up_on_the_quiet, "Um prazo no recv que acaba não é o fim"),
         (never_accepts, "nem ele nem o primeiro receberam eco"),
         (returns_at_once, "Sua função voltou: ela deve atender para sempre"),
         (does_not_wait_for_asyncio, "Sua função voltou: ela deve atender para sempre"),
@@ -549,7 +602,7 @@ ONLY_THE_FIRST = "O primeiro, quando fala, recebe"
         (loops_on_the_end, "O que devolve o recv, depois do fim?"),
         (send_for_sendall, "sendall envia todos"),
         (lambda listener, parar: None, "também um aviso: servir(escuta, threading.Event())"),
-        (coroutine_never_run, "Chamar uma corrotina não a executa: asyncio.run(…)"),
+        (coroutine_never_run, "main() só cria a corrotina; quem a roda é await, ou asyncio.run"),
         (gives_the_listener_to_the_thread, "Quem recebe é conn, e não a escuta"),
         (answers_at_the_end, "a cada recv, um sendall, sem esperar o fim"),
         (drops_the_silent, "o calado continua ali"),
@@ -919,6 +972,37 @@ def only_the_reset(conn, board, lock):
         board["agora"] -= 1
 
 
+def writes_the_number_of_before(conn, board, lock):
+    with lock:
+        now = board["agora"]
+        board["agora"] = now + 1
+    try:
+        echo_to_the_end(conn)
+    finally:
+        with lock:
+            board["agora"] = now
+
+
+def receives_with_the_lock(conn, board, lock):
+    with lock:
+        board["agora"] += 1
+    data = b"x"
+    while data:
+        with lock:
+            data = conn.recv(1024)
+            conn.sendall(data)
+    with lock:
+        board["agora"] -= 1
+
+
+def erases_the_error(conn, board, lock):
+    try:
+        with lock:
+            board["agora"] += um  # noqa: F821
+    finally:
+        return  # noqa: B012
+
+
 def keeps_the_lock_on_the_way_out(conn, board, lock):
     with lock:
         board["agora"] += 1
@@ -950,8 +1034,11 @@ def keeps_the_lock_on_the_way_out(conn, board, lock):
         (lock_to_send_late, "A trava é do placar: solte-a antes do sendall"),
         (a_lock_for_each, "Só a trava que a função recebe é a mesma para todas"),
         (counts_up_on_the_way_out, "Quem sai se desconta: -= 1."),
-        (counts_down_twice, "O mesmo cliente foi descontado duas vezes?"),
-        (counts_down_only_who_falls, "também chega ao desconto?"),
+        (counts_down_twice, "Cada cliente se desconta uma vez, quando sai"),
+        (writes_the_number_of_before, "do número que há então: -= 1"),
+        (counts_down_only_who_falls, "chega ao desconto?"),
+        (receives_with_the_lock, "Ou alguém espera no recv com a trava na mão?"),
+        (erases_the_error, "Um return no finally apaga o erro: tire-o dali"),
         (lock_only_on_the_way_in, "O desconto também é ler, subtrair e escrever"),
         (lock_for_the_whole_conversation, "deixa as outras à porta"),
         (never_releases, "cada acquire pede um release"),
@@ -960,7 +1047,7 @@ def keeps_the_lock_on_the_way_out(conn, board, lock):
         (wrong_key, "KeyError: 'agoro'"),
         (not_callable, """object is not callable, em `board["agora"] += lock()`."""),
         (does_not_echo, "A função ecoa o que recebe?"),
-        (one_message, "falta um laço, ou um prazo do recv a encerra?"),
+        (one_message, "falta um laço? Ou um return, ou um prazo do recv, a encerra?"),
         (locks_twice, "quem já tinha a trava a pediu outra vez"),
     ],
 )
@@ -1274,7 +1361,7 @@ def test_chat_room_passes(answer):
         (takes_the_lock_twice, "quem já tinha a trava a pediu outra vez"),
         (takes_the_lock_again_to_speak, "quem já tinha a trava a pediu outra vez"),
         (keeps_the_lock, "Alguém guarda a trava enquanto conversa?"),
-        (speaks_to_oneself, "é outro.sendall, e não conn.sendall"),
+        (speaks_to_oneself, "é outro.sendall, se outro is not conn"),
         (says_who, "sem nada a mais"),
         (says_a_part, "sendall envia todos"),
         (speaks_to_the_list, "'list' object has no attribute 'sendall'"),

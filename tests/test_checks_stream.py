@@ -98,6 +98,32 @@ def test_loop_that_does_not_wait_is_not_told_of_the_end_of_the_connection():
     assert "o código estava em" in check.text and "é aí que o laço para" not in check.text
 
 
+def raises_before_the_end(conn, n):
+    data = b""
+    while len(data) < n:
+        piece = conn.recv(n - len(data))
+        if not data:
+            raise ConnectionError("acabou")
+        data += piece
+    return data
+
+
+def test_raise_before_the_end_is_not_told_of_bytes_asked_in_vain():
+    check = checks.receives_exactly(raises_before_the_end)
+    assert not check.ok and "nenhum recv devolveu b''" in check.text, check
+
+
+def ends_with_an_error(conn):
+    while conn.recv(1024):
+        pass
+    raise ConnectionError("acabou")
+
+
+def test_end_of_the_lines_is_no_error():
+    check = checks.lines(ends_with_an_error)
+    assert not check.ok and "é aí que o laço para" in check.text, check
+
+
 def test_other_ways_of_receiving_also_bring_pieces():
     check = checks.lines(lambda conn: conn.recvfrom(1024)[0].decode(errors="ignore").splitlines())
     assert "Você parou no primeiro recv" in check.text

@@ -12,7 +12,7 @@ from contextlib import suppress
 import cloudpickle
 import pytest
 
-from echo_lib import EchoClient, checks, isolated
+from echo_lib import EchoClient, EchoServer, checks, isolated
 from echo_lib.checks import peers
 from echo_lib.network import next_free_port, ports
 
@@ -152,6 +152,18 @@ def compares_one_byte_with_bytes(conn):
 )
 def test_bytes_compared_with_what_they_never_equal_are_told_with_the_line(function, said):
     rejected(checks.server(function), said)
+
+
+def erases_the_error(conn):
+    try:
+        while data := conn.recv(1024):
+            conn.sendall(data.uper())
+    finally:
+        return  # noqa: B012
+
+
+def test_return_in_a_finally_is_told():
+    rejected(checks.server(erases_the_error), "Um return no finally apaga o erro")
 
 
 def test_only_who_hides_errors_is_told_to_take_the_except_away():
@@ -329,6 +341,7 @@ def test_mistake_about_a_free_port_gets_its_hint(function, hint):
         (lambda data: data.upper, "faltaram os parênteses"),
         (bytes.swapcase, "O que já era maiúsculo"),
         (lambda data: b"OI", "a resposta é feita dos que chegaram"),
+        (lambda data: data + data.upper(), "envie só esses"),
     ],
 )
 def test_mistake_in_shouting_gets_its_hint(changed, hint):
@@ -411,6 +424,11 @@ def accepts_in_the_loop(s):
         conn.sendall(conn.recv(1024))
 
 
+def listens_elsewhere(s):
+    with socket.create_server((HERE, 0)) as another:
+        visit(another)
+
+
 def accepts_twice(s):
     s.accept()
     visit(s)
@@ -426,6 +444,7 @@ def accepts_twice(s):
         (never_returns, "a função não voltou"),
         (deaf_to_the_end, "a função não voltou"),
         (through_the_listener, "Seu código parou com OSError"),
+        (listens_elsewhere, "Você abriu outra escuta: o cliente chamou a que a função recebe"),
         (only_one_answer, "falta um laço (while) que volte ao recv"),
         (forgets_to_close, "faltou fechar a conversa, conn"),
         (lambda s: None, "Nada voltou"),
@@ -780,6 +799,36 @@ def decodes_each_piece(host, port, messages):
         return echoes
 
 
+def in_another_order(host, port, messages):
+    return list_by_socket(host, port, messages)[::-1]
+
+
+def strips_each(host, port, messages):
+    return [echo.strip() for echo in list_by_socket(host, port, messages)]
+
+
+def appends_the_piece(host, port, messages):
+    echoes, piece = [], b""
+    with socket.create_connection((host, port), timeout=1) as s:
+        for text in messages:
+            s.sendall(text.encode())
+            piece = s.recv(1024) if text else piece
+            echoes.append(piece.decode())
+    return echoes
+
+
+def test_client_that_goes_to_another_server_of_the_notebook_is_told_so_at_once():
+    with EchoServer(port=0) as other:
+        place = other.address
+
+        def talk(host, port, message):
+            with EchoClient(*place) as client:
+                return client.send(message)
+
+        rejected(checks.client(talk), "use host e porta")
+        rejected(checks.client(talk), f"Você conectou em {place}")
+
+
 def answers_bytes(host, port, messages):
     return [text.encode() for text in list_by_socket(host, port, messages)]
 
@@ -797,6 +846,9 @@ def answers_bytes(host, port, messages):
         (sends_all_first, "Os ecos vieram colados"),
         (returns_inside_the_loop, "o return está dentro do laço?"),
         (answers_bytes, "Recebi [b'oi', b'tchau']. São bytes"),
+        (in_another_order, "São esses, em outra ordem"),
+        (strips_each, "Os espaços são da mensagem: tire o strip"),
+        (appends_the_piece, "Uma mensagem vazia não tem bytes"),
         (lambda host, port, messages: None, "Recebi None. Faltou o return?"),
         (lambda host, port, messages: messages, "ao servidor chegou b''"),
     ],

@@ -1,5 +1,6 @@
 """explain(): cada erro de socket, provocado de verdade, ganha a sua explicação em português."""
 
+import asyncio
 import errno
 import io
 import selectors
@@ -365,6 +366,9 @@ def first_number(host):
         (lambda: pack("I!", 2), "struct.unpack('!I', quatro_bytes)[0]"),
         (lambda: pack(2, "!I"), "struct.unpack('!I', quatro_bytes)[0]"),
         (lambda: unpack(b"\0\0\0\2", "!I"), "struct.unpack('!I', quatro_bytes)[0]"),
+        (lambda: unpack("!H", b"\0\0\0\2"), "como em exato(conn, 4)"),
+        (lambda: one_thread_too_many(), "o accept, que espera, fica dentro do laço"),
+        (lambda: asyncio.run(one_thread_too_many), "faltaram os parênteses da chamada"),
         (lambda: called_of_a_socket("setTimeout"), "escreva settimeout."),
         (lambda: called_of_a_socket("set_timeout"), "escreva settimeout."),
         (lambda: called_of_a_socket("sendal"), "escreva sendall."),
@@ -437,6 +441,15 @@ def raise_a_text():
 
 def raise_alone():
     raise
+
+
+def one_thread_too_many():
+    """Uma thread cuja pilha não cabe na memória, que o sistema recusa como recusaria a milésima."""
+    usual = threading.stack_size(2**46)
+    try:
+        threading.Thread(target=print).start()
+    finally:
+        threading.stack_size(usual)
 
 
 def socket_called():

@@ -297,6 +297,28 @@ def test_loop_that_prints_for_ever_is_told_by_its_beginning(short_wait):
         assert learner.notes == f"Seu código mostrou:\n  {'0123456789' * 40}\n  …"
 
 
+def test_short_lines_printed_for_ever_are_told_by_the_first_ones(short_wait):
+    def prints():
+        while True:
+            print("oi")
+
+    with Learner(prints) as learner:
+        assert learner.call() == (None, NEVER_ENDED)
+        assert learner.notes == "Seu código mostrou:" + "\n  oi" * 8 + "\n  …"
+
+
+def test_coroutine_that_nobody_awaits_is_told_by_its_name():
+    async def attend():
+        pass
+
+    def forgets():
+        attend()
+
+    with Learner(forgets) as learner:
+        assert learner.call() == (None, "")
+        assert learner.notes == "attend() só cria a corrotina; quem a roda é await, ou asyncio.run."
+
+
 class Compared:
     """O que um aluno pode escrever: uma igualdade que só conhece os seus."""
 

@@ -27,6 +27,7 @@ _NOTHING = (
 )
 _TAKEN = re.compile(rf"EADDRINUSE|Err(no|or) ({'|'.join(map(str, CODES['EADDRINUSE']))})\b")
 HIDDEN = "Se um except engole os erros, tire-o para ver qual é."
+_ERASED = "Um return no finally apaga o erro: tire-o dali para ver qual é."
 _KINDS = {
     bool: "A resposta é True ou False: nem texto, nem número.",
     int: "A resposta é um número inteiro (int).",
@@ -111,8 +112,9 @@ def and_the_hidden(check: Check, function: Callable[..., Any]) -> Check:
         return check
     for each in with_the_called(function):
         with suppress(OSError, TypeError, SyntaxError):
-            if any(map(_hides_all, ast.walk(ast.parse(dedent(getsource(each)))))):
-                return replace(check, text=f"{check.text}\n{HIDDEN}")
+            steps = ast.walk(ast.parse(dedent(getsource(each))))
+            if hint := next(filter(None, map(_hides_all, steps)), ""):
+                return replace(check, text=f"{check.text}\n{hint}")
     return check
 
 
@@ -130,13 +132,16 @@ def names(function: Any) -> set[str]:
     return {name for code in codes(function) for name in code.co_names}
 
 
-def _hides_all(step: ast.AST) -> bool:
-    """Se é um except de qualquer erro, que não o lança de novo."""
+def _hides_all(step: ast.AST) -> str:
+    """A pista de um except de qualquer erro, que não o lança, ou de um return no finally."""
+    if isinstance(step, ast.Try) and any(isinstance(last, ast.Return) for last in step.finalbody):
+        return _ERASED
     if not isinstance(step, ast.ExceptHandler):
-        return False
+        return ""
     kinds = step.type.elts if isinstance(step.type, ast.Tuple) else [step.type]
     every = any(k is None or ast.unparse(k) in ("Exception", "BaseException") for k in kinds)
-    return every and not any(isinstance(inner, ast.Raise) for inner in ast.walk(step))
+    thrown = any(isinstance(inner, ast.Raise) for inner in ast.walk(step))
+    return HIDDEN if every and not thrown else ""
 
 
 def compare(

@@ -110,7 +110,7 @@ def _after_silence(learner: Learner, answer: Any, error: str, waited: float) -> 
     elif not error:
         hint = f"Esperava TimeoutError, e a função devolveu {brief(answer)}: deixe o erro sair."
     elif "parou com TimeoutError" not in error:
-        hint = error
+        hint = f"{error}\nEsperava TimeoutError: deixe sair o que vem do recv."
     elif (waited := _silence(learner, waited)) < _DEADLINE / 2:
         hint = f"Você desistiu em {in_seconds(waited)}: o prazo pedido é de um segundo."
     elif long := _too_long(learner):
@@ -160,7 +160,7 @@ def _causes() -> Iterator[tuple[BaseException, str, str]]:
     yield socket.gaierror(socket.EAI_NONAME, "Name or service not known"), "nome", ""
     yield OSError(errno.EADDRINUSE, "Address already in use"), "em uso", " de EADDRINUSE"
     yield OSError(errno.EADDRNOTAVAIL, "Cannot assign address"), "outra", " de EADDRNOTAVAIL"
-    yield ValueError("esperava um número"), "outra", ""
+    yield ValueError("este não é da rede"), "outra", ""
     names: list[tuple[str, type[OSError], str]] = [
         ("ECONNREFUSED", ConnectionRefusedError, "recusada"),
         ("ETIMEDOUT", TimeoutError, "prazo"),
@@ -178,8 +178,8 @@ def _causes() -> Iterator[tuple[BaseException, str, str]]:
 def _cause_hint(error: BaseException, expected: str, answer: Any, detail: str) -> str:
     if answer is None:
         return "Faltou o return neste caso."
-    if isinstance(answer, str) and _letters(answer) == _letters(expected):
-        return f"É essa, mas escreva-a como no enunciado: {expected!r}."
+    if isinstance(answer, str) and answer not in {right for _, right, _ in _causes()}:
+        return f"As respostas são as do enunciado, letra por letra; aqui, {expected!r}."
     if "settimeout" in detail:
         return "O prazo do settimeout não tem código: errno é None. O tipo basta."
     if isinstance(error, ConnectionAbortedError):
@@ -203,10 +203,6 @@ def _cause_hint(error: BaseException, expected: str, answer: Any, detail: str) -
         "O tipo diz quase tudo: isinstance(erro, …), do mais particular ao mais geral; quase todos "
         "são OSError, que fica por último. Aqui o erro não é lançado, e um except não o vê."
     )
-
-
-def _letters(answer: str) -> str:
-    return re.sub(r"[\W_]", "", answer.lower())
 
 
 def patient_connect(function: Callable[[str, int, int, float], socket.socket]) -> Check:
@@ -428,7 +424,7 @@ def _talked(learner: Learner) -> Check | None:
                 return failed(_TOO_SOON, learner)
             hint = ""
             if not error:
-                hint = "A função voltou antes do fim: há um return ou um break dentro do laço?"
+                hint = "A função voltou antes do fim: há um return, um break ou um close no laço?"
             elif error == NEVER_ENDED:
                 error, hint = "", "Falta um laço que volte ao recv?"
             if not error.startswith("Seu código parou"):

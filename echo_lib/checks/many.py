@@ -62,6 +62,7 @@ _CUT_BY_DEADLINE = (
     "O sendall num socket que não espera, ou cujo prazo acabou, lança um erro no meio e não diz "
     "quantos bytes foram: use send, que diz, e guarde o resto."
 )
+_ITS_DEADLINE = "Um prazo no recv que acaba não é o fim: o calado continua ali."
 _SLOW = "O tempo acabou: se o laço espera um pouco por cada cliente, todos esperam por todos."
 _SLEEPS = (
     "O tempo acabou: time.sleep, num async def, faz todos os clientes esperarem; await "
@@ -77,7 +78,8 @@ def two_clients(function: Callable[[socket.socket], Any]) -> Check:
     Argumentos:
         function: recebe o socket que já escuta; atende para sempre.
     """
-    check = _served(function, [_second_is_served], "Certo: o calado já não prende o segundo.", [])
+    steps = [_second_is_served, _each_its_own]
+    check = _served(function, steps, "Certo: o calado já não prende os outros.", [])
     return and_the_hidden(check, function)
 
 
@@ -138,8 +140,6 @@ def _served(
                     f"{unexplained(error)} Aqui a chamada é servir(escuta), e só; o do arquivo "
                     "pede também um aviso: servir(escuta, threading.Event())."
                 )
-            elif not error and _never_runs_its_coroutine(function):
-                ended = f"{_RETURNED} Chamar uma corrotina não a executa: asyncio.run(…)."
             elif error and _receives_from_the_listener(learner):
                 ended = f"{unexplained(error)} Quem recebe é conn, e não a escuta."
             return failed(f"{wrong.partition('. ')[0]}. {ended}" if wrong else ended, learner)
@@ -163,12 +163,6 @@ def _sleeps(function: Any) -> bool:
     return False
 
 
-def _never_runs_its_coroutine(function: Handler) -> bool:
-    called = (getattr(function, "__globals__", {}).get(name) for name in names(function))
-    run = {"run", "run_until_complete", "run_forever", "create_task"}
-    return run.isdisjoint(names(function)) and any(map(iscoroutinefunction, called))
-
-
 def _receives_from_the_listener(learner: Learner) -> bool:
     own = learner.own_events()
     listeners = {event.socket for event in own if event.call == "accept"}
@@ -189,8 +183,8 @@ class Guests:
     def __init__(self, learner: Learner, pieces: list[int], function: Handler) -> None:
         self.learner, self._address = learner, learner.listen(pieces=pieces)
         known = with_the_called(function)
-        self._asyncio = any(names(each) & _ASYNCIO for each in known)
-        self.sleeps = self._asyncio and any(map(_sleeps, known))
+        self.asyncio = any(names(each) & _ASYNCIO for each in known)
+        self.sleeps = self.asyncio and any(map(_sleeps, known))
         self._here: list[socket.socket] = []
         self.silent = self.new()
         self._here.clear()  # este fica até o fim
@@ -212,7 +206,7 @@ class Guests:
         sends = [event for event in self.learner.look() if event.sends]
         if any(isinstance(e.error, (BlockingIOError, TimeoutError)) for e in sends):
             return _CUT_BY_DEADLINE
-        lost = any(e.call == "send" for e in sends) and not self._asyncio  # ele envia o resto
+        lost = any(e.call == "send" for e in sends) and not self.asyncio  # ele envia o resto
         return LOST_BY_SEND if lost else _SLOW
 
     def go_through(self, step: Callable[[Guests], str]) -> str:
@@ -243,8 +237,10 @@ def _second_is_served(guests: Guests) -> str:
     )
     own = guests.learner.look()
     if any(e.receives and e.size for e in own) and not any(e.sends for e in own):
-        hint = "Os bytes chegaram, e não voltaram: a cada recv, um sendall, sem esperar o fim. "
-        hint += "Se é asyncio, falta um await?"
+        hint = "Os bytes chegaram, e não voltaram: a cada recv, um sendall, sem esperar o fim."
+        if guests.asyncio:
+            hint = "Os bytes chegaram, e não voltaram. No asyncio são await leitor.read(1024), "
+            hint += "escritor.write(dados) e await escritor.drain()."
     return f"{what}; nem ele nem o primeiro receberam eco. {hint}"
 
 
@@ -320,6 +316,9 @@ def _reads_late(guests: Guests) -> str:
         hint = (
             "O sendall espera até quem não lê ler: o que falta enviar a um não pode parar o resto."
         )
+        guests.learner.look()
+        if any(event.peer == other.getsockname() for event in guests.learner.expired()):
+            hint = _ITS_DEADLINE
         return f"{what}, e outro ficou sem resposta. {hint}"
     if (came := len(guests.receive(client, gone))) == gone:
         return ""
@@ -345,7 +344,7 @@ def _silent_speaks(guests: Guests, early: bool = False) -> str:
     came = guests.exchange(guests.silent, b"agora eu")
     if came == b"agora eu":
         return ""
-    hint = "Um prazo no recv que acaba não é o fim: o calado continua ali."
+    hint = _ITS_DEADLINE
     if early and not any(e.receives and e.peer == address for e in guests.learner.look()):
         hint = (
             "Na conexão dele, ninguém chamou recv. Uma thread que começa tarde acha em conn o "
@@ -538,8 +537,8 @@ class House:
             return f"{text} {_TWICE}"
         if self._back:  # os erros das outras threads são consequência
             return (
-                f"{text} Sua função voltou com o cliente ainda conectado: falta um laço, ou um "
-                "prazo do recv a encerra?"
+                f"{text} Sua função voltou com o cliente ainda conectado: falta um laço? Ou um "
+                "return, ou um prazo do recv, a encerra?"
             )
         return f"{text} {self.error or hint}"
 
@@ -641,7 +640,7 @@ def _discount_hint(now: Any, expected: int, stuck: bool) -> str:
     if isinstance(now, int) and now > _CROWD:
         return _PER_MESSAGE
     if isinstance(now, int) and now < expected:
-        return "O mesmo cliente foi descontado duas vezes?"
+        return "Cada cliente se desconta uma vez, quando sai, do número que há então: -= 1."
     if not expected:
         return (
             "Uma queda é um erro no recv, ou no sendall, e qualquer ConnectionError (também um "
@@ -650,7 +649,10 @@ def _discount_hint(now: Any, expected: int, stuck: bool) -> str:
     if stuck and now == _CROWD - 1:
         return "Só um foi descontado: a trava foi solta depois? Cada acquire pede um release."
     if now == _CROWD:
-        return "Ninguém foi descontado: quem sai direito, com b'', também chega ao desconto?"
+        return (
+            "Ninguém foi descontado: quem sai, com b'', chega ao desconto? Ou alguém espera no "
+            "recv com a trava na mão?"
+        )
     return "O desconto também é ler, subtrair e escrever."
 
 
@@ -732,7 +734,7 @@ def _heard(
             elif not text.startswith(came):
                 hint = _NOTHING_MORE
             elif not came and _hears_more(speaker):
-                hint = "Quem o recebeu foi quem falou: é outro.sendall, e não conn.sendall."
+                hint = "Quem o recebeu foi quem falou: é outro.sendall, se outro is not conn."
             return f"{said}; outro recebeu {brief(came)}.", hint
     for client in (speaker, *others):
         if again := _hears_more(client):

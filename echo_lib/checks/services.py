@@ -29,6 +29,7 @@ from echo_lib.checks.base import (
     unexplained,
 )
 from echo_lib.checks.tutorial import (
+    ANOTHER_LISTENER,
     OWN_MESSAGE,
     TOO_MUCH,
     WAITED,
@@ -443,7 +444,7 @@ def _missed(learner: Learner, number: int, visits: int) -> str:
             return "O anterior já saiu: o laço dele acabou? Quem volta ao accept?"
         if not any(event.receives and event.size for event in own):
             if len({event.socket for event in own if event.call == "listen"}) > 1:
-                return "Você abriu outra escuta: ele chamou a que a função recebe."
+                return ANOTHER_LISTENER
             return "Você nada recebeu dele: atenda cada um antes de voltar ao accept."
         if not any(event.sends for event in own):
             return "Você recebeu, e nada enviou: a cada recv, um sendall."
@@ -518,7 +519,10 @@ def sends_a_list(function: Callable[[str, int, list[str]], list[str]]) -> Check:
     Argumentos:
         function: recebe host, porta e a lista; devolve a lista dos ecos, "" para a vazia.
     """
-    empty = 'Uma mensagem vazia não tem bytes: não espere o eco dela; na lista, ponha "".'
+    empty = (
+        'Uma mensagem vazia não tem bytes: não espere o eco dela; na lista, ponha "", mesmo que o '
+        "laço dos recv nem comece."
+    )
     piece = "Um recv traz só o que já chegou: junte até ter todos os bytes, e não letras, do eco."
     cases: list[tuple[list[str], list[int], str]] = [
         (["oi", "tchau"], [], _LIST),
@@ -593,15 +597,24 @@ def _list_hint(learner: Learner, messages: list[str], answer: Any, error: str) -
     if "" in messages and answer in (messages[: (at := messages.index(""))], messages[: at + 1]):
         return "O laço acabou na vazia: continue, e não break nem return."
     if answer == messages[:1]:
-        return "Faltam ecos: o return está dentro do laço?"
+        return "Faltam ecos: o return está dentro do laço? Ou ele tira itens da lista que percorre?"
     if answer == messages[-1:]:
-        return "Só veio o último. A lista é criada antes do laço? O append fica dentro dele?"
+        return (
+            "Só veio o último. A lista é criada antes do laço, que começa no primeiro? O append "
+            "fica dentro dele?"
+        )
+    if isinstance(answer, list) and sorted(map(str, answer)) == sorted(messages):
+        return "São esses, em outra ordem: append põe cada um no fim, e a lista que veio não muda."
+    if answer == [message.strip() for message in messages]:
+        return "Os espaços são da mensagem: tire o strip."
     if isinstance(answer, list) and answer == [*"".join(map(str, answer))] and any(answer):
         return "São letras soltas: += junta à lista cada letra; append põe o texto inteiro."
     match answer:
         case [first, *_] if hint := not_decoded(first):
             return hint
-        case [str(first), str(second), *_] if first == messages[0] and second.startswith(first):
+        case [str(first), str(second), *_] if first == messages[0] and second.startswith(first) != (
+            second == first
+        ):
             return "O segundo traz o primeiro junto: comece cada eco com dados = b''."
         case [str(first), *_] if first != messages[0] and "".join(messages).startswith(first):
             if first.startswith(messages[0]):

@@ -88,7 +88,7 @@ def receives_exactly(function: Callable[[socket.socket, int], bytes]) -> Check:
             return failed(f"A conexão acabou depois de 3 dos 6 bytes. {came} {hint}", learner)
         answer, error = _fed(learner, b"", 0)
         if error or answer != b"":
-            hint = "Com n igual a 0 não se chama recv: recv(0) devolve b'', e isso não é o fim."
+            hint = "Com n igual a 0 não se chama recv: devolva b''. (recv(0) o dá, e não é o fim.)"
             return not_expected(learner, "n igual a 0", b"", answer, unexplained(error), hint)
     return passed("Certo: nem mais, nem menos, e o fim no meio é um erro.")
 
@@ -97,6 +97,8 @@ def _rest_hint(sent: bytes, mine: Any) -> str:
     """A pista de quem não devolveu estes oito bytes, ou tirou da mensagem seguinte."""
     if not isinstance(mine, bytes):
         return _TOO_MUCH
+    if mine.startswith("ação".encode()):
+        return "Veio o da chamada anterior: dados começa vazio a cada chamada."
     if mine and not {*sent} <= {*mine} and not (sent + _REST).endswith(mine):
         return "Espaços e fins de linha também são bytes da mensagem: tire o strip."
     if len(mine) < len(sent):
@@ -107,12 +109,12 @@ def _rest_hint(sent: bytes, mine: Any) -> str:
 def _exactly_hint(learner: Learner, text: bytes, answer: Any, error: str) -> str:
     came = [event for event in learner.own_events() if event.receives]
     sizes = [event.size for event in came]
-    if re.search(_LOST, error):
-        if sum(sizes) >= len(text):
-            if came[-1].argument == len(text) - len(text.decode()):
-                return "Você contou letras, que são quatro: junte bytes, sem decode."
-            return "Eles já tinham vindo, e você pediu mais: junte-os com += e pare em n bytes."
-        return "A conexão não acabou: os outros bytes ainda vinham. E o laço?"
+    if re.search(_LOST, error) and sizes:
+        if 0 not in sizes:
+            return "A conexão não acabou: nenhum recv devolveu b''. E o laço? E o if do raise?"
+        if came[-1].argument == len(text) - len(text.decode()):
+            return "Você contou letras, que são quatro: junte bytes, sem decode."
+        return "Eles já tinham vindo, e você pediu mais: junte-os com += e pare em n bytes."
     if isinstance(answer, str):
         return "É um texto: devolva os bytes, sem decode."
     if isinstance(answer, list):
@@ -150,7 +152,8 @@ def lines(function: Callable[[socket.socket], list[str]]) -> Check:
             if error or answer != right:
                 hint = _lines_hint(learner, sent, right, answer) if not error else ""
                 ends = [event.size for event in learner.own_events() if event.receives][-2:]
-                hint = _NO_MORE if error == NEVER_ENDED and ends == [0, 0] else hint
+                lost = re.search(_LOST, error) and ends[-1:] == [0]
+                hint = _NO_MORE if lost or (error == NEVER_ENDED and ends == [0, 0]) else hint
                 return not_expected(learner, what, right, answer, error, hint)
     return passed("Certo: coladas, cortadas, com acentos, a linha vazia e a última.")
 

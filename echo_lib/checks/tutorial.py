@@ -64,6 +64,7 @@ _AFTER_SILENCE = b"e agora?"
 _SILENCE_IS_NOT_THE_END = (
     "calar-se não é sair. Quando um prazo acaba, volte ao recv; só b'' é o fim."
 )
+ANOTHER_LISTENER = "Você abriu outra escuta: o cliente chamou a que a função recebe."
 _FIRST_SEND = "Nada chegou ao servidor. Você espera a resposta antes de enviar?"
 
 
@@ -235,7 +236,9 @@ def with_echo(
     """O valor e o erro do cliente de um servidor de eco de verdade, e o endereço deste."""
     # Sem prazo: um servidor que desistisse junto com a verificação soltaria o recv do aluno.
     learner.trace = Trace()
-    with learner.trace, EchoServer(port=0) as server:
+    with learner.trace:  # só o deste servidor: o kernel pode ter outro, que não é da verificação
+        server = EchoServer(port=0).start()
+    with server:
         learner.start(*server.address, *arguments, pieces=pieces)
         outcome = learner.result()
         _until_it_knows(server, learner)
@@ -307,6 +310,8 @@ def _echoes(
             deadline, error = learner.result()
             if error == NEVER_ENDED:
                 error = "O cliente fechou e o seu laço continua: recv devolve b'' para sempre."
+            elif "parou com ConnectionError" in error:
+                error = f"{unexplained(error)}\nQuando recv devolve b'', o cliente saiu: só volte."
             if error:
                 return failed(error, learner)
             if extra := peers.receive(peer, 1):
@@ -450,7 +455,8 @@ def _server_hint(
     shouts = sent != expected == sent.upper()
     if shouts and received == sent:
         return (
-            "Voltou igual ao que chegou. Sem o upper? O `upper` não muda `dados`: faz outros bytes."
+            "Voltou igual ao que chegou. O `upper` não muda `dados`, faz outros bytes: envie só "
+            "esses."
         )
     if shouts and received == sent.decode(errors="replace").upper().encode():
         return "Use o `upper` dos bytes, sem `decode`: `á` deve continuar `á`."
@@ -473,6 +479,8 @@ def _server_hint(
     if not any(event.receives and event.size for event in own):
         if learner.used("accept") and learner.used("connect"):
             return "O seu servidor conectou a si mesmo: tire o connect, que é do cliente."
+        if len({event.socket for event in own if event.call == "listen"}) > 1:
+            return ANOTHER_LISTENER
         if learner.used("accept") and learner.running():
             return "Nada voltou: chame accept uma vez só; depois, recv e sendall em conn."
         return "Nada voltou: você chamou recv e depois sendall?"

@@ -1,5 +1,5 @@
 """Verificação: receives_exactly
-Pista: os outros bytes ainda vinham
+Pista: nenhum recv devolveu b''
 """
 
 
