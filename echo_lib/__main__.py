@@ -9,8 +9,6 @@ com --port 0, o sistema escolhe a porta. Ctrl+C encerra. O diagnóstico diz por 
 consegue conversar com esse endereço, e sai com 0 só se um servidor de eco respondeu.
 """
 
-from __future__ import annotations
-
 import argparse
 import os
 import re

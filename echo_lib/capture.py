@@ -3,9 +3,6 @@
 Só leitura: nada aqui envia pacotes. O scapy, que lê os arquivos, só é importado quando usado.
 """
 
-from __future__ import annotations
-
-import math
 import socket
 import struct
 import sys
@@ -14,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, replace
+from itertools import accumulate
 from pathlib import Path
 from threading import Condition
 from threading import Event as Flag
@@ -69,9 +67,6 @@ class Segment:
         """O número do byte seguinte: SYN e FIN contam como um byte cada (RFC 9293, seção 3.4)."""
         return self.seq + self.size + ("SYN" in self.flags) + ("FIN" in self.flags)
 
-    def __str__(self) -> str:
-        return self.label()
-
     def label(self, letters: int = 0) -> str:
         """O segmento em poucas palavras, com até `letters` letras dos seus dados."""
         kinds = [flag for flag in self.flags if flag != "ACK"]
@@ -88,6 +83,8 @@ class Segment:
         if kinds and kinds[-1] == "ACK":
             text += f" ack={self.ack}"
         return f"{text}, de novo" if self.again else text
+
+    __str__ = label
 
     @property
     def notes(self) -> str:
@@ -263,7 +260,7 @@ def _only(opened: Any, port: int, other: int) -> None:
         pass
 
 
-def _note_goodbye(half_closed: dict[frozenset[Address], Address], packet: _Packet) -> None:
+def _note_goodbye(half_closed: dict[frozenset[Address], Address], packet: "_Packet") -> None:
     """Anota um FIN ou um RST: a conversa acaba com o segundo FIN, ou com o RST."""
     ends = frozenset((packet.source, packet.target))
     second = "F" in packet.flags and half_closed.get(ends, packet.source) != packet.source
@@ -332,10 +329,6 @@ class _Packet(NamedTuple):
     def opens(self) -> bool:
         """Se pede uma conexão; o pedido pode trazer também ECE e CWR (RFC 3168, seção 6.1.1)."""
         return "S" in self.flags and "A" not in self.flags
-
-    @property
-    def length(self) -> int:
-        return len(self.data) + ("S" in self.flags) + ("F" in self.flags)
 
 
 def _load_scapy() -> None:
@@ -429,8 +422,10 @@ def _segments(client: list[_Packet], server: list[_Packet] | None = None) -> Ite
         if ends not in talks or talks[ends].is_over(packet):
             count += 1
             talks[ends] = _Talk(packet, count)
+        segment = talks[ends].segment(number, packet, packet.time - start)
         yield replace(
-            talks[ends].segment(number, packet, packet.time - start),
+            segment,
+            again=talks[ends].again(segment),
             arrival=arrived.time - start if arrived and two else None,
             lost=arrived is None,
             damaged=bool(two and arrived and not arrived.sound),
@@ -443,12 +438,8 @@ def _as_seen(packets: list[_Packet]) -> list[_Packet]:
     O Linux só marca a hora algum tempo depois de alguém a pedir; até lá, vale aquela em que o
     pacote foi lido, às vezes depois da dos seguintes. Fonte: net/socket.c, __sock_recv_timestamp.
     """
-    latest = math.inf
-    seen = []
-    for packet in reversed(packets):
-        latest = min(latest, packet.time)
-        seen.append(packet._replace(time=latest))
-    return seen[::-1]
+    times = [*accumulate((packet.time for packet in reversed(packets)), min)]
+    return [packet._replace(time=time) for packet, time in zip(packets, times[::-1], strict=True)]
 
 
 def _clients(packets: list[_Packet]) -> set[Address]:
@@ -517,7 +508,6 @@ class _Talk:
             ack,
             self._window(packet),
             packet.data,
-            self._again(packet.source, seq, seq + packet.length),
         )
 
     def _relative(self, end: Address, number: int, after_syn: bool) -> int:
@@ -526,9 +516,9 @@ class _Talk:
         distance = (number - base) % 2**32
         return distance - 2**32 if distance > 2**31 else distance
 
-    def _again(self, end: Address, first: int, last: int) -> bool:
-        """Se algo deste trecho já tinha sido enviado; guarda o trecho."""
-        sent = self._sent[end]
+    def again(self, segment: Segment) -> bool:
+        """Se algo deste segmento já tinha sido enviado; guarda o trecho."""
+        sent, first, last = self._sent[segment.source], segment.seq, segment.end
         if first == last:
             return False
         again = any(first < old_last and old_first < last for old_first, old_last in sent)

@@ -1,7 +1,5 @@
 """Qual célula do notebook está rodando, para que rodá-la de novo não deixe nada para trás."""
 
-from __future__ import annotations
-
 import sys
 import threading
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """O cliente de eco da lição 05: uma conversa com um servidor de eco."""
 
-from __future__ import annotations
-
 import codecs
 import errno
 import socket
@@ -209,11 +207,7 @@ class EchoClient:
 
 
 def _left(deadline: float) -> float:
-    """Os segundos que faltam até o prazo.
-
-    Erros:
-        TimeoutError: o prazo passou.
-    """
+    """Os segundos que faltam até o prazo; TimeoutError, se ele passou."""
     left = deadline - monotonic()
     if left <= 0:
         raise TimeoutError("o prazo acabou")

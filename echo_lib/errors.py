@@ -1,7 +1,5 @@
 """Explica em português os erros das lições: o que houve, a causa provável, o que fazer."""
 
-from __future__ import annotations
-
 import ipaddress
 import re
 import socket
@@ -291,8 +289,8 @@ def annotate(exc: BaseException, address: Address | None = None, extra: str = ""
 
     Fonte: docs.python.org/3/library/exceptions.html#BaseException.add_note.
     """
-    behind = (explain(e, address) for e in _behind(exc) if isinstance(e, OSError | UnicodeError))
-    explanation = explain(exc, address) or next(filter(None, behind), None)
+    inner = (explain(e, address) for e in behind(exc) if isinstance(e, OSError | UnicodeError))
+    explanation = explain(exc, address) or next(filter(None, inner), None)
     notes = getattr(exc, "__notes__", [])
     if explanation and not any(note.startswith(_BEGINS) for note in notes):
         # O Python 3.12 põe ele mesmo uma nota nos erros de codificação, que nada acrescenta.
@@ -300,12 +298,13 @@ def annotate(exc: BaseException, address: Address | None = None, extra: str = ""
         exc.__notes__ = [str(explanation), *filter(None, [extra]), *others]
 
 
-def _behind(exc: BaseException) -> list[BaseException]:
-    """As exceções que estão dentro dela, se é um grupo, e as de que nasceu, por raise … from."""
+def behind(exc: BaseException, *, context: bool = False) -> list[BaseException]:
+    """As que estão dentro dela, se é um grupo, e as de que nasceu: por raise … from, ou de todo."""
     found = [exc]
     for one in found:
         inside = one.exceptions if isinstance(one, BaseExceptionGroup) else ()
-        found += [other for other in (*inside, one.__cause__) if other and other not in found]
+        before = (one.__cause__, one.__context__ if context else None)
+        found += [other for other in (*inside, *before) if other and other not in found]
     return found[1:]
 
 

@@ -4,8 +4,6 @@
 tem o seu rastro, e os das duas pontas viram um só, para o diagrama.
 """
 
-from __future__ import annotations
-
 import dis
 import inspect
 import io
@@ -367,7 +365,7 @@ class Learner:
             process.stdin.close()
 
 
-def family(pid: int) -> list[psutil.Process]:
+def family(pid: int) -> "list[psutil.Process]":
     """Um processo e os seus: no Windows, o python de uma .venv abre o verdadeiro.
 
     Erros:

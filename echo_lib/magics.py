@@ -4,10 +4,9 @@ Erros de socket explicados sob o traceback, `%%rastrear`, e o desenho da tentati
 verificação.
 """
 
-from __future__ import annotations
-
 import ast
 import builtins
+import inspect
 import os
 import re
 import socket
@@ -24,15 +23,18 @@ from time import monotonic, sleep
 from types import TracebackType
 from typing import Any
 
+from IPython import get_ipython
+from IPython.core.error import UsageError
+from IPython.display import SVG, display
+
 from echo_lib.checks.base import Check
-from echo_lib.errors import Explanation, annotate
+from echo_lib.errors import Explanation, annotate, behind
 from echo_lib.isolated import waits_for_its_turn
 from echo_lib.trace import Trace
 
 _WIDTH = 90  # colunas
 _QUIET, _SETTLE = 0.03, 0.5  # segundos sem chamadas novas; e o máximo que se espera por isso
 _MAGIC = ("cell", "rastrear")
-_ASYNC = (ast.Await, ast.AsyncFor, ast.AsyncWith)
 _DRAWN = 24  # chamadas da tentativa que se desenham: as últimas, onde está o engano
 _SIDE_BY_SIDE = 2  # conexões, cada uma com duas colunas
 _PROGRAM = str(
@@ -61,8 +63,7 @@ def load(ipython: Any) -> None:
     shown.for_type(Check, _show_check)
     ipython.register_magic_function(lambda line, cell: _rastrear(ipython, line, cell), *_MAGIC)
 
-    ipython.events.register("post_run_cell", _explain_what_is_not_shown)
-    ipython.events.register("post_run_cell", _mark_what_did_not_run)
+    ipython.events.register("post_run_cell", _after_the_cell)
     ipython.events.register("pre_run_cell", _warn_of_what_did_not_run)
     if getattr(threading.excepthook, "func", None) is not _show_of_a_thread:
         threading.excepthook = partial(_show_of_a_thread, threading.excepthook)
@@ -82,8 +83,6 @@ def _rastrear(shell: Any, line: str, cell: str) -> Any:
     Sem nome, começa um rastro novo, na variável `rastro`; com nome, continua o que houver nela.
     O que continuar rodando depois da célula continua no rastro, e no desenho.
     """
-    from IPython.display import display
-
     from echo_lib.panels import SequenceDiagram
 
     name = line.strip() or "rastro"
@@ -121,7 +120,10 @@ def _run(shell: Any, cell: str) -> Any:
     source = "\n" + shell.transform_cell(cell)  # a primeira linha da célula é o %%rastrear
     name = shell.compile.cache(source, shell.execution_count - 1)  # o IPython já contou esta
     tree = shell.compile.ast_parse(source, filename=name)
-    if any(isinstance(node, _ASYNC) for node in _outside_functions(tree)):
+    top_level_await = shell.compile.extra_flags(ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+    with top_level_await, warnings.catch_warnings(action="ignore"):
+        waits = shell.compile(tree, name, "exec").co_flags & inspect.CO_COROUTINE
+    if waits:
         raise ValueError(
             "esperava código sem await fora de função. Use, numa célula comum, "
             "`with Trace() as rastro:` e depois SequenceDiagram(rastro)."
@@ -135,18 +137,8 @@ def _run(shell: Any, cell: str) -> Any:
     return last and eval(shell.compile(ast.Expression(last.value), name, "eval"), shell.user_ns)
 
 
-def _outside_functions(tree: ast.AST) -> Iterator[ast.AST]:
-    """Os nós que não estão dentro de uma função."""
-    for node in ast.iter_child_nodes(tree):
-        if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
-            yield node
-            yield from _outside_functions(node)
-
-
 def _show_check(check: Check) -> None:
     """A resposta de uma verificação e, se a tentativa falhou, o que os sockets fizeram."""
-    from IPython.display import SVG, display
-
     from echo_lib.panels import still
 
     print(_wrap(str(check)))
@@ -171,8 +163,6 @@ def _show(
     tb_offset: int | None = None,
 ) -> None:
     """Mostra o traceback de sempre, com a explicação como nota no fim."""
-    from IPython.core.error import UsageError
-
     traceback = _skip_magic(traceback)
     notes = _explain(error, traceback)
     shell.showtraceback((kind, error, traceback), tb_offset=tb_offset)
@@ -187,11 +177,7 @@ def _let_go(error: BaseException) -> None:
     O traceback, que o Python guarda para `%debug`, as guarda: o socket que só elas conheciam
     ficaria aberto, e a mesma célula, executada de novo, acharia a porta em uso.
     """
-    chain = [error]
-    for failed in chain:
-        inside = failed.exceptions if isinstance(failed, BaseExceptionGroup) else ()
-        behind = (*inside, failed.__cause__, failed.__context__)
-        chain += [other for other in behind if other and other not in chain]
+    for failed in (error, *behind(error, context=True)):
         for step in _steps(failed.__traceback__):
             frame = step.tb_frame  # o da célula tem as variáveis do notebook, que continuam
             held = () if frame.f_locals is frame.f_globals else frame.f_locals.values()
@@ -221,8 +207,11 @@ def _explain(error: BaseException, traceback: TracebackType | None) -> list[str]
     return notes
 
 
-def _explain_what_is_not_shown(result: Any) -> None:
-    """De um sys.exit, ou de um return solto e outros erros de sintaxe, a `_show` não é avisada."""
+def _after_the_cell(result: Any) -> None:
+    """Explica o que `_show` não sabe: um sys.exit, ou um return solto e outros erros de sintaxe.
+
+    E anota as funções que continuam sendo as de antes: a célula delas não chegou a rodar.
+    """
     ended = getattr(result, "error_in_exec", None)
     if isinstance(ended, SystemExit):
         print(_wrap(_PROGRAM), file=sys.stderr)
@@ -231,14 +220,9 @@ def _explain_what_is_not_shown(result: Any) -> None:
     if isinstance(error, SyntaxError) and not hasattr(error, "__notes__"):
         annotate(error)
         print(*map(_wrap, getattr(error, "__notes__", [])), sep="\n", file=sys.stderr)
-
-
-def _mark_what_did_not_run(result: Any) -> None:
-    """Anota as funções que continuam sendo as de antes: a célula delas não chegou a rodar."""
     cell = getattr(getattr(result, "info", None), "raw_cell", "")
-    wrong = getattr(result, "error_before_exec", None) or getattr(result, "error_in_exec", None)
-    if isinstance(wrong, SyntaxError) and _tree(cell) is None:  # um return solto só para o resto
-        space = _space()
+    if isinstance(error or ended, SyntaxError) and _tree(cell) is None:  # ou um return solto
+        space = get_ipython().user_ns
         _stale.update({name: space[name] for name in _DEFINED.findall(cell) if name in space})
 
 
@@ -253,20 +237,12 @@ def _warn_of_what_did_not_run(info: Any) -> None:
         step.name for step in steps if isinstance(step, ast.FunctionDef | ast.AsyncFunctionDef)
     }
     made |= {step.arg for step in steps if isinstance(step, ast.arg)}
-    space = _space()
+    space: dict[str, Any] = get_ipython().user_ns
     for name, old in [*_stale.items()]:
         if space.get(name) is not old:
             del _stale[name]
         elif name in named - made:
             print(_wrap(_STALE.format(name)))
-
-
-def _space() -> dict[str, Any]:
-    """As variáveis do notebook."""
-    from IPython import get_ipython
-
-    space: dict[str, Any] = get_ipython().user_ns
-    return space
 
 
 def _tree(cell: str) -> ast.Module | None:

@@ -1,7 +1,5 @@
 """Quantos ecos por segundo cada programa dá, nesta máquina: a medida da lição 09."""
 
-from __future__ import annotations
-
 import reprlib
 import socket
 from collections.abc import Iterable, Mapping

@@ -4,8 +4,6 @@ Reconhecem-se pelo tipo da exceção e pelo que o Python diz dela, sempre em ing
 docs.python.org/3/library/exceptions.html.
 """
 
-from __future__ import annotations
-
 import ipaddress
 import re
 import socket

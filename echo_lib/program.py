@@ -1,7 +1,5 @@
 """Um programa servidor, `python PROGRAMA HOST PORTA`, num processo à parte, por um tempo."""
 
-from __future__ import annotations
-
 import builtins
 import os
 import re
@@ -189,11 +187,7 @@ def failure(status: int, errors: bytes, path: str) -> str:
 
 
 def _explained(last: str, line: str) -> str:
-    """A explicação do erro que a última linha de um traceback nomeia, ou "".
-
-    Argumentos:
-        line: a linha do programa em que ele nasceu.
-    """
+    """A explicação do erro da última linha de um traceback, que nasceu em `line`; ou ""."""
     name, _, said = last.partition(": ")
     kind = getattr(builtins, name, getattr(socket, name.removeprefix("socket."), None))
     if not (isinstance(kind, type) and issubclass(kind, Exception)):

@@ -5,8 +5,6 @@ Fica em `progresso.txt`, ao lado dos notebooks e fora do git: uma linha por cois
 notebooks abertos; uma linha que não se entende é ignorada.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import re
@@ -56,7 +54,7 @@ def finish(lesson: str) -> None:
         record(lesson)
 
 
-def reset() -> Progress:
+def reset() -> "Progress":
     """Esquece tudo o que foi anotado; devolve o progresso, agora vazio."""
     path().unlink(missing_ok=True)
     return Progress()

@@ -5,8 +5,6 @@ muda é quem decide a hora de cada uma: o módulo `selectors` avisa quais socket
 e por isso nenhuma chamada espera e nenhum cliente atrasa os demais.
 """
 
-from __future__ import annotations
-
 import builtins
 import errno
 import ipaddress

@@ -5,8 +5,6 @@ criado — pelo código do aluno, por `socket.create_server`, por `socketserver`
 sem mudar uma linha. Fora dele, os sockets são os de sempre e nada custam.
 """
 
-from __future__ import annotations
-
 import itertools
 import os
 import socket
@@ -157,7 +155,9 @@ class Trace:
         """
         with self._lock, self._moving:
             rows, kept = self._rows[:], [*self._kept]
-        times = [row[1] for row in rows if row[4]] or [_end(e) for e in kept if e.size]
+        # O `time` de quem age é o começo da chamada.
+        ends = (e.time + e.duration * (e.call in _ACTS) for e in kept if e.size)
+        times = [row[1] for row in rows if row[4]] or ends
         return max(times, default=0.0) if rows or kept else None
 
     @property
@@ -167,7 +167,7 @@ class Trace:
             self._collect()
             return self._read + self._lost_rows - len(self._kept)
 
-    def _branch(self, peer: Any) -> Trace:
+    def _branch(self, peer: Any) -> "Trace":
         """O rastro em que grava a conexão aceita de `peer`."""
         return self
 
@@ -218,8 +218,7 @@ class Trace:
         if event.socket <= self._lost or offset < 0:
             return None
         # O erro de tipo vem antes de qualquer byte; nos outros, não se sabe quantos já foram.
-        interrupted = event.call == "sendall" and event.error is not None
-        interrupted = interrupted and not isinstance(event.error, TypeError)
+        interrupted = event.call == "sendall" and not isinstance(event.error, TypeError | None)
         self._offsets[key] = -1 if interrupted else offset + event.size
         return offset
 
@@ -234,11 +233,6 @@ class Trace:
                 if len(self._half_open) > _HALF_OPEN:  # o par do mais antigo não está neste kernel
                     del self._half_open[next(iter(self._half_open))]
             return number
-
-
-def _end(event: Event) -> float:
-    """Quando a chamada acabou; o `time` de quem age é o começo dela."""
-    return event.time + event.duration if event.call in _ACTS else event.time
 
 
 class TracedSocket(socket.socket):
@@ -346,10 +340,8 @@ class TracedSocket(socket.socket):
 
     def recv_into(self, buffer: Any, nbytes: int = 0, flags: int = 0) -> int:  # e makefile()
         room = nbytes or memoryview(buffer).nbytes
-        argument = _asked(room, flags)
-        return int(
-            self._transfer("recv_into", argument, buffer, _recv_into, self, buffer, room, flags)
-        )
+        given = (self, buffer, room, flags)
+        return int(self._transfer("recv_into", _asked(room, flags), buffer, _recv_into, *given))
 
     def recvfrom(self, buffer_size: int, flags: int = 0) -> tuple[bytes, Any]:
         start = perf_counter()
@@ -366,7 +358,7 @@ class TracedSocket(socket.socket):
         # O atalho do sistema enviaria os bytes sem passar por send.
         return int(self._sendfile_use_send(file, offset, count))  # type: ignore[attr-defined]
 
-    def dup(self) -> TracedSocket:
+    def dup(self) -> Self:
         copy = super().dup()
         copy._trace, copy._rows, copy._most = self._trace, self._rows, self._most
         copy._ends, copy._copies = self._ends, self._copies
@@ -448,14 +440,7 @@ class TracedSocket(socket.socket):
 
 
 def _replace(old: type, new: type, among: Iterable[str] | None = None) -> list[str]:
-    """Troca a classe que o programa, ou o notebook, já trouxe com `from socket import *`.
-
-    Argumentos:
-        among: os nomes em que a procurar; se omitido, todos.
-
-    Retorna:
-        list[str], os nomes que mudaram.
-    """
+    """Troca a classe que o notebook trouxe com `from socket import *`; devolve os nomes dela."""
     space = vars(sys.modules["__main__"])
     names = [n for n in (list(space) if among is None else among) if space.get(n) is old]
     space.update(dict.fromkeys(names, new))

@@ -4,8 +4,6 @@
 eles têm. Cada verificação abre um destes: aqui só se importa aquilo de que todo código precisa.
 """
 
-from __future__ import annotations
-
 import builtins
 import inspect
 import io
@@ -98,7 +96,7 @@ def _take_streams() -> tuple[BinaryIO, BinaryIO]:
     return given, answers
 
 
-def _listen(given: BinaryIO, commands: queue.SimpleQueue[Any], worker: _Worker) -> None:
+def _listen(given: BinaryIO, commands: queue.SimpleQueue[Any], worker: "_Worker") -> None:
     """Recebe os pedidos. Se quem verifica acabou, acaba também, esteja o aluno onde estiver."""
     while True:
         try:
@@ -249,10 +247,8 @@ def _limit(pieces: list[int], asking: threading.Lock) -> None:
 
     As duas coisas o sistema pode fazer sempre (recv(2) e send(2)); aqui ele as faz de propósito. E
     numa conexão que caiu, todo recv repete o erro, como no Windows (no Linux, só o primeiro o diz).
+    Enquanto se responde sobre a chamada (`asking`), nada se envia nem recebe.
     Fonte: learn.microsoft.com, «recv function», WSAECONNRESET.
-
-    Argumentos:
-        asking: trava de quem responde sobre a chamada; enquanto a tem, nada se envia nem recebe.
     """
     left: WeakKeyDictionary[socket.socket, list[int]] = WeakKeyDictionary()
     fallen: WeakKeyDictionary[socket.socket, OSError] = WeakKeyDictionary()

@@ -157,6 +157,15 @@ def test_machines_with_a_trace_are_bounded_and_who_is_here_keeps_its_own():
     assert trace.of("10.0.0.1") is ana and trace.of("10.0.0.2") is not rui
 
 
+def test_who_comes_to_a_full_class_also_has_a_trace():
+    trace = ClassTrace(lambda address: address[0])
+    trace.live = {f"10.0.0.{n}" for n in range(200)}
+    for host in trace.live:
+        trace._branch((host, 5))
+    newest = trace._branch(("10.0.1.1", 5))
+    assert trace.of("10.0.1.1") is newest and len(trace._branches) == 200
+
+
 def looks(host, monkeypatch):
     """O endereço e o aviso do painel, a cada vez que olha os desta máquina, que são os dados."""
     panel = ClassPanel(0, host=host)

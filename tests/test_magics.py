@@ -322,6 +322,7 @@ def test_magic_of_a_cell_with_one_percent_sign_is_explained(kernel, before):
 def test_syntax_error_and_await_in_a_traced_cell_are_clear(kernel, before):
     assert "incomplete input" in kernel.run("%%rastrear\nprint(")
     assert "with Trace() as rastro" in kernel.run("%%rastrear\nawait algo()")
+    assert "with Trace() as rastro" in kernel.run("%%rastrear\n[n async for n in algo()]")
 
 
 @pytest.mark.skipif(not hasattr(signal, "pthread_kill"), reason="o Windows interrompe doutro modo")

@@ -27,11 +27,4 @@ from echo_lib.checks.services import (
     whole_server,
 )
 from echo_lib.checks.stream import framing, lines, receives_exactly
-from echo_lib.checks.tutorial import (
-    address,
-    client,
-    counts_bytes,
-    gives_up,
-    listening,
-    server,
-)
+from echo_lib.checks.tutorial import address, client, counts_bytes, gives_up, listening, server

@@ -1,7 +1,5 @@
 """O que toda verificação usa: a resposta, a comparação, e como dizer o que veio."""
 
-from __future__ import annotations
-
 import ast
 import re
 import reprlib
@@ -54,7 +52,7 @@ class Check:
 
     __repr__ = __str__
 
-    def exercise(self, number: str) -> Check:
+    def exercise(self, number: str) -> "Check":
         """Se passou, anota o exercício como feito; devolve a própria resposta.
 
         Argumentos:

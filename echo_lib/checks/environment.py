@@ -1,7 +1,5 @@
 """A verificação da lição 00: o que as lições precisam está nesta máquina?"""
 
-from __future__ import annotations
-
 import importlib.metadata
 import re
 import sys

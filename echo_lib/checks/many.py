@@ -3,8 +3,6 @@
 Cada passo devolve "" ou o que deu errado: o que se tentou, o que veio e uma pista da causa.
 """
 
-from __future__ import annotations
-
 import dis
 import errno
 import queue
@@ -120,13 +118,9 @@ def chat_room(function: Handler) -> Check:
 
 
 def _served(
-    function: Handler, steps: Sequence[Callable[[Guests], str]], right: str, pieces: list[int]
+    function: Handler, steps: Sequence[Callable[["Guests"], str]], right: str, pieces: list[int]
 ) -> Check:
-    """Põe o servidor no ar e dá os passos, até o primeiro que falha.
-
-    Argumentos:
-        pieces: quantos bytes traz cada recv do servidor, como em Learner.listen.
-    """
+    """Põe o servidor no ar e dá os passos, até o que falha; `pieces`, como em Learner.listen."""
     with Learner(partial(_watched, function)) as learner:
         guests = Guests(learner, pieces, function)
         wrong = next(filter(None, map(guests.go_through, steps)), "")
@@ -209,7 +203,7 @@ class Guests:
         lost = any(e.call == "send" for e in sends) and not self.asyncio  # ele envia o resto
         return LOST_BY_SEND if lost else _SLOW
 
-    def go_through(self, step: Callable[[Guests], str]) -> str:
+    def go_through(self, step: Callable[["Guests"], str]) -> str:
         """Dá um passo; depois, os que vieram vão embora: há quem só atenda alguns por vez."""
         wrong = step(self)
         if wrong:  # antes que a partida deles derrube quem ainda atendia
@@ -335,11 +329,7 @@ def _comes_after_a_lull(guests: Guests) -> str:
 
 
 def _silent_speaks(guests: Guests, early: bool = False) -> str:
-    """O calado do começo fala.
-
-    Argumentos:
-        early: se o rastro ainda tem tudo o que o servidor fez.
-    """
+    """O calado do começo fala; se `early`, o rastro ainda tem tudo o que o servidor fez."""
     address = guests.silent.getsockname()
     came = guests.exchange(guests.silent, b"agora eu")
     if came == b"agora eu":
@@ -630,11 +620,7 @@ def _count(function: Handler) -> str:
 
 
 def _discount_hint(now: Any, expected: int, stuck: bool) -> str:
-    """Por que o placar não desceu ao que devia.
-
-    Argumentos:
-        stuck: se a função ainda atende, ou parou numa trava, alguém que já saiu.
-    """
+    """Por que o placar não desceu; se `stuck`, a função não soltou alguém que já saiu."""
     if now == _CROWD + _CROWD // 2:
         return "Quem sai se desconta: -= 1."
     if isinstance(now, int) and now > _CROWD:

@@ -1,21 +1,11 @@
 """Lição 11: ler uma captura. As capturas são montadas aqui; o aluno não as viu."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, NamedTuple
 
 from echo_lib.capture import FLAGS, Capture, Segment
-from echo_lib.checks.base import (
-    STUB,
-    Check,
-    brief,
-    failed,
-    not_expected,
-    numbers_listed,
-    passed,
-)
+from echo_lib.checks.base import STUB, Check, brief, failed, not_expected, numbers_listed, passed
 from echo_lib.isolated import Learner
 
 _CLIENT, _SERVER = ("192.168.1.30", 50000), ("192.168.1.20", 61840)

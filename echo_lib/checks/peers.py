@@ -1,7 +1,5 @@
 """As outras pontas: quem conversa com o código do aluno, bem ou mal comportado."""
 
-from __future__ import annotations
-
 import selectors
 import socket
 import struct

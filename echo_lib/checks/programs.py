@@ -77,7 +77,7 @@ def client_program(path: str) -> Check:
     Argumentos:
         path: o arquivo .py do aluno.
     """
-    return _missing(path) or _and_what_the_file_tells(_client_program(path), path)
+    return _judged(_client_program, path)
 
 
 def _client_program(path: str) -> Check:
@@ -219,8 +219,11 @@ def _source(path: str) -> str:
     return Path(path).read_text("utf-8", errors="replace")
 
 
-def _and_what_the_file_tells(check: Check, path: str) -> Check:
-    """O mesmo, e mais uma pista, se o programa nomeia um método e não o chama, ou se há um novo."""
+def _judged(judge: Callable[[str], Check], path: str) -> Check:
+    """A resposta, e mais uma pista, se o programa só nomeia um método, ou se há um mais novo."""
+    if not Path(path).is_file():
+        return failed(f"Não achei {path} nesta pasta: execute antes a célula que o grava.")
+    check = judge(path)
     if check.ok:
         return check
     said = _newer(Path(path))
@@ -343,9 +346,7 @@ def server_program(path: str) -> Check:
     Argumentos:
         path: o arquivo .py do aluno.
     """
-    return _missing(path) or _and_what_the_file_tells(
-        in_a_free_port(lambda: _server_program(path)), path
-    )
+    return _judged(lambda path: in_a_free_port(partial(_server_program, path)), path)
 
 
 def _server_program(path: str) -> Check:
@@ -534,20 +535,10 @@ def _service_hint(what: str, number: int, data: bytes, received: bytes) -> str:
     return "Depois de responder, o servidor volta ao recv, até vir b''."
 
 
-def _missing(path: str) -> Check | None:
-    if Path(path).is_file():
-        return None
-    return failed(f"Não achei {path} nesta pasta: execute antes a célula que o grava.")
-
-
 def _run(
     path: str, *arguments: str, over: Callable[[], bool] = lambda: False
 ) -> tuple[str, str, bytes]:
-    """Roda um programa até o fim: o que ele mostrou, por que falhou, se falhou, e o seu stderr.
-
-    Argumentos:
-        over: se já se sabe que ele não vai acabar.
-    """
+    """Roda um programa até o fim, ou até `over`: o que mostrou, por que falhou, e o stderr."""
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     with program.running(path, *arguments, **pipes) as process:
         try:
@@ -564,11 +555,7 @@ def _run(
 
 
 def _to_the_end(process: subprocess.Popen[bytes], over: Callable[[], bool]) -> tuple[bytes, bytes]:
-    """O que o programa mostrou; o prazo recomeça enquanto ele só espera a vez no processador.
-
-    Erros:
-        subprocess.TimeoutExpired: não acaba.
-    """
+    """O que ele mostrou, ou TimeoutExpired; o prazo recomeça se ele só espera o processador."""
     begin = monotonic()
     limit = begin + 2 * isolated.TIMEOUT
     while True:

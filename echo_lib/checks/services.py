@@ -459,11 +459,7 @@ def _missed(learner: Learner, number: int, visits: int) -> str:
 def _visit(
     learner: Learner, address: Address, messages: tuple[str, ...], silence: float = 0
 ) -> Check | None:
-    """Um cliente: conecta, envia, confere cada eco, sai, e espera o fim; devolve o que houve.
-
-    Argumentos:
-        silence: segundos que se cala antes da última mensagem.
-    """
+    """Um cliente que confere cada eco, e se cala `silence` segundos antes da última mensagem."""
     peer = learner.peer(address)
     for i, message in enumerate(messages):
         data = message.encode()
@@ -489,11 +485,7 @@ def _visit(
 def _quick_visit(
     learner: Learner, address: Address, messages: tuple[str, ...] = MESSAGES, falls: bool = False
 ) -> str:
-    """Um cliente que sai sem esperar pelo servidor; devolve o que houve de errado, ou "".
-
-    Argumentos:
-        falls: se sai de repente, com um RST, em vez de fechar.
-    """
+    """Um cliente que sai sem esperar pelo servidor, ou cai (RST); o que houve de errado, ou ""."""
     peer = learner.peer(address)
     for data in map(str.encode, messages):
         if (received := peers.exchange(peer, data)) != data:

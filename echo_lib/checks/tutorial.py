@@ -8,7 +8,7 @@ import socket
 from collections.abc import Callable, Coroutine, Generator, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from itertools import pairwise
+from itertools import pairwise, takewhile
 from time import monotonic, sleep
 from typing import Any
 
@@ -364,11 +364,7 @@ def hurried(function: Callable[..., Any], silence: float) -> Callable[..., tuple
 
 
 def _impatient(learner: Learner, deadline: float, expected: bytes) -> Check | None:
-    """O que dizer de quem, no prazo dado, desiste de um cliente calado; ou None.
-
-    Argumentos:
-        deadline: segundos; 0, se o prazo não é do socket, e não se conhece.
-    """
+    """O que dizer de quem, no prazo (0: não se sabe), desiste de um cliente calado; ou None."""
     peer = learner.connect()
     pause, silence = min(1.2 * deadline or _SILENCE, _SILENCE), 0.0
     for _ in range(isolated.PATIENCE):
@@ -576,12 +572,8 @@ def waited_for_us(learner: Learner, seconds: float) -> bool:
 
 def _owed_at_the_deadline(learner: Learner) -> int:
     """Quantos bytes recebidos o código ainda não tinha devolvido quando um prazo dele acabou."""
-    owed = 0
-    for event in learner.own_events():
-        if isinstance(event.error, TimeoutError):
-            break
-        owed += event.size * (event.receives - event.sends)
-    return owed
+    own = takewhile(lambda event: not isinstance(event.error, TimeoutError), learner.own_events())
+    return sum(event.size * (event.receives - event.sends) for event in own)
 
 
 def _a_whole_silence(events: Sequence[Any], seconds: float) -> bool:

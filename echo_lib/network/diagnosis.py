@@ -1,7 +1,5 @@
 """Por que não consigo conversar com (host, porta)? O que houve, as causas, o próximo passo."""
 
-from __future__ import annotations
-
 import errno
 import ipaddress
 import os
@@ -172,10 +170,8 @@ _TEXTS: dict[str, tuple[str, tuple[str, ...], str]] = {
 class Diagnosis:
     """O resultado de `diagnose`.
 
-    `kind` é um dos tipos: "echo" (o único bom), "refused", "refused_here", "listens_elsewhere",
-    "stuck", "filtered", "no_machine", "no_route", "other_subnet", "any_address", "port_zero",
-    "name_not_found", "full", "silent", "cut", "not_echo", "other". `reasons` vem da causa mais
-    comum para a menos comum.
+    `kind` é uma das chaves de _TEXTS; só "echo" é bom. `reasons` vem da causa mais comum para a
+    menos comum.
     """
 
     address: Address

@@ -1,7 +1,5 @@
 """Esta máquina na rede: seus endereços, suas portas em uso, a próxima porta livre."""
 
-from __future__ import annotations
-
 import ipaddress
 import os
 import re

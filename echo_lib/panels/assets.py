@@ -1,6 +1,9 @@
-"""O JavaScript e o CSS dos painéis: o que é de todos, seguido do que é de cada um."""
+"""O que todo painel tem: o seu JavaScript e CSS, com o que é de todos, e um retrato parado."""
 
 from pathlib import Path
+from typing import Any
+
+import anywidget
 
 _HERE = Path(__file__).parent
 
@@ -13,3 +16,20 @@ def script(name: str) -> str:
 def style(name: str) -> str:
     """O CSS comum e o do arquivo pedido."""
     return "\n".join((_HERE / f"{part}.css").read_text("utf-8") for part in ("panel", name))
+
+
+class Panel(anywidget.AnyWidget):
+    """Um painel, com o .js e o .css de `asset`; quem o lê sem kernel vê `_still()`."""
+
+    _mime = "text/html"  # o tipo do retrato
+    _still: Any  # sem argumentos, devolve o retrato (str)
+
+    def __init_subclass__(cls, asset: str = "", **options: Any) -> None:
+        if asset:
+            cls._esm, cls._css = script(asset), style(asset)
+        super().__init_subclass__(**options)
+
+    def _repr_mimebundle_(self, **options: Any) -> Any:
+        bundle: Any = super()._repr_mimebundle_(**options)
+        data, metadata = bundle
+        return {**data, self._mime: self._still()}, metadata

@@ -1,20 +1,16 @@
 """Os caracteres de uma mensagem sobre os seus bytes, e o que um recv pequeno faz com eles."""
 
-from __future__ import annotations
-
 import codecs
 import html
 import unicodedata
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-import anywidget
 import traitlets
 
 from echo_lib.cell import close_on_rerun
 from echo_lib.errors import MOST_BYTES, counted, positive
-from echo_lib.panels import still
-from echo_lib.panels.assets import script, style
+from echo_lib.panels.assets import Panel
 
 _SHOWN_BYTES = 256  # bytes mostrados; do resto diz-se só quantos são
 _SHOWN_CUTS = 12  # caracteres cortados citados no resumo
@@ -46,7 +42,7 @@ class _BufferSize(traitlets.Int[int, int]):
         return int(positive("buffer_size", value, most=MOST_BYTES))
 
 
-class BytesView(anywidget.AnyWidget):
+class BytesView(Panel, asset="bytes_view"):
     """Caracteres sobre os seus bytes UTF-8, com um controle deslizante para o tamanho do recv.
 
     Argumentos:
@@ -62,9 +58,6 @@ class BytesView(anywidget.AnyWidget):
     é mostrado. Depois de um erro, o decodificador incremental recomeça, com reset().
     Fonte: RFC 3629 (UTF-8) e docs.python.org/3/library/codecs.html#incrementaldecoder-objects.
     """
-
-    _esm = script("bytes_view")
-    _css = style("bytes_view")
 
     buffer_size = _BufferSize(3).tag(sync=True)
     characters: traitlets.List[dict[str, str]] = traitlets.List().tag(sync=True)
@@ -92,9 +85,6 @@ class BytesView(anywidget.AnyWidget):
     def chunks(self) -> list[Chunk]:
         """O que cada recv traz com o buffer_size de agora."""
         return _receive(self._shown, self.buffer_size)
-
-    def _repr_mimebundle_(self, **options: Any) -> Any:
-        return still.mimebundle(super()._repr_mimebundle_(**options), "text/html", self._still())
 
     def _still(self) -> str:
         """A tabela do buffer_size de agora, em HTML sem JavaScript."""

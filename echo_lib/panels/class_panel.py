@@ -1,7 +1,5 @@
 """A turma numa célula: o servidor aberto à rede, quem entrou, o que diz, e cada conversa."""
 
-from __future__ import annotations
-
 import atexit
 import errno
 import itertools
@@ -25,7 +23,6 @@ from echo_lib import cell
 from echo_lib.errors import CLOSED_PANEL, Address, valid_address
 from echo_lib.network import Announcement, addresses, is_loopback
 from echo_lib.panels import still
-from echo_lib.panels.assets import script, style
 from echo_lib.panels.polled import PolledPanel
 from echo_lib.panels.roster import Machine, Roster
 from echo_lib.panels.sequence import SequenceDiagram
@@ -71,7 +68,7 @@ class ClassTrace(Trace):
         with self._choosing:
             self._branches[key] = branch = self._branches.pop(key, None) or self._new()
             if len(self._branches) > _TRACES:  # sai a mais antiga das que já se foram
-                gone = (key for key in self._branches if key not in self.live)
+                gone = (other for other in self._branches if other not in {key, *self.live})
                 del self._branches[next(gone, next(iter(self._branches)))]
             return branch
 
@@ -88,7 +85,7 @@ class ClassTrace(Trace):
         return new
 
 
-class ClassPanel(PolledPanel):
+class ClassPanel(PolledPanel, asset="class_panel"):
     """Painel de quem ensina: abre um servidor de eco à rede e mostra a turma ao vivo.
 
     Argumentos:
@@ -110,9 +107,6 @@ class ClassPanel(PolledPanel):
     _left = False  # a turma ficou para outro painel
     _saved: object = None  # o `_mark` de quando se salvou o registro
 
-    _esm = script("class_panel")
-    _css = style("class_panel")
-
     state = traitlets.Unicode().tag(sync=True)
     address = traitlets.Unicode().tag(sync=True)
     announced = traitlets.Unicode().tag(sync=True)
@@ -125,11 +119,7 @@ class ClassPanel(PolledPanel):
     diagram = anywidget.WidgetTrait().tag(sync=True)
 
     def __init__(
-        self,
-        port: int = 61840,
-        *,
-        host: str = "0.0.0.0",
-        name: str | None = None,
+        self, port: int = 61840, *, host: str = "0.0.0.0", name: str | None = None
     ) -> None:
         cell.close_on_rerun(self._close_replaced, at_end=True)
         asked = valid_address(host, port)
@@ -160,10 +150,9 @@ class ClassPanel(PolledPanel):
     def __repr__(self) -> str:
         return f"ClassPanel({self.server!r})"
 
-    def _repr_mimebundle_(self, **options: Any) -> Any:
+    def _still(self) -> str:
         state = escape("{}:{}".format(*self.server.address))
-        text = f"<p><b>Painel da turma</b> ({state}): execute esta célula para usá-lo.</p>"
-        return still.mimebundle(super()._repr_mimebundle_(**options), "text/html", text)
+        return f"<p><b>Painel da turma</b> ({state}): execute esta célula para usá-lo.</p>"
 
     def share(self, *, confirmed: bool = False) -> str:
         """Abre o servidor à rede e o anuncia.

@@ -1,7 +1,5 @@
 """O cliente de eco numa célula: campos, botões e o passo a passo de cada mensagem."""
 
-from __future__ import annotations
-
 import queue
 import threading
 from collections.abc import Callable, Iterable, Sequence
@@ -24,8 +22,7 @@ from echo_lib.errors import (
     valid_text,
 )
 from echo_lib.network import diagnose, discover, lan_address
-from echo_lib.panels import still
-from echo_lib.panels.assets import script, style
+from echo_lib.panels.assets import Panel
 from echo_lib.panels.sequence import PERIOD, SequenceDiagram
 from echo_lib.trace import Event, Trace
 
@@ -54,7 +51,7 @@ class _Port(traitlets.Int[int, int]):
         return valid_port(value)
 
 
-class ClientPanel(anywidget.AnyWidget):
+class ClientPanel(Panel, asset="client_panel"):
     """Painel de um cliente de eco: conectar, enviar mensagens, ver passos, bytes e diagrama.
 
     Argumentos:
@@ -69,8 +66,6 @@ class ClientPanel(anywidget.AnyWidget):
     nunca espera. Rodar a célula de novo encerra o painel anterior.
     """
 
-    _esm = script("client_panel")
-    _css = style("client_panel")
     _client = EchoClient()  # de antes da primeira conexão: nunca conectou
 
     host = traitlets.Unicode().tag(sync=True)
@@ -109,9 +104,8 @@ class ClientPanel(anywidget.AnyWidget):
     def __repr__(self) -> str:
         return f"ClientPanel(host={self.host!r}, port={self.port})"
 
-    def _repr_mimebundle_(self, **kwargs: Any) -> Any:
-        text = "<p><b>Cliente de eco</b>: execute esta célula para usar o painel.</p>"
-        return still.mimebundle(super()._repr_mimebundle_(**kwargs), "text/html", text)
+    def _still(self) -> str:
+        return "<p><b>Cliente de eco</b>: execute esta célula para usar o painel.</p>"
 
     def connect(self) -> None:
         """Conecta ao que o painel mostra, em segundo plano; `state` e `notice` dizem o fim.
@@ -206,6 +200,7 @@ class ClientPanel(anywidget.AnyWidget):
         threading.Thread(target=self._answer, args=(work,), name="ClientPanel", daemon=True).start()
 
     def _answer(self, work: Callable[[], None]) -> None:
+        self.diagnosis = []
         try:
             work()
         except Exception as error:  # um endereço sem sentido, ou o que não se previu
@@ -213,11 +208,9 @@ class ClientPanel(anywidget.AnyWidget):
         self.asking = ""
 
     def _diagnose(self, host: str, port: int | str) -> None:
-        self.diagnosis = []
         self.diagnosis = str(diagnose(host, port, self._timeout)).splitlines()
 
     def _search(self) -> None:
-        self.diagnosis = []
         servers = discover()
         self.found = [[name, *address] for name, address in servers]
         if servers:
@@ -339,10 +332,8 @@ def _timed(call: str, function: Callable[[], str]) -> Step:
 def _bytes(data: bytes, size: int | None = None) -> str:
     """Quantos bytes e quais, em hexadecimal."""
     size = len(data) if size is None else size
-    more = " …" if size > _SHOWN_BYTES else ""
-    return (
-        f"{counted(size, 'byte')}: {data[:_SHOWN_BYTES].hex(' ')}{more}" if size else "0 bytes: fim"
-    )
+    shown = data[:_SHOWN_BYTES].hex(" ") + (" …" if size > _SHOWN_BYTES else "")
+    return f"{counted(size, 'byte')}: {shown}" if size else "0 bytes: fim"
 
 
 def _text(text: str) -> str:

@@ -1,23 +1,21 @@
 """O que os painéis de servidor têm em comum: uma thread que olha o servidor e faz o que pedem."""
 
-from __future__ import annotations
-
 import queue
 import threading
 from collections.abc import Callable
 from time import sleep
 from typing import Any
 
-import anywidget
 import traitlets
 
+from echo_lib.panels.assets import Panel
 from echo_lib.panels.sequence import PERIOD
 from echo_lib.server import EchoServer
 
 _FAILED = "Não deu certo."
 
 
-class PolledPanel(anywidget.AnyWidget):
+class PolledPanel(Panel):
     """Um painel que mostra o estado de um servidor, olhado 20 vezes por segundo.
 
     Uma thread faz o que os botões pedem e leva à página, numa só mensagem, o que mudou: o kernel

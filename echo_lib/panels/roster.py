@@ -1,7 +1,5 @@
 """A turma de um servidor: que máquinas estão, quais saíram, o que disseram, e o registro."""
 
-from __future__ import annotations
-
 import codecs
 import csv
 import re

@@ -5,8 +5,6 @@ pedaço tem um `id`; mandá-lo de novo substitui o anterior, porque às vezes s�
 diz aonde a seta chega.
 """
 
-from __future__ import annotations
-
 import socket
 from collections import deque
 from collections.abc import Iterable

@@ -1,7 +1,5 @@
 """De uma captura ao mesmo desenho: as linhas de vida das duas pontas, e uma seta por segmento."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 
 from echo_lib.capture import SIDES, Segment

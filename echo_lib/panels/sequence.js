@@ -115,12 +115,6 @@ export class Store {
     const dropped = this.dropped + this.rows.length - kept.length;
     return { rows: kept, links, lines: [...this.lines.values()], dropped, what: this.what };
   }
-
-  connections() {
-    const numbers = new Set(this.rows.map((row) => row.connection));
-    numbers.delete(null);
-    return [...numbers].sort((a, b) => a - b);
-  }
 }
 
 /**
@@ -548,7 +542,8 @@ export function mount(el, store, onExport) {
 
   /** As conexões que há; a escolhida fica, mesmo que as suas chamadas já tenham saído. */
   function fillFilter() {
-    const numbers = [...new Set(["", ...store.connections(), state.connection ?? ""])].sort((a, b) => a - b);
+    const all = [...store.rows.map((row) => row.connection), state.connection, null].map((n) => n ?? "");
+    const numbers = [...new Set(all)].sort((a, b) => a - b);
     keepRows(filter, numbers, (n) => n, (n) => element("option", { value: n, textContent: n || "todas" }));
     filter.value = state.connection ?? "";
   }

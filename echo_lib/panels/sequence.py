@@ -1,18 +1,15 @@
 """O diagrama de sequência: o que os sockets fizeram, enquanto o fazem."""
 
-from __future__ import annotations
-
 import threading
 from typing import Any, ClassVar
 
-import anywidget
 import traitlets
 
 from echo_lib.capture import Capture, Segment
 from echo_lib.cell import close_on_rerun
 from echo_lib.errors import Address, valid_address
 from echo_lib.panels import still
-from echo_lib.panels.assets import script, style
+from echo_lib.panels.assets import Panel
 from echo_lib.panels.scene import Record, Scene
 from echo_lib.panels.segments import SegmentScene
 from echo_lib.trace import Event, Trace
@@ -23,7 +20,7 @@ EARLY = 500  # chamadas que a página recebe antes de ser ouvida
 EXPORTED = 500  # chamadas de um SVG exportado, as mais novas
 
 
-class SequenceDiagram(anywidget.AnyWidget):
+class SequenceDiagram(Panel, asset="sequence"):
     """Diagrama de sequência, ao vivo, das chamadas que um rastro grava; ou de uma captura.
 
     Argumentos:
@@ -38,9 +35,7 @@ class SequenceDiagram(anywidget.AnyWidget):
     só o que é novo; ela acaba com close(), ou quando a célula roda de novo.
     """
 
-    _esm = script("sequence")
-    _css = style("sequence")
-
+    _mime = "image/svg+xml"
     _busy: ClassVar[set[int]] = set()  # os diagramas que têm o que mandar
 
     early = traitlets.Dict().tag(sync=True)
@@ -67,8 +62,8 @@ class SequenceDiagram(anywidget.AnyWidget):
     def __repr__(self) -> str:
         return "SequenceDiagram()"
 
-    def _repr_mimebundle_(self, **kwargs: Any) -> Any:
-        return still.mimebundle(super()._repr_mimebundle_(**kwargs), "image/svg+xml", self.svg())
+    def _still(self) -> str:
+        return self.svg()
 
     def svg(self, connection: int | None = None, most: int | None = None) -> str:
         """O diagrama parado, com o que o rastro tem agora.

@@ -1,7 +1,5 @@
 """O servidor de eco numa célula: o estado, os clientes ao vivo, os acontecimentos, os botões."""
 
-from __future__ import annotations
-
 from html import escape
 from time import monotonic, time
 from typing import Any
@@ -10,8 +8,6 @@ import traitlets
 
 from echo_lib.cell import close_on_rerun
 from echo_lib.errors import Address, counted
-from echo_lib.panels import still
-from echo_lib.panels.assets import script, style
 from echo_lib.panels.polled import PolledPanel
 from echo_lib.server import Client, EchoServer
 
@@ -19,7 +15,7 @@ _SHOWN_CLIENTS = 100  # os mais recentes
 _SHOWN_ENTRIES = 200  # acontecimentos mostrados
 
 
-class ServerPanel(PolledPanel):
+class ServerPanel(PolledPanel, asset="server_panel"):
     """Painel de um EchoServer: iniciar, parar, ver quem está conectado, desconectar um.
 
     Argumentos:
@@ -31,9 +27,6 @@ class ServerPanel(PolledPanel):
     close() encerra o painel, e só ele: o servidor continua como está. Rodar a célula de novo
     encerra o painel anterior.
     """
-
-    _esm = script("server_panel")
-    _css = style("server_panel")
 
     state = traitlets.Unicode().tag(sync=True)
     address = traitlets.Unicode().tag(sync=True)
@@ -54,11 +47,10 @@ class ServerPanel(PolledPanel):
     def __repr__(self) -> str:
         return f"ServerPanel({self.server!r})"
 
-    def _repr_mimebundle_(self, **options: Any) -> Any:
+    def _still(self) -> str:
         host, port = self.server.address
         sign, state = ("◐", "escutando") if self.server.running else ("○", "parado")
-        text = f"<p><strong>Servidor de eco</strong>: {sign} {state}, {escape(host)}:{port}</p>"
-        return still.mimebundle(super()._repr_mimebundle_(**options), "text/html", text)
+        return f"<p><strong>Servidor de eco</strong>: {sign} {state}, {escape(host)}:{port}</p>"
 
     def _on_command(self, widget: Any, content: Any, buffers: Any) -> None:
         match content:

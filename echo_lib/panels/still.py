@@ -1,7 +1,5 @@
 """O diagrama parado, em SVG: para o notebook lido sem kernel, a impressão e a exportação."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from html import escape
 from typing import Any
@@ -218,9 +216,3 @@ def _cut(link: Record, drawn: set[int]) -> Record:
 def short(text: str, most: int) -> str:
     """O começo de um texto que não cabe inteiro."""
     return text if len(text) <= most else f"{text[: most - 1]}…"
-
-
-def mimebundle(bundle: Any, mime: str, still: str) -> Any:
-    """Acrescenta o retrato parado ao que o anywidget mostra."""
-    data, metadata = bundle
-    return {**data, mime: still}, metadata
