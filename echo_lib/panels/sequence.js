@@ -379,7 +379,7 @@ export function mount(el, store, onExport) {
   const list = element("div", { className: "echo-calls", tabIndex: 0, role: "listbox" });
   const picture = shape("svg", { role: "img", class: "echo-picture" });
   const body = element("div", { className: "echo-body" }, list, picture);
-  const stage = element("div", { className: "echo-stage" }, head, body);
+  const stage = element("div", { className: "echo-stage", tabIndex: -1 }, head, body); // rola: o Firefox pararia nela
   const hint = element("p");
   const inspector = element("div", { className: "echo-details", role: "region" }, hint);
   const root = panel(el, "sequence", "Diagrama de sequência", toolbar, status, stage, inspector, notice, heard);
@@ -574,7 +574,9 @@ export function mount(el, store, onExport) {
     hovered = i;
     emphasize();
   };
-  body.addEventListener("mousemove", (event) => hover(indexAt(event)));
+  body.addEventListener("mousemove", (event) => { // parado, o WebKit também o manda, depois de rolar
+    if (event.movementX || event.movementY) hover(indexAt(event));
+  });
   body.addEventListener("mouseleave", () => hover(null));
   body.addEventListener("click", (event) => {
     list.focus({ preventScroll: true });

@@ -324,6 +324,19 @@ def test_a_hundred_connections_stay_light_and_can_be_chosen(page):
     expect(diagram.root.get_by_text("cliente 70", exact=True).first).to_be_visible()
 
 
+def test_pointer_at_rest_does_not_take_the_details_from_the_keyboard(page):
+    diagram = Diagram(page, records(conversation(b"oi")))
+    diagram.list.focus()
+    page.keyboard.press("Home")
+    bind = diagram.option("bind")
+    expect(bind).to_have_attribute("aria-selected", "true")
+    said = diagram.details.inner_text()
+    # Como o WebKit faz, depois de rolar, com o ponteiro parado.
+    diagram.option("listen").dispatch_event("mousemove", {"clientX": 50, "clientY": 300})
+    page.evaluate("new Promise(requestAnimationFrame)")
+    assert diagram.details.inner_text() == said
+
+
 def test_hover_previews_and_click_keeps(page):
     diagram = Diagram(page, records(conversation(b"oi")))
     diagram.option("accept").click()
