@@ -177,7 +177,9 @@ class _Worker:
         """
         if found := re.match("coroutine '(.+)' was never awaited", str(message)):
             name = found[1].rpartition(".")[2]
-            self.mixed = f"{name}() só cria a corrotina; quem a roda é await, ou asyncio.run."
+            own = [getattr(innermost(function), "__name__", "") for function in self.functions]
+            if name not in own:  # da própria resposta, diz quem a verifica
+                self.mixed = f"{name}() só cria a corrotina; quem a roda é await, ou asyncio.run."
         known = next((kind for kind in MIXED if str(message).endswith(kind)), "")
         if category is BytesWarning and known and file in self.sources:
             where = linecache.getline(file, line).strip()

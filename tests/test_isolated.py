@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+from functools import partial
 
 import cloudpickle
 import psutil
@@ -307,6 +308,14 @@ def test_short_lines_printed_for_ever_are_told_by_the_first_ones(short_wait):
         assert learner.notes == "Seu código mostrou:" + "\n  oi" * 8 + "\n  …"
 
 
+async def answers_late():
+    pass
+
+
+def is_none(function):
+    return function() and True
+
+
 def test_coroutine_that_nobody_awaits_is_told_by_its_name():
     async def attend():
         pass
@@ -317,6 +326,10 @@ def test_coroutine_that_nobody_awaits_is_told_by_its_name():
     with Learner(forgets) as learner:
         assert learner.call() == (None, "")
         assert learner.notes == "attend() só cria a corrotina; quem a roda é await, ou asyncio.run."
+    with Learner(lambda: answers_late() and None) as learner:
+        assert learner.call() == (None, "") and "answers_late()" in learner.notes
+    with Learner(partial(is_none, answers_late)) as learner:
+        assert learner.call() == (True, "") and learner.notes == ""
 
 
 class Compared:
