@@ -1,6 +1,7 @@
 """As verificações da lição 09: cada engano tem a sua pista; o certo passa, por qualquer técnica."""
 
 import asyncio
+import re
 import select
 import selectors
 import socket
@@ -548,14 +549,11 @@ def forgets_to_await_the_server(listener):
     asyncio.run(main())
 
 
-def gives_up_on_the_quiet(listener):
-    def talk(conn):
-        conn.settimeout(0.5)
-        with conn, suppress(OSError):
-            echo_to_the_end(conn)
-
-    while True:
-        threading.Thread(target=talk, args=(listener.accept()[0],), daemon=True).start()
+def drops_who_waits_while_another_floods(listener):
+    for patience in chain(repeat(None, 13), [0.2], repeat(None)):  # o 14º só fala depois
+        conn, _ = listener.accept()
+        conn.settimeout(patience)
+        threading.Thread(target=attend, args=(conn,), daemon=True).start()
 
 
 def two_and_no_more(listener):
@@ -590,7 +588,7 @@ ONLY_THE_FIRST = "O primeiro, quando fala, recebe"
         (writes_as_a_socket, "e não voltaram. No asyncio são await leitor.read(1024)"),
         (gives_asyncio_the_function, "faltaram os parênteses da chamada"),
         (forgets_to_await_the_server, "serve_forever() só cria a corrotina; quem a roda é await"),
-        (gives_up_on_the_quiet, "Um prazo no recv que acaba não é o fim"),
+        (drops_who_waits_while_another_floods, "Um prazo no recv que acaba não é o fim"),
         (never_accepts, "nem ele nem o primeiro receberam eco"),
         (returns_at_once, "Sua função voltou: ela deve atender para sempre"),
         (does_not_wait_for_asyncio, "Sua função voltou: ela deve atender para sempre"),
@@ -972,17 +970,6 @@ def only_the_reset(conn, board, lock):
         board["agora"] -= 1
 
 
-def writes_the_number_of_before(conn, board, lock):
-    with lock:
-        now = board["agora"]
-        board["agora"] = now + 1
-    try:
-        echo_to_the_end(conn)
-    finally:
-        with lock:
-            board["agora"] = now
-
-
 def receives_with_the_lock(conn, board, lock):
     with lock:
         board["agora"] += 1
@@ -993,6 +980,12 @@ def receives_with_the_lock(conn, board, lock):
             conn.sendall(data)
     with lock:
         board["agora"] -= 1
+
+
+def test_lock_held_during_recv_is_told():
+    check = checks.counter(receives_with_the_lock)  # a ordem das threads decide quem fica à porta
+    assert not check.ok
+    assert re.search("no recv com a trava na mão|guarda a trava enquanto conversa", check.text)
 
 
 def erases_the_error(conn, board, lock):
@@ -1035,9 +1028,7 @@ def keeps_the_lock_on_the_way_out(conn, board, lock):
         (a_lock_for_each, "Só a trava que a função recebe é a mesma para todas"),
         (counts_up_on_the_way_out, "Quem sai se desconta: -= 1."),
         (counts_down_twice, "Cada cliente se desconta uma vez, quando sai"),
-        (writes_the_number_of_before, "do número que há então: -= 1"),
         (counts_down_only_who_falls, "chega ao desconto?"),
-        (receives_with_the_lock, "Ou alguém espera no recv com a trava na mão?"),
         (erases_the_error, "Um return no finally apaga o erro: tire-o dali"),
         (lock_only_on_the_way_in, "O desconto também é ler, subtrair e escrever"),
         (lock_for_the_whole_conversation, "deixa as outras à porta"),
