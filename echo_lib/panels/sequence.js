@@ -482,6 +482,7 @@ export function mount(el, store, onExport) {
   }
 
   function revealColumn(row) {
+    if (root.classList.contains("echo-small")) return; // a lista rola junto, e quem a lê não a perde
     const x = plan.x.get(store.line(row.line)?.id) ?? 0, half = plan.column / 2;
     const side = stage.clientWidth - parseInt(root.style.getPropertyValue("--echo-list"));
     if (x + half > stage.scrollLeft + side || x - half < stage.scrollLeft) stage.scrollLeft = Math.max(0, x - side / 2);

@@ -297,6 +297,22 @@ def test_in_a_very_narrow_place_the_figure_can_still_be_reached(page):
         page.set_viewport_size(SIZE)
 
 
+def test_in_a_very_narrow_place_the_list_stays_in_view_and_the_details_use_the_width(page):
+    page.set_viewport_size({"width": 320, "height": 600})
+    diagram = Diagram(page, records(conversation(b"oi")))
+    diagram.list.focus()
+    diagram.settle()
+    page.keyboard.press("Home")
+    for _ in range(6):  # passa por todas as colunas
+        page.keyboard.press("ArrowDown")
+    expect(diagram.option("cliente").first).to_be_visible()
+    stage = diagram.root.locator(".echo-stage")
+    moved = stage.evaluate("node => node.scrollLeft")
+    name, value = (diagram.details.locator(tag).first.bounding_box() for tag in ("dt", "dd"))
+    page.set_viewport_size(SIZE)
+    assert moved == 0 and value["x"] == name["x"] and value["y"] > name["y"]
+
+
 def test_reading_an_old_call_is_not_interrupted_and_escape_follows_again(page):
     events = conversation(*[b"x"] * 50)
     diagram = Diagram(page, records(events[:-20]))
