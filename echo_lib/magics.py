@@ -221,7 +221,7 @@ def _after_the_cell(result: Any) -> None:
         annotate(error)
         print(*map(_wrap, getattr(error, "__notes__", [])), sep="\n", file=sys.stderr)
     cell = getattr(getattr(result, "info", None), "raw_cell", "")
-    if isinstance(error or ended, SyntaxError) and _tree(cell) is None:  # ou um return solto
+    if isinstance(error or ended, SyntaxError) and _tree(cell) is None:  # não um return solto
         space = get_ipython().user_ns
         _stale.update({name: space[name] for name in _DEFINED.findall(cell) if name in space})
 

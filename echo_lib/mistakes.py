@@ -660,10 +660,11 @@ _BY_TYPE: dict[tuple[_Kinds, str], Texts] = {
         r"^(?!a bytes-like).*('|non-iterable )(builtin_function_or_method|method|function)('| ob)",
     ): _NOT_CALLED,
     (AttributeError, "'(builtin_function_or_method|method|function)' object has no"): _NOT_CALLED,
-    (
-        (TypeError, ValueError),
-        "a coroutine (was expected, got <function|or an awaitable is req)",
-    ): _NOT_CALLED,
+    ((TypeError, ValueError), "a coroutine (was expected|or an awaitable is req)"): (
+        "o asyncio esperava uma corrotina, e recebeu outra coisa.",
+        "faltaram os parênteses da chamada, ou o async antes do def.",
+        "escreva asyncio.run(main()), com async def main(); só o que é async se espera.",
+    ),
     (AssertionError, "group argument must be None"): (
         "o Thread não entendeu os argumentos: o primeiro, sem nome, não é a função.",
         "a função e os argumentos dela vão com nome.",
@@ -825,7 +826,10 @@ def explained(exc: BaseException, line: str = "") -> Texts | None:
             cause, remedy = _BARE_HOST
         happened = _SYNTAX_IN_A_CELL if _never_ran(exc) else _SYNTAX
         if _never_ran(exc) and "outside" in str(exc) and exc.offset == 1 and (exc.lineno or 0) > 1:
-            happened = _SYNTAX_TOO_LATE  # só se vê ao compilar, e o IPython o faz passo a passo
+            # Só se vê ao compilar, o que o IPython faz passo a passo; o %%rastrear, antes de tudo.
+            steps = traceback.extract_tb(exc.__traceback__)
+            if not any(step.filename.endswith("magics.py") for step in steps):
+                happened = _SYNTAX_TOO_LATE
         return happened, cause, remedy
     if isinstance(exc, TypeError) and _DECIMAL_COMMA.search(lines):
         return _COMMA

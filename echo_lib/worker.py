@@ -134,6 +134,7 @@ class _Worker:
         self.functions: tuple[Callable[..., Any], ...] = ()
         self.sources: frozenset[str] = frozenset()
         self.mixed = ""  # o que dizer de quem compara bytes com o que nunca lhes é igual
+        self.alone = ""  # e de uma corrotina que ninguém esperou
         self.shown = _Screen()
         self._answers = answers
         self._lock = threading.Lock()
@@ -160,15 +161,15 @@ class _Worker:
         return linecache.getline(frame.f_code.co_filename, frame.f_lineno).strip() if frame else ""
 
     def notes(self) -> str:
-        """O que dizer além da resposta: a comparação que nunca vale, e o que o código imprimiu."""
+        """O que dizer além da resposta: o aviso do Python, e o que o código imprimiu."""
         shown = self.shown.getvalue()
         if not shown.strip() or _TRACEBACK in shown:
-            return self.mixed
+            return self.mixed or self.alone
         lines = shown[:_SHOWN].splitlines()
         more = len(shown) > _SHOWN or len(lines) > _LINES
         told = ["Seu código mostrou:", *("  " + printable(line) for line in lines[:_LINES])]
         told += ["  …"] * more
-        return "\n".join([self.mixed, *told] if self.mixed else told)
+        return "\n".join(filter(None, [self.mixed or self.alone, *told]))
 
     def note_warning(self, message: Any, category: type, file: str, line: int, *rest: Any) -> None:
         """Guarda a comparação de bytes com texto ou número, e a corrotina que ninguém esperou.
@@ -179,7 +180,7 @@ class _Worker:
             name = found[1].rpartition(".")[2]
             own = [getattr(innermost(function), "__name__", "") for function in self.functions]
             if name not in own:  # da própria resposta, diz quem a verifica
-                self.mixed = f"{name}() só cria a corrotina; quem a roda é await, ou asyncio.run."
+                self.alone = f"{name}() só cria a corrotina; quem a roda é await, ou asyncio.run."
         known = next((kind for kind in MIXED if str(message).endswith(kind)), "")
         if category is BytesWarning and known and file in self.sources:
             where = linecache.getline(file, line).strip()
@@ -195,6 +196,7 @@ class _Worker:
                 value = self.functions[function](*opened, *arguments)
         except BaseException as problem:  # é o código do aluno: até um sys.exit() é resposta
             error = told(problem, self.sources) + _swapped(self.functions[function], opened)
+        self.alone = "" if error else self.alone  # o erro diz a causa
         for sock in opened:  # a outra ponta não espera à toa
             with suppress(OSError):  # sem rastro: não foi o aluno
                 socket.SocketType.shutdown(sock, socket.SHUT_RDWR)

@@ -85,13 +85,15 @@ def with_selectors(listener):
                 sock.close()
 
 
-def with_blocking_sockets_and_select(listener):
+def with_blocking_sockets_and_select(listener, at_first=id):
     watcher = selectors.DefaultSelector()
     watcher.register(listener, selectors.EVENT_READ)
     while True:
         for key, _ in watcher.select():
             if key.fileobj is listener:
-                watcher.register(listener.accept()[0], selectors.EVENT_READ)
+                conn, _ = listener.accept()
+                at_first(conn)
+                watcher.register(conn, selectors.EVENT_READ)
                 continue
             try:
                 data = key.fileobj.recv(1024)
@@ -564,6 +566,30 @@ def two_and_no_more(listener):
         thread.join()
 
 
+def one_message_and_no_more(listener):
+    def talk(conn):
+        with conn:
+            conn.sendall(conn.recv(1024))
+
+    while True:
+        threading.Thread(target=talk, args=(listener.accept()[0],), daemon=True).start()
+
+
+def test_server_of_one_message_is_not_told_of_time():
+    check = checks.two_clients(one_message_and_no_more)
+    assert not check.ok and "Depois do primeiro recv, algo volta ao recv?" in check.text, check
+
+
+def looks_before_it_watches(listener):
+    def look(conn):
+        conn.settimeout(0.001)
+        with suppress(TimeoutError):
+            conn.recv(1, socket.MSG_PEEK)
+        conn.settimeout(None)
+
+    with_blocking_sockets_and_select(listener, look)
+
+
 def test_server_of_two_clients_is_not_one_of_many():
     check = checks.two_clients(two_and_no_more)
     assert not check.ok and "Ou o seu servidor só atende alguns por vez?" in check.text, check
@@ -588,6 +614,7 @@ ONLY_THE_FIRST = "O primeiro, quando fala, recebe"
         (writes_as_a_socket, "e não voltaram. No asyncio são await leitor.read(1024)"),
         (gives_asyncio_the_function, "faltaram os parênteses da chamada"),
         (forgets_to_await_the_server, "serve_forever() só cria a corrotina; quem a roda é await"),
+        (looks_before_it_watches, "não pode parar o resto"),
         (drops_who_waits_while_another_floods, "Um prazo no recv que acaba não é o fim"),
         (never_accepts, "nem ele nem o primeiro receberam eco"),
         (returns_at_once, "Sua função voltou: ela deve atender para sempre"),
@@ -1029,7 +1056,7 @@ def keeps_the_lock_on_the_way_out(conn, board, lock):
         (counts_up_on_the_way_out, "Quem sai se desconta: -= 1."),
         (counts_down_twice, "Cada cliente se desconta uma vez, quando sai"),
         (counts_down_only_who_falls, "chega ao desconto?"),
-        (erases_the_error, "Um return no finally apaga o erro: tire-o dali"),
+        (erases_the_error, "o return no finally o apaga: tire-o dali"),
         (lock_only_on_the_way_in, "O desconto também é ler, subtrair e escrever"),
         (lock_for_the_whole_conversation, "deixa as outras à porta"),
         (never_releases, "cada acquire pede um release"),

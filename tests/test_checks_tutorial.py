@@ -163,7 +163,7 @@ def erases_the_error(conn):
 
 
 def test_return_in_a_finally_is_told():
-    rejected(checks.server(erases_the_error), "Um return no finally apaga o erro")
+    rejected(checks.server(erases_the_error), "o return no finally o apaga")
 
 
 def test_only_who_hides_errors_is_told_to_take_the_except_away():
@@ -817,7 +817,7 @@ def appends_the_piece(host, port, messages):
     return echoes
 
 
-def test_client_that_goes_to_another_server_of_the_notebook_is_told_so_at_once():
+def test_client_that_goes_to_another_server_of_the_notebook_is_told_so():
     with EchoServer(port=0) as other:
         place = other.address
 

@@ -369,6 +369,7 @@ def first_number(host):
         (lambda: unpack("!H", b"\0\0\0\2"), "como em exato(conn, 4)"),
         (lambda: one_thread_too_many(), "o accept, que espera, fica dentro do laço"),
         (lambda: asyncio.run(one_thread_too_many), "faltaram os parênteses da chamada"),
+        (lambda: asyncio.run(None), "ou o async antes do def"),
         (lambda: called_of_a_socket("setTimeout"), "escreva settimeout."),
         (lambda: called_of_a_socket("set_timeout"), "escreva settimeout."),
         (lambda: called_of_a_socket("sendal"), "escreva sendall."),
@@ -445,7 +446,7 @@ def raise_alone():
 
 def one_thread_too_many():
     """Uma thread cuja pilha não cabe na memória, que o sistema recusa como recusaria a milésima."""
-    usual = threading.stack_size(2**46)
+    usual = threading.stack_size(2**60)
     try:
         threading.Thread(target=print).start()
     finally:

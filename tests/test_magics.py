@@ -129,6 +129,8 @@ def test_stray_return_does_not_undo_the_function_before_it(kernel, before):
     kernel.run("def triplo(n):\n    return n")
     said = kernel.run("def triplo(n):\n    return 3 * n\nreturn triplo(1)")
     assert "'return' outside function" in said and "já foi executado" in said
+    said = kernel.run("%%rastrear\ndef triplo(n):\n    return 0\nreturn triplo(1)")
+    assert "nada desta célula foi executado" in " ".join(said.split())
     assert kernel.run("print(triplo(1))") == "3\n"
 
 

@@ -25,7 +25,7 @@ _NOTHING = (
 )
 _TAKEN = re.compile(rf"EADDRINUSE|Err(no|or) ({'|'.join(map(str, CODES['EADDRINUSE']))})\b")
 HIDDEN = "Se um except engole os erros, tire-o para ver qual é."
-_ERASED = "Um return no finally apaga o erro: tire-o dali para ver qual é."
+_ERASED = "Se houve um erro, o return no finally o apaga: tire-o dali para ver."
 _KINDS = {
     bool: "A resposta é True ou False: nem texto, nem número.",
     int: "A resposta é um número inteiro (int).",

@@ -8,6 +8,7 @@ import re
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from difflib import get_close_matches
 from itertools import pairwise
 from threading import Event
 from time import monotonic, perf_counter
@@ -45,6 +46,7 @@ _GIVING_UP = 11.0  # segundos para desistir: no Windows, ser recusado leva uns d
 _SYSTEMS = ("Windows", "macOS", "Linux")
 _ANY_TEXT = "mensagem na língua do sistema"
 _HOST = "127.0.0.1"
+_NEAR = 0.75  # de 0 a 1: o quanto duas palavras se parecem, para uma ser a outra mal escrita
 _TOO_SOON = "Você desistiu do cliente calado antes de um segundo."
 _NOWHERE = "255.255.255.255"  # não é de máquina alguma: o connect falha sem enviar nada
 
@@ -178,8 +180,8 @@ def _causes() -> Iterator[tuple[BaseException, str, str]]:
 def _cause_hint(error: BaseException, expected: str, answer: Any, detail: str) -> str:
     if answer is None:
         return "Faltou o return neste caso."
-    if isinstance(answer, str) and answer not in {right for _, right, _ in _causes()}:
-        return f"As respostas são as do enunciado, letra por letra; aqui, {expected!r}."
+    if isinstance(answer, str) and get_close_matches(answer.lower(), [expected], 1, _NEAR):
+        return f"É quase isso: escreva-a como no enunciado, {expected!r}."
     if "settimeout" in detail:
         return "O prazo do settimeout não tem código: errno é None. O tipo basta."
     if isinstance(error, ConnectionAbortedError):

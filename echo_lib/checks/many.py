@@ -203,6 +203,11 @@ class Guests:
         lost = any(e.call == "send" for e in sends) and not self.asyncio  # ele envia o resto
         return LOST_BY_SEND if lost else _SLOW
 
+    def dropped(self, client: socket.socket) -> bool:
+        """Se o servidor já fechou a conversa deste cliente."""
+        address, events = client.getsockname(), self.learner.look()
+        return any(event.call == "close" and event.peer == address for event in events)
+
     def go_through(self, step: Callable[["Guests"], str]) -> str:
         """Dá um passo; depois, os que vieram vão embora: há quem só atenda alguns por vez."""
         wrong = step(self)
@@ -258,6 +263,8 @@ def _each_its_own(guests: Guests) -> str:
         for client, said in talks.items():
             if (came := guests.receive(client, len(said))) != said:
                 what = f"Três falaram juntos; quem enviou {brief(said)} recebeu {brief(came)}."
+                if not came and guests.dropped(client):
+                    return f"{what} Depois do primeiro recv, algo volta ao recv?"
                 if {*came} - {*said}:  # os de outro
                     hint = "O que um envia fica numa variável da função dele, e não numa de todos."
                     return f"{what} {hint}"
@@ -310,8 +317,8 @@ def _reads_late(guests: Guests) -> str:
         hint = (
             "O sendall espera até quem não lê ler: o que falta enviar a um não pode parar o resto."
         )
-        guests.learner.look()
-        if any(event.peer == other.getsockname() for event in guests.learner.expired()):
+        dropped, address = guests.dropped(other), other.getsockname()
+        if dropped and any(event.peer == address for event in guests.learner.expired()):
             hint = _ITS_DEADLINE
         return f"{what}, e outro ficou sem resposta. {hint}"
     if (came := len(guests.receive(client, gone))) == gone:

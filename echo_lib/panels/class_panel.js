@@ -165,7 +165,10 @@ function render({ model, el, host: page, signal }) {
     drawn.abort();
     const mine = drawn = new AbortController();
     drawing.replaceChildren();
-    if (!model.get("diagram")) return;
+    if (!model.get("diagram")) {
+      heard.textContent = "";
+      return;
+    }
     const diagram = await page.getWidget(model.get("diagram"));
     if (mine.signal.aborted) return;
     await diagram.render({ el: drawing, signal: mine.signal });

@@ -76,6 +76,19 @@ def test_no_size_makes_the_figure_wider_than_its_place(lab, page):
     assert slider.evaluate(WIDEST) == 0
 
 
+def test_heads_of_the_table_fit_in_a_narrow_page(lab, page):
+    notebook = lab.open(page, "estreita", f"{IMPORT}BytesView({MESSAGE!r})")
+    notebook.run()
+    table = page.get_by_role("region", name="Bytes da mensagem").get_by_role("table").first
+    size = page.viewport_size
+    page.set_viewport_size({"width": 640, "height": 900})
+    try:
+        cut = "table => [...table.tHead.rows[0].cells].filter(c => c.scrollWidth > c.clientWidth)"
+        assert table.evaluate(f"table => ({cut})(table).length") == 0
+    finally:
+        page.set_viewport_size(size)
+
+
 def test_message_is_never_markup(lab, page):
     notebook = lab.open(page, "ataque", IMPORT + f"BytesView({ATTACK!r}, buffer_size=1024)")
     for _ in range(2):  # rodar de novo troca o painel

@@ -1,5 +1,5 @@
 """Verificação: receives_exactly
-Pista: nenhum recv devolveu b''
+Pista: A conexão não acabou: só b'' é o fim
 """
 
 
