@@ -69,22 +69,17 @@ WIDEST = """slider => {
 }"""
 
 
-def test_no_size_makes_the_figure_wider_than_its_place(lab, page):
+def test_no_size_makes_the_figure_wider_than_its_place_nor_cuts_the_heads_of_the_table(lab, page):
     notebook = lab.open(page, "largura", f"{IMPORT}BytesView({MESSAGE!r})")
     notebook.run()
-    slider = page.get_by_role("region", name="Bytes da mensagem").get_by_role("slider")
-    assert slider.evaluate(WIDEST) == 0
-
-
-def test_heads_of_the_table_fit_in_a_narrow_page(lab, page):
-    notebook = lab.open(page, "estreita", f"{IMPORT}BytesView({MESSAGE!r})")
-    notebook.run()
-    table = page.get_by_role("region", name="Bytes da mensagem").get_by_role("table").first
-    size = page.viewport_size
+    view, size = page.get_by_role("region", name="Bytes da mensagem"), page.viewport_size
+    assert view.get_by_role("slider").evaluate(WIDEST) == 0
     page.set_viewport_size({"width": 640, "height": 900})
+    cut = (
+        "table => [...table.tHead.rows[0].cells].filter(c => c.scrollWidth > c.clientWidth).length"
+    )
     try:
-        cut = "table => [...table.tHead.rows[0].cells].filter(c => c.scrollWidth > c.clientWidth)"
-        assert table.evaluate(f"table => ({cut})(table).length") == 0
+        assert view.get_by_role("table").first.evaluate(cut) == 0
     finally:
         page.set_viewport_size(size)
 
