@@ -112,7 +112,9 @@ def _after_silence(learner: Learner, answer: Any, error: str, waited: float) -> 
     elif not error:
         hint = f"Esperava TimeoutError, e a função devolveu {brief(answer)}: deixe o erro sair."
     elif "parou com TimeoutError" not in error:
-        hint = f"{error}\nEsperava TimeoutError: deixe sair o que vem do recv."
+        hint = error
+        if learner.expired():
+            hint = f"{unexplained(error)}\nEsperava TimeoutError: deixe sair o que vem do recv."
     elif (waited := _silence(learner, waited)) < _DEADLINE / 2:
         hint = f"Você desistiu em {in_seconds(waited)}: o prazo pedido é de um segundo."
     elif long := _too_long(learner):

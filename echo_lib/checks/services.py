@@ -604,9 +604,7 @@ def _list_hint(learner: Learner, messages: list[str], answer: Any, error: str) -
     match answer:
         case [first, *_] if hint := not_decoded(first):
             return hint
-        case [str(first), str(second), *_] if first == messages[0] and second.startswith(first) != (
-            second == first
-        ):
+        case [str(first), str(two), *_] if first == messages[0] != two and two.startswith(first):
             return "O segundo traz o primeiro junto: comece cada eco com dados = b''."
         case [str(first), *_] if first != messages[0] and "".join(messages).startswith(first):
             if first.startswith(messages[0]):

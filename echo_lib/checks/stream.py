@@ -111,7 +111,7 @@ def _exactly_hint(learner: Learner, text: bytes, answer: Any, error: str) -> str
     sizes = [event.size for event in came]
     if re.search(_LOST, error) and sizes:
         if 0 not in sizes or sum(sizes) < len(text):  # o de recv(0) não conta
-            return "A conexão não acabou: só b'' é o fim, e não o de recv(0). E o if do raise?"
+            return "A conexão não acabou: só b'' (não o de recv(0)) é o fim. E o laço, e o if?"
         if came[-1].argument == len(text) - len(text.decode()):
             return "Você contou letras, que são quatro: junte bytes, sem decode."
         return "Eles já tinham vindo, e você pediu mais: junte-os com += e pare em n bytes."

@@ -1,5 +1,5 @@
 """Verificação: receives_exactly
-Pista: A conexão não acabou: só b'' é o fim
+Pista: A conexão não acabou: só b''
 """
 
 
