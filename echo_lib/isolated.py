@@ -52,6 +52,9 @@ _OF_THE_LESSONS |= {"conversa", "mensagem", "tamanho"}
 _DATA = (str, bytes, bytearray, int, float, tuple, list, dict, set)
 _KINDS = (socket.socket, bytes, str, list, set, dict, type(threading.Lock()), threading.Thread)
 _NAMED = ("LOAD_ATTR", "POP_TOP")  # uma linha que só diz conn.close
+_ARGUMENTS = {"LOAD_CONST", "LOAD_SMALL_INT", "KW_NAMES", "PRECALL"}  # entre o método e a chamada
+_CALLS = {"CALL", "CALL_KW"}
+_OF_VALUES = {"encode", "decode", "strip", "rstrip", "lstrip", "split"}
 _NOT_STARTED = "O processo da verificação não começou"
 
 
@@ -74,7 +77,7 @@ class Learner:
         self.not_a_function = next(filter(None, map(_not_a_function, functions)), "")
         self._failed = self.not_a_function
         self.outside = _outside(functions)  # as variáveis do notebook que o código lê
-        self.uncalled = uncalled(*map(innermost, functions))  # o que dizer, ou ""
+        self.useless = useless(*map(innermost, functions))  # o que dizer, ou ""
         self.where = ""  # a linha do aluno em que o código estava quando o prazo acabou
         self.notes = ""  # o que dizer além da resposta: veja worker
         self._before = 0.0  # o processador que as chamadas anteriores usaram
@@ -519,15 +522,31 @@ def codes(function: Any) -> list[CodeType]:
     return found
 
 
-def uncalled(*functions: Any) -> str:
-    """O que dizer de um método que o código só nomeia, sem chamar, como `conn.close`; ou ""."""
-    found: dict[str, None] = {}
+def useless(*functions: Any) -> str:
+    """O que dizer das linhas que nada fazem, como `conn.close` e `n == n + 1`; ou ""."""
+    said: dict[str, None] = {}
     for code in itertools.chain.from_iterable(map(codes, functions)):
-        steps = itertools.pairwise(dis.get_instructions(code))
-        found |= {a.argval: None for a, b in steps if (a.opname, b.opname) == _NAMED}
-    methods = [name for name in found if any(callable(getattr(k, name, None)) for k in _KINDS)]
-    said = [f"Sem os parênteses da chamada, .{name} não faz nada." for name in methods]
-    return " ".join(said)
+        steps = [step for step in dis.get_instructions(code) if step.opname not in _ARGUMENTS]
+        said |= dict.fromkeys(filter(None, map(_thrown_away, steps, steps[1:], steps[2:])))
+    return "\n".join(said)
+
+
+def _thrown_away(first: dis.Instruction, second: dis.Instruction, third: dis.Instruction) -> str:
+    """O que dizer, se destas três instruções o valor é jogado fora (POP_TOP); ou ""."""
+    name = first.argval
+    if (first.opname, second.opname) == _NAMED:
+        method = any(callable(getattr(kind, name, None)) for kind in _KINDS)
+        return f"Sem os parênteses da chamada, .{name} não faz nada." if method else ""
+    method = first.opname == "LOAD_METHOD" or "NULL" in first.argrepr  # o segundo, desde o 3.12
+    if method and name in _OF_VALUES and second.opname in _CALLS and third.opname == "POP_TOP":
+        return f"Sozinho numa linha, .{name}() se perde: guarde com = o que ele devolve."
+    if second.opname != "POP_TOP":
+        return ""
+    if first.opname == "COMPARE_OP" and name == "==":
+        return "== só compara: quem guarda é um = só, ou +=."
+    if first.opname == "BINARY_OP" and first.argrepr in ("+", "-"):
+        return "Uma conta sozinha numa linha se perde: guarde o resultado com = ou +=."
+    return ""
 
 
 def _merged(*traces: Sequence[Event]) -> list[Event]:

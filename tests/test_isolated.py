@@ -513,6 +513,27 @@ def test_method_named_without_parentheses_is_told():
     assert check.text == f"Faltou fechar conn?\n{said}"
 
 
+def counts_and_forgets(conn):
+    total, dados = 0, conn.recv(1024)
+    dados.decode("utf-8")
+    total == total + len(dados)  # noqa: B015
+    total + 1
+    text = dados.decode()  # guardado
+    if total == 1 and text.strip():  # usados
+        conn.close()  # nada devolve
+
+
+def test_value_that_a_line_makes_and_nobody_keeps_is_told():
+    with Learner(counts_and_forgets) as learner:
+        check = failed("Errado.", learner)
+    assert check.text.splitlines() == [
+        "Errado.",
+        "Sozinho numa linha, .decode() se perde: guarde com = o que ele devolve.",
+        "== só compara: quem guarda é um = só, ou +=.",
+        "Uma conta sozinha numa linha se perde: guarde o resultado com = ou +=.",
+    ]
+
+
 def test_traced_socket_is_called_a_socket_in_what_is_told():
     def asks(conn):
         return {}[conn]

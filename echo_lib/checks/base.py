@@ -88,8 +88,8 @@ def failed(text: str, learner: Learner | None = None) -> Check:
             f"{text.strip()}\nSua função lê {' e '.join(learner.outside)}, que {verb} do notebook, "
             "e não dela: era isso que você queria?"
         )
-    if learner and learner.uncalled:
-        text = f"{text.strip()}\n{learner.uncalled}"
+    if learner and learner.useless:
+        text = f"{text.strip()}\n{learner.useless}"
     if learner and learner.notes:
         text = f"{text.strip()}\n{learner.notes}"
     return Check(False, text.strip(), learner.events() if learner else ())

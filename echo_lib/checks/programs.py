@@ -35,7 +35,7 @@ from echo_lib.checks.base import (
 )
 from echo_lib.checks.tutorial import WAITED, served
 from echo_lib.client import EchoClient
-from echo_lib.isolated import Learner, uncalled
+from echo_lib.isolated import Learner, useless
 from echo_lib.server import EchoServer
 from echo_lib.trace import Event, Trace, TracedSocket
 
@@ -220,7 +220,7 @@ def _source(path: str) -> str:
 
 
 def _judged(judge: Callable[[str], Check], path: str) -> Check:
-    """A resposta, e mais uma pista, se o programa só nomeia um método, ou se há um mais novo."""
+    """A resposta, e mais uma pista, se uma linha do programa nada faz, ou se há um mais novo."""
     if not Path(path).is_file():
         return failed(f"Não achei {path} nesta pasta: execute antes a célula que o grava.")
     check = judge(path)
@@ -228,7 +228,7 @@ def _judged(judge: Callable[[str], Check], path: str) -> Check:
         return check
     said = _newer(Path(path))
     with suppress(SyntaxError, ValueError), warnings.catch_warnings(action="ignore"):
-        said = said or uncalled(compile(_source(path), path, "exec", dont_inherit=True))
+        said = said or useless(compile(_source(path), path, "exec", dont_inherit=True))
     return replace(check, text=f"{check.text}\n{said}") if said else check
 
 

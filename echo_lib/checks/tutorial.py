@@ -198,6 +198,9 @@ def _client_hint(
     ended = any(event.receives and not event.size and not event.error for event in own)
     if "parou com ConnectionError" in error and "em `raise" in error and came and not ended:
         return "O servidor não fechou: um recv traz o que já chegou, e o fim é só b''."
+    both = (socket.SHUT_RD, socket.SHUT_RDWR)
+    if came < len(sent) and any(e.call == "shutdown" and e.argument in both for e in own):
+        return "Esse shutdown encerra também o receber: para só não enviar mais, socket.SHUT_WR."
     if error and error != NEVER_ENDED:
         return ""  # a explicação do erro já diz a causa
     if not went and not gone:
