@@ -65,6 +65,7 @@ _SILENCE_IS_NOT_THE_END = (
     "calar-se não é sair. Quando um prazo acaba, volte ao recv; só b'' é o fim."
 )
 ANOTHER_LISTENER = "Você abriu outra escuta: o cliente chamou a que a função recebe."
+_SHUT_TOO_MUCH = "Esse shutdown encerra também o receber: para só não enviar mais, socket.SHUT_WR."
 _FIRST_SEND = "Nada chegou ao servidor. Você espera a resposta antes de enviar?"
 
 
@@ -83,6 +84,8 @@ def client(function: Callable[[str, int, str], str]) -> Check:
             if answer == message and reached == message.encode():
                 if gave_up(learner):
                     return failed(f"O texto está certo, mas {WAITED}", learner)
+                if _receives_no_more(learner.own_events()):
+                    return failed(f"Desta vez o eco chegou antes. {_SHUT_TOO_MUCH}", learner)
                 if read_it_all(learner, address, message):
                     continue
                 text = (
@@ -198,9 +201,8 @@ def _client_hint(
     ended = any(event.receives and not event.size and not event.error for event in own)
     if "parou com ConnectionError" in error and "em `raise" in error and came and not ended:
         return "O servidor não fechou: um recv traz o que já chegou, e o fim é só b''."
-    both = (socket.SHUT_RD, socket.SHUT_RDWR)
-    if came < len(sent) and any(e.call == "shutdown" and e.argument in both for e in own):
-        return "Esse shutdown encerra também o receber: para só não enviar mais, socket.SHUT_WR."
+    if _receives_no_more(own):
+        return _SHUT_TOO_MUCH
     if error and error != NEVER_ENDED:
         return ""  # a explicação do erro já diz a causa
     if not went and not gone:
@@ -226,6 +228,17 @@ def _client_hint(
             return "Os bytes vieram todos; algo os tirou depois: um strip, ou uma fatia?"
         return "Veio só o começo: um recv pode não trazer tudo."
     return ""
+
+
+def _receives_no_more(own: Sequence[Event]) -> bool:
+    """Se o código ainda recebe depois de um shutdown que encerra também o receber."""
+    ends, ended = (socket.SHUT_RD, socket.SHUT_RDWR), set()
+    for event in own:
+        if event.call == "shutdown" and event.argument in ends:
+            ended.add(event.socket)
+        elif event.receives and event.socket in ended:
+            return True
+    return False
 
 
 def waits(error: str) -> bool:
