@@ -551,6 +551,20 @@ def forgets_to_await_the_server(listener):
     asyncio.run(main())
 
 
+def forgets_to_await_the_drain(listener):
+    async def attend(reader, writer):
+        while data := await reader.read(1024):
+            writer.write(data)
+            writer.drain()
+        writer.close()
+
+    async def main():
+        server = await asyncio.start_server(attend, sock=listener)
+        await server.serve_forever()
+
+    asyncio.run(main())
+
+
 def drops_who_waits_while_another_floods(listener):
     for patience in chain(repeat(None, 13), [0.2], repeat(None)):  # o 14º só fala depois
         conn, _ = listener.accept()
@@ -614,6 +628,7 @@ ONLY_THE_FIRST = "O primeiro, quando fala, recebe"
         (writes_as_a_socket, "e não voltaram. No asyncio são await leitor.read(1024)"),
         (gives_asyncio_the_function, "faltaram os parênteses da chamada"),
         (forgets_to_await_the_server, "serve_forever() só cria a corrotina; quem a roda é await"),
+        (forgets_to_await_the_drain, "drain() só cria a corrotina; quem a roda é await"),
         (looks_before_it_watches, "não pode parar o resto"),
         (drops_who_waits_while_another_floods, "Um prazo no recv que acaba não é o fim"),
         (never_accepts, "nem ele nem o primeiro receberam eco"),
