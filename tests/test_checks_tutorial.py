@@ -720,7 +720,25 @@ def list_by_library(host, port, messages):
 
 @pytest.mark.parametrize("function", [list_by_socket, list_by_library])
 def test_list_is_accepted_in_any_style(function):
-    assert checks.sends_a_list(function).ok
+    check = checks.sends_a_list(function)
+    assert check.ok and "fechar" not in check.text
+
+
+def list_left_open(host, port, messages):
+    if not messages:
+        return []
+    s = socket.create_connection((host, port), timeout=1)
+    return [send_one(s, text) for text in messages]
+
+
+def test_client_that_leaves_its_socket_open_passes_and_is_told():
+    def talk(host, port, text):
+        if (echo := list_left_open(host, port, [text])[0]) != text:
+            raise ConnectionError
+        return echo
+
+    for check in (checks.client(talk), checks.sends_a_list(list_left_open)):
+        assert check.ok and "Só o socket ficou por fechar" in check.text, check
 
 
 def list_all_at_once(host, port, messages):

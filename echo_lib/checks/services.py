@@ -31,11 +31,13 @@ from echo_lib.checks.base import (
 from echo_lib.checks.tutorial import (
     ANOTHER_LISTENER,
     OWN_MESSAGE,
+    TO_CLOSE,
     TOO_MUCH,
     WAITED,
     answered,
     gave_up,
     hurried,
+    left_open,
     read_it_all,
     served,
     talks_to_another,
@@ -113,7 +115,7 @@ def port_is_free(function: Callable[[int], bool]) -> Check:
             text = "Você respondeu True, e a porta ficou presa: feche o socket antes de responder."
         elif elsewhere := {place[0] for place in places} - {_HOST}:
             text = f"A pergunta é sobre {_HOST}, e você prendeu o socket em {elsewhere.pop()!r}."
-        elif open_one := _left_open(learner, bind="o socket"):
+        elif open_one := left_open(learner, bind="o socket"):
             text = f"As respostas estão certas, mas faltou fechar {open_one}: use with, ou close(),"
             text += " com os parênteses e antes do return."
         else:
@@ -178,7 +180,7 @@ def one_visit(function: Callable[[socket.socket], Any]) -> Check:
             error = "O cliente fechou, e a função não voltou: ela atende um, até vir b''."
         if error:
             return failed(error, learner)
-        if not second and (open_one := _left_open(learner, recv=_TALK)):
+        if not second and (open_one := left_open(learner, recv=_TALK)):
             return failed(f"Os dois foram atendidos, mas faltou fechar {open_one}.", learner)
     if second:
         return failed(f"O segundo cliente {second}", learner)
@@ -217,7 +219,7 @@ def _whole_server(function: Callable[[str, int], Any]) -> Check:
             error = f"O cliente fechou, e a função não voltou: {why}"
         if error:
             return failed(error, learner)
-        if open_ones := _left_open(learner, recv=_TALK, listen="a escuta, s"):
+        if open_ones := left_open(learner, recv=_TALK, listen="a escuta, s"):
             return failed(f"O cliente foi atendido, mas faltou fechar {open_ones}.", learner)
     return passed("Seu servidor passou: escuta onde se pede, atende até o fim, e nada fica aberto.")
 
@@ -254,16 +256,6 @@ def _not_listening(learner: Learner, port: int) -> str:
 
 def _only_listened(learner: Learner) -> bool:
     return learner.used("listen") and not learner.used("accept")
-
-
-def _left_open(learner: Learner, **names: str) -> str:
-    """Como chamar o socket que o aluno não fechou, pela chamada que ele recebeu; ou ""."""
-    events = learner.own_events()
-    closed = {event.socket for event in events if event.call == "close"}
-    for call, what in names.items():
-        if not {e.socket for e in events if e.call == call and not e.error} <= closed:
-            return what
-    return ""
 
 
 def one_conversation(function: Callable[[str, int, str, str], list[str]]) -> Check:
@@ -524,6 +516,7 @@ def sends_a_list(function: Callable[[str, int, list[str]], list[str]]) -> Check:
         (_TWINS, [], _EACH_ITS_OWN),
         ([], [], "Sem mensagens, a lista dos ecos é vazia."),
     ]
+    advice = ""
     with Learner(function) as learner:
         for messages, pieces, hint in cases:
             answer, error, address = with_echo(learner, messages, pieces=pieces)
@@ -546,11 +539,13 @@ def sends_a_list(function: Callable[[str, int, list[str]], list[str]]) -> Check:
             elif not _one_at_a_time(learner, messages):
                 wrong = "você enviou um texto antes de receber inteiro o eco do anterior."
             else:
+                advice = advice or left_open(learner, connect=TO_CLOSE)
                 continue
             return failed(f"{what}, {wrong}", learner)
         if impostor := talks_to_another(learner, ["olá"]):
             return impostor
-    return passed("Seu cliente passou: várias mensagens, a vazia, uma comprida, numa só conexão.")
+    done = "Seu cliente passou: várias mensagens, a vazia, uma comprida, numa só conexão."
+    return passed(done + advice)
 
 
 def _one_at_a_time(learner: Learner, messages: list[str]) -> bool:

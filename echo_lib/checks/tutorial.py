@@ -65,6 +65,7 @@ _SILENCE_IS_NOT_THE_END = (
     "calar-se não é sair. Quando um prazo acaba, volte ao recv; só b'' é o fim."
 )
 ANOTHER_LISTENER = "Você abriu outra escuta: o cliente chamou a que a função recebe."
+TO_CLOSE = " Só o socket ficou por fechar: criado num with, ele se fecha sozinho."
 _SHUT_TOO_MUCH = "Esse shutdown encerra também o receber: para só não enviar mais, socket.SHUT_WR."
 _FIRST_SEND = "Nada chegou ao servidor. Você espera a resposta antes de enviar?"
 
@@ -87,6 +88,7 @@ def client(function: Callable[[str, int, str], str]) -> Check:
                 if _receives_no_more(learner.own_events()):
                     return failed(f"Desta vez o eco chegou antes. {_SHUT_TOO_MUCH}", learner)
                 if read_it_all(learner, address, message):
+                    advice = left_open(learner, connect=TO_CLOSE)
                     continue
                 text = (
                     f"Com {brief(message)}, você devolveu o texto certo sem receber o eco inteiro."
@@ -103,8 +105,18 @@ def client(function: Callable[[str, int, str], str]) -> Check:
             return wrong
     return passed(
         "Seu cliente passou: texto curto, acentos, emoji, uma mensagem comprida e um eco "
-        "que chegou um byte por vez."
+        "que chegou um byte por vez." + advice
     )
+
+
+def left_open(learner: Learner, **names: str) -> str:
+    """Como chamar o socket que o aluno não fechou, pela chamada que ele recebeu; ou ""."""
+    events = learner.own_events()
+    closed = {event.socket for event in events if event.call == "close"}
+    for call, what in names.items():
+        if not {e.socket for e in events if e.call == call and not e.error} <= closed:
+            return what
+    return ""
 
 
 def talks_to_another(learner: Learner, sent: str | list[str]) -> Check | None:
