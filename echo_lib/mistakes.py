@@ -67,7 +67,7 @@ _UNPACKED = (
 )
 _PACK = (
     "struct.pack ou struct.unpack não entendeu os argumentos.",
-    "primeiro vai a forma, entre aspas, com o ! na frente; depois, em pack, um número, e em "
+    "primeiro vai o formato, entre aspas, com o ! na frente; depois, em pack, um número, e em "
     "unpack, os bytes.",
     "escreva struct.pack('!I', len(dados)), e struct.unpack('!I', quatro_bytes)[0].",
 )
@@ -479,7 +479,7 @@ _BY_TYPE: dict[tuple[_Kinds, str], Texts] = {
         "abre os sockets.",
     ),
     (struct.error, "^unpack requires a buffer"): (
-        "struct.unpack recebeu mais bytes, ou menos, do que a forma pede.",
+        "struct.unpack recebeu mais bytes, ou menos, do que o formato pede.",
         "cada letra tem o seu tamanho, I quatro e H dois; e um recv pode trazer menos do que se "
         "pediu.",
         "junte antes os bytes todos: para '!I', quatro, como em exato(conn, 4).",

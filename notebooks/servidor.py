@@ -61,7 +61,7 @@ if __name__ == "__main__":  # quando este arquivo é o programa, e não num impo
     except KeyboardInterrupt:
         print("\nServidor encerrado.")
     except (OSError, UnicodeError) as erro:
-        causas = "A porta já tem dono ou é reservada? O host é desta máquina, e veio antes dela?"
+        causas = "A porta tem dono ou é reservada? O host é desta máquina, e veio antes da porta?"
         sys.exit(f"Não foi possível escutar em {HOST}:{PORTA}: {erro}.\n{causas}")
     except (ValueError, OverflowError):
         sys.exit(f"A porta deve ser um número de 0 a 65535; recebi {PORTA!r}.")

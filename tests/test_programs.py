@@ -136,7 +136,7 @@ def test_ctrl_c_ends_the_server_in_the_middle_of_a_conversation(desk):
     again.expect_exact(f"Servidor em {desk.name}.")
     texts = (
         f"Não foi possível escutar em {desk.name}",
-        "A porta já tem dono ou é reservada? O host é desta máquina, e veio antes dela?",
+        "A porta tem dono ou é reservada? O host é desta máquina, e veio antes da porta?",
     )
     assert finish(desk.run("servidor", *desk.address), *texts) == 1
 
