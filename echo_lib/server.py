@@ -37,6 +37,7 @@ _ACCEPT_PAUSE = 0.5  # segundos sem aceitar, quando faltam descritores ao sistem
 # Linux). Com 128, um aluno que entra no meio de 10.000 conexões espera 1 s, o prazo do SYN perdido
 # (RFC 6298, seção 2.1).
 _BACKLOG = 4096
+_BACKLOG_ON_HOLD = 256  # em pausa ninguém é aceito, nem recusado: um só tomaria 500 MiB do sistema
 # Bytes que o sistema guarda de cada conexão, em cada sentido. Sem limite, chega a megabytes:
 # 32 clientes que enviam e não leem tomavam 220 MB do sistema, e 230 ms ao serem desconectados.
 _KERNEL_BUFFER = 65_536
@@ -161,6 +162,7 @@ class EchoServer:
         self._noting = threading.RLock()  # de quem conta, anota ou retrata
         self._numbers = count(1)
         self._leaving: deque[Address] = deque()
+        self._abandoned: deque[str] = deque()
         self._blocked: set[str] = set()
         close_on_rerun(self.stop)  # outra célula, ou um painel, pode pôr no ar o que esta criou
 
@@ -309,6 +311,18 @@ class EchoServer:
             self._leaving.append(address)
             self._wake()
 
+    def abandon(self, host: str) -> None:
+        """Pede à thread que encerre as conexões feitas a um endereço que esta máquina já não tem.
+
+        Nada mais chega por elas; sem isto, sairiam em minutos, quando o sistema desistisse.
+
+        Argumentos:
+            host: o endereço que era desta máquina.
+        """
+        if self.running:
+            self._abandoned.append(host)
+            self._wake()
+
     def block(self, host: str) -> None:
         """Encerra as conexões de uma máquina e recusa as próximas, até unblock().
 
@@ -368,6 +382,7 @@ class EchoServer:
         self._selector.register(self._wake_receiver, _READ)
         self._host, self._port = self._listener.getsockname()[:2]
         self._leaving.clear()
+        self._abandoned.clear()
         self._stopping = self._paused = False
 
     def _wake(self) -> None:
@@ -513,8 +528,10 @@ class EchoServer:
 
     def _hold(self) -> float:
         """Em pausa: só _wake() acorda, e o silêncio de quem espera não conta."""
+        socket.SocketType.listen(self._listener, _BACKLOG_ON_HOLD)  # no rastro, é o listen da lição
         self._held.set()
         self._wake_receiver.recv(1024)
+        socket.SocketType.listen(self._listener, _BACKLOG)
         now = monotonic()
         for connection in self._connections.values():
             connection.active = now
@@ -524,6 +541,7 @@ class EchoServer:
     def _sweep(self, now: float) -> None:
         """Encerra quem deve sair e volta a aceitar, se a aceitação estava em pausa."""
         asked = {self._leaving.popleft() for _ in range(len(self._leaving))}
+        lost = {self._abandoned.popleft() for _ in range(len(self._abandoned))}
         idle = self.idle_timeout  # lido uma vez: outra thread pode mudá-lo
         late, period = now - self._next_sweep, min(30.0, (idle or 120.0) / 4)
         for connection in list(self._connections.values()):
@@ -533,6 +551,8 @@ class EchoServer:
                 self._close(connection, "saiu: bloqueado por este servidor")
             elif connection.address in asked:
                 self._close(connection, "saiu: desconectado por este servidor")
+            elif lost and connection.sock.getsockname()[0] in lost:
+                self._close(connection, "saiu: o endereço desta máquina mudou")
             elif idle is not None and now - connection.active > idle:
                 self._close(connection, f"saiu: ficou {_spoken(idle)} em silêncio")
         if self._listener not in self._selector.get_map():

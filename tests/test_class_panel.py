@@ -9,6 +9,7 @@ from functools import partial
 from time import monotonic
 
 import pytest
+from ipywidgets.widgets import widget
 
 from echo_lib import ClassPanel, EchoClient, EchoServer
 from echo_lib.network import Interface, diagnose
@@ -130,6 +131,16 @@ def test_diagram_is_of_the_chosen_machine_only(teaching):
         teaching.wait(lambda panel: panel.diagram is None)
 
 
+def test_drawing_left_behind_is_closed_with_all_it_had(teaching):
+    with join(teaching, "Ana"), join(teaching, "Bia"):
+        teaching.wait(lambda panel: panel.totals[0] == 2)
+        widgets = []
+        for key, *_ in [*teaching.panel.machines] * 3:
+            teaching.panel.select(key)
+            widgets.append(len(widget._instances))
+        assert {*widgets} == {widgets[0]}
+
+
 def test_who_talks_without_end_does_not_erase_the_others_from_the_drawing(teaching):
     with join(teaching, "Ana") as ana, join(teaching, "Bia") as bia:
         teaching.wait(lambda panel: teaching.names() == ["Ana", "Bia"])
@@ -178,6 +189,7 @@ def looks(host, monkeypatch):
         panel._look()
         return panel._lan, "".join(panel._said[0])
 
+    look.panel = panel
     return look
 
 
@@ -200,6 +212,18 @@ def test_address_asked_for_that_this_machine_lost_is_told_once(monkeypatch):
     assert look("10.0.0.1") == (None, gone)
     assert look("10.0.0.1") == (None, "")
     assert look("10.0.0.1", "192.168.0.5") == ("192.168.0.5", "")
+
+
+def test_address_this_machine_lost_is_of_the_student_who_takes_it(monkeypatch):
+    look = looks("0.0.0.0", monkeypatch)
+    roster = look.panel._roster
+    look("192.168.0.9")
+    roster.update([client("192.168.0.9", 5, b"Ana", 1)], [])
+    look("192.168.0.5")
+    assert roster.key(("192.168.0.9", 5)) == "192.168.0.9:5"  # quem conectou por ele continua ali
+    roster.update([], [])
+    look("192.168.0.5")
+    assert roster.key(("192.168.0.9", 6)) == "192.168.0.9"
 
 
 def test_each_opening_starts_its_own_drawings(teaching):
@@ -599,6 +623,10 @@ def test_roster_counts_by_machine_and_keeps_the_first_name_of_each_person():
         (b"a" * 30, b"", "a" * 24),
         (b"Gil Reis\r\nbom dia\r\n", b"", "Gil Reis"),
         (b"oi", b"bom dia\nnome: Gil Reis\n", "Gil Reis"),
+        ("Jose\u0301".encode(), b"", "José"),  # o acento à parte é o mesmo nome
+        ("Dani\u200d\ufe0f\U000e0101".encode(), b"", "Dani"),
+        ("\u200d\ufe0f\u180b".encode(), b"", ""),  # nada se vê
+        ("👩\u200d💻❤\ufe0f👍🏽\u200d".encode(), b"", "👩\u200d💻❤\ufe0f👍🏽"),
     ],
 )
 def test_name_is_what_was_asked_or_the_first_thing_said(first, last, name):
@@ -701,6 +729,66 @@ def test_record_names_each_one_of_a_pair(tmp_path):
     roster.save(tmp_path / "a.csv")
     text = (tmp_path / "a.csv").read_text("utf-8-sig")
     assert "10.0.0.2;5;Ana;saiu" in text and "10.0.0.2;6;Bia;saiu" in text
+
+
+def saved(roster, path):
+    """Porta, nome e acontecimento de cada linha do registro."""
+    roster.save(path)
+    rows = path.read_text("utf-8-sig").splitlines()[1:]
+    return [tuple(row.split(";")[2:5]) for row in rows]
+
+
+def test_record_names_who_entered_as_who_left(tmp_path):
+    roster = Roster()
+    ana, caio, bia = (
+        client("10.0.0.2", *who, 1) for who in [(5, b"Ana"), (6, b"Caio"), (6, b"Bia")]
+    )
+    log = [Entry(1, 1.0, ana.address, "entrou"), Entry(2, 2.0, caio.address, "entrou")]
+    roster.update([ana, caio], log)
+    log += [Entry(3, 3.0, caio.address, "saiu", caio), Entry(4, 4.0, bia.address, "entrou")]
+    roster.update([ana, bia], log)  # a mesma porta, outra conversa
+    log += [Entry(5, 5.0, bia.address, "saiu", bia)]
+    roster.update([ana], log)
+    assert saved(roster, tmp_path / "a.csv") == [
+        ("5", "Ana", "entrou"),
+        ("6", "Caio", "entrou"),
+        ("6", "Caio", "saiu"),
+        ("6", "Bia", "entrou"),
+        ("6", "Bia", "saiu"),
+        ("5", "Ana", "conectado agora"),
+    ]
+
+
+def test_who_takes_the_seat_of_another_does_not_take_the_rows(tmp_path):
+    roster = Roster()
+    ana, bia = client("10.0.0.2", 5, b"Ana", 1), client("10.0.0.2", 6, b"Bia", 1)
+    log = [Entry(1, 1.0, ana.address, "saiu", ana)]
+    roster.update([], log)
+    roster.update([bia], log)
+    assert roster.machines[0].name == "Ana"  # até que diga que é outra
+    bia = replace(bia, messages=2, last=b"nome: Bia")
+    roster.update([bia], log)
+    assert roster.machines[0].name == "Bia"
+    bia = replace(bia, messages=3, last=b"nome: Beatriz")  # a mesma, que se corrige
+    log += [Entry(2, 2.0, bia.address, "saiu", bia)]
+    roster.update([], log)
+    again = client("10.0.0.2", 7, b"oi", 1)
+    roster.update([again], log)
+    assert saved(roster, tmp_path / "a.csv") == [
+        ("5", "Ana", "saiu"),
+        ("6", "Beatriz", "saiu"),
+        ("7", "Beatriz", "conectado agora"),
+    ]
+
+
+def test_diagnosis_seen_before_it_spoke_leaves_no_card():
+    probe, oi = f"{PROBE}0123abcd\n".encode(), client("10.0.0.3", 5, b"oi", 1)
+    roster, log = Roster(), []
+    for number, host in enumerate(("10.0.0.2", "10.0.0.3"), 1):
+        roster.update([client(host, 6), oi], log)  # aceito, e ainda calado
+        log += [Entry(number, 1.0, (host, 6), "saiu", client(host, 6, probe, 1))]
+        roster.update([oi], log)
+    assert [machine.key for machine in roster.machines] == ["10.0.0.3"]
 
 
 def test_refusals_are_counted_even_before_who_was_refused_is_seen():

@@ -743,6 +743,34 @@ def test_pause_answers_nobody_and_loses_nothing(server):
     assert notes.count("em pausa") == notes.count("de volta da pausa") == 1
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="a tabela de conexões pede permissão")
+def test_one_machine_does_not_fill_the_system_during_a_pause(server):
+    server.pause()
+    with ExitStack() as stack:
+        for _ in range(500):
+            crowd = stack.enter_context(socket.socket())
+            crowd.setblocking(False)
+            crowd.connect_ex(server.address)
+        rows = network.ports(server.address[1])
+        inside = [row for row in rows if row.local == server.address]
+        assert sum(row.state == "ESTABLISHED" for row in inside) < 300
+    server.resume()
+    with join(server) as client:
+        settle(client)
+
+
+def test_connections_to_an_address_that_was_lost_are_ended(server, good):
+    server.abandon("192.0.2.7")
+    settle(good)
+    server.pause()
+    server.abandon(HERE)
+    assert receive(good) == b""
+    server.resume()
+    with join(server) as client:
+        settle(client)
+    assert "saiu: o endereço desta máquina mudou" in [entry.what for entry in server.log]
+
+
 def test_pause_is_not_cut_by_the_default_timeout_of_sockets():
     socket.setdefaulttimeout(0.05)
     try:

@@ -29,6 +29,12 @@ class Panel(anywidget.AnyWidget):
             cls._esm, cls._css = script(asset), style(asset)
         super().__init_subclass__(**options)
 
+    def close(self) -> None:
+        """Encerra o painel, e o que o ipywidgets criou com ele."""
+        super().close()
+        if self.layout is not None:
+            self.layout.close()
+
     def _repr_mimebundle_(self, **options: Any) -> Any:
         bundle: Any = super()._repr_mimebundle_(**options)
         data, metadata = bundle

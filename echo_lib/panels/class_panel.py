@@ -447,10 +447,12 @@ class ClassPanel(PolledPanel, asset="class_panel"):
                 f"O endereço desta máquina mudou de {before} para {self._lan}: todos precisam "
                 "conectar de novo, a este."
             )
+            self.server.abandon(before)
         elif not (everywhere or self._lan) and before:
             self._tell(f"Este servidor escuta em {host}, que já não é desta máquina.")
         self._told = self._lan or (before if everywhere else None)
-        self._roster.own |= here  # quem conectou por um deles continua aqui
+        keys = (m.key for m in self._roster.machines if m.live)  # quem veio por um que se perdeu
+        self._roster.own = here | {key.partition(":")[0] for key in keys if ":" in key}
         others = [i.address for i in mine if i.address != self._lan and not is_loopback(i.address)]
         self._others = others if everywhere else []
 

@@ -3,6 +3,7 @@
 import codecs
 import csv
 import re
+import unicodedata
 from collections import Counter, deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -28,6 +29,8 @@ _PROBING = 10.0  # segundos: um diagnóstico acaba antes disso
 _FORMULA = re.compile(r"(^|[,;|\"])(\s*)(?=[=+\-@＝＋－＠\t\r])")
 _DIAGNOSIS = re.compile(rb"%b[0-9a-f]{8}\n" % re.escape(PROBE.encode()))
 _NEW_NAME = re.compile(rb"^\s*nome\s*:\s*(\S.*)", re.IGNORECASE | re.MULTILINE)
+_GLUE = "\u200d\ufe0e\ufe0f"  # une emojis, e lhes dá cor; depois de uma letra, ninguém o vê
+_UNSEEN = re.compile("[\u180b-\u180d\u180f\ufe00-\ufe0d\U00016fe4\U000e0100-\U000e01ef]")
 _REFUSED = re.compile(r"recusado(?: mais (\d+))?")
 _COLUMNS = ("hora", "máquina", "porta", "nome", "acontecimento", "mensagens", "bytes", "última")
 
@@ -38,6 +41,7 @@ class Machine:
 
     key: str
     first: str = ""  # o nome da primeira pessoa: a primeira mensagem, ou o que ela pediu depois
+    by: Address | None = None  # a conexão em que ela o disse
     names: dict[Address, str] = field(default_factory=dict)  # o de cada conexão aberta
     heard: dict[Address, int] = field(default_factory=dict)  # quantas mensagens dela já se ouviram
     people: set[str] = field(default_factory=set)  # quem já dividiu a máquina com alguém
@@ -71,6 +75,7 @@ class Machine:
         """Esquece o que ela disse: a próxima mensagem será o nome; no registro, nada muda."""
         self.people |= {self.first, *self.names.values()}
         self.first = self.last = ""
+        self.by = None
         self.names, self.heard = {}, {}
         self.forgotten = monotonic()
 
@@ -95,8 +100,12 @@ class Machine:
         again = self.first if self.first not in known and said not in self.people else ""
         name = asked or before or again or said
         if asked and (not known or before == self.first):
-            self.first = asked
-        self.first = self.first or name
+            another = self.by not in (None, client.address)  # pode ser outra pessoa
+            if another and len(self.people) < _PEOPLE:
+                self.people |= {self.first, asked}
+            self.first, self.by = asked, client.address
+        if not self.first:
+            self.first, self.by = name, client.address
         if name:
             self.names[client.address] = name
         self.last = _label(client.last)
@@ -171,18 +180,29 @@ class Roster:
             path.unlink(missing_ok=True)
             raise
 
-    def _rows(self, entries: Iterable[Entry]) -> Iterable[list[object]]:
-        for entry in entries:
+    def _rows(self, entries: list[Entry]) -> Iterable[list[object]]:
+        names: dict[Address, str] = {}  # de quem saiu, ou está; quem entrou é quem depois saiu
+        rows = []
+        for entry in reversed(entries):
             client, (host, port) = entry.client, entry.address
-            name = _name(client) if client else ""
-            if machine := self._machines.get(self.key(entry.address)):
-                own = machine.names.get(entry.address, name)
-                name = own if own in machine.people else machine.first or own
+            if client or entry.address not in names:
+                names[entry.address] = self._name_of(entry)
+            name = names[entry.address]
+            if not client:  # a porta pode ter sido, antes, a de outra conversa
+                del names[entry.address]
             counts: list[object] = [client.messages, client.bytes] if client else ["", ""]
             last = _label(client.last) if client else ""
             moment = datetime.fromtimestamp(entry.time).isoformat(" ", "seconds")
             texts = [name, entry.what, *counts, last]
-            yield [moment, host, port or "", *map(_harmless, texts)]
+            rows.append([moment, host, port or "", *map(_harmless, texts)])
+        return reversed(rows)
+
+    def _name_of(self, entry: Entry) -> str:
+        name = _name(entry.client) if entry.client else ""
+        if machine := self._machines.get(self.key(entry.address)):
+            own = machine.names.get(entry.address, name)
+            name = own if own in machine.people else machine.first or own
+        return name
 
     def _read(self, entry: Entry) -> None:
         if len(self._record) < _HOSTS or entry.address[0] in self._record:
@@ -197,6 +217,12 @@ class Roster:
             machine.gone = messages + entry.client.messages, size + entry.client.bytes
             machine.names.pop(entry.address, None)
             machine.heard.pop(entry.address, None)
+        elif (
+            entry.client is not None
+        ):  # visto antes de falar, o diagnóstico tinha ganhado um cartão
+            key = self.key(entry.address)
+            if self._machines.get(key) == Machine(key):
+                del self._machines[key]
 
     def key(self, address: Address) -> str:
         """A máquina a que um endereço pertence, como em Machine.key."""
@@ -238,11 +264,25 @@ def _label(data: bytes, most: int | None = None) -> str:
     cut = len(data) >= KEPT_BYTES  # a letra que ficou pela metade não é de quem a enviou
     decoder = codecs.getincrementaldecoder("utf-8")("replace")
     label = ""
-    for char in decoder.decode(data, not cut).strip():
+    text = decoder.decode(data, not cut).strip()
+    for char in _plain(text) if most else text:
         if most and len(label + printable(char)) > most:
             break
         label += printable(char)
     return label
+
+
+def _plain(name: str) -> str:
+    """Um nome sem o que ninguém vê: dois que se leem iguais são iguais.
+
+    Fonte: unicode.org/reports/tr15 (NFC); unicode.org/reports/tr51, seção 2 (emojis).
+    """
+    plain = ""
+    for char in _UNSEEN.sub("", unicodedata.normalize("NFC", name)):
+        symbol = plain and (plain[-1] in _GLUE or unicodedata.category(plain[-1]) in ("So", "Sk"))
+        if symbol or char not in _GLUE:
+            plain += char
+    return plain.rstrip("\u200d")
 
 
 def _harmless(cell: object) -> object:

@@ -232,7 +232,13 @@ def test_class_panel_shows_each_machine_and_disconnects_one(terminal):
         look = f"panel._next_look = 0.0; print(shown(lambda: {moved!r} in ' '.join(panel.notice)))"
         assert desk.run(look) == "True\n"
         assert desk.run("print(panel.address)") == f"10.77.0.99:{PORT}\n"
-        teacher.ip("addr add 10.77.0.1/24 dev eth0")  # o de quem ainda está conectado
+        assert desk.run("print(shown(lambda: panel.totals[0] == 0))") == "True\n"
+        back = students[2].spawn(terminal, *client[:-1], "10.77.0.99")
+        back.sendline("voltei")  # sem repetir o nome
+        back.expect_exact("Eco: voltei")
+        assert desk.run("print(shown(lambda: panel.totals[:2] == [1, 1]))") == "True\n"
+        assert "('10.77.0.4', 'Caio, comportado', 1)" in desk.run(NAMES)
+        teacher.ip("addr add 10.77.0.1/24 dev eth0")
         desk.run("panel.close()")
         children[2].sendline("e agora?")
         assert finish(children[2], "O que aconteceu: ") == 1
