@@ -54,6 +54,7 @@ _KINDS = (socket.socket, bytes, str, list, set, dict, type(threading.Lock()), th
 _NAMED = ("LOAD_ATTR", "POP_TOP")  # uma linha que só diz conn.close
 _ARGUMENTS = {"LOAD_CONST", "LOAD_SMALL_INT", "KW_NAMES", "PRECALL"}  # entre o método e a chamada
 _CALLS = {"CALL", "CALL_KW"}
+_CONDITIONS = ("POP_JUMP", "JUMP_IF", "TO_BOOL", "UNARY_NOT")  # conforme a versão do Python
 _OF_VALUES = {"encode", "decode", "strip", "rstrip", "lstrip", "split"}
 _NOT_STARTED = "O processo da verificação não começou"
 
@@ -540,6 +541,9 @@ def _thrown_away(first: dis.Instruction, second: dis.Instruction, third: dis.Ins
     method = first.opname == "LOAD_METHOD" or "NULL" in first.argrepr  # o segundo, desde o 3.12
     if method and name in _OF_VALUES and second.opname in _CALLS and third.opname == "POP_TOP":
         return f"Sozinho numa linha, .{name}() se perde: guarde com = o que ele devolve."
+    if first.opname == "LOAD_ATTR" and not method and second.opname.startswith(_CONDITIONS):
+        called = any(callable(getattr(kind, name, None)) for kind in (*_KINDS, threading.Event))
+        return f"Sem os parênteses da chamada, .{name} numa condição vale True." if called else ""
     if second.opname != "POP_TOP":
         return ""
     if first.opname == "COMPARE_OP" and name == "==":

@@ -4,6 +4,7 @@ Reconhecem-se pelo tipo da exceção e pelo que o Python diz dela, sempre em ing
 docs.python.org/3/library/exceptions.html.
 """
 
+import builtins
 import ipaddress
 import re
 import socket
@@ -106,6 +107,10 @@ _STORED_AS_A_CONDITION = (
     "= guarda um valor num nome, e não serve de condição.",
     "para comparar, use ==; para guardar e testar de uma vez, :=, como em while dados := "
     "conn.recv(1024).",
+)
+_TWO_MAGICS = (
+    "um comando como %%writefile é da célula inteira, e vale uma vez, na primeira linha.",
+    "apague a linha repetida.",
 )
 _COMMANDS = {"python", "python3", "py", "ipconfig", "ifconfig", "netstat", "ping"}
 _OF_A_TERMINAL = (
@@ -562,6 +567,16 @@ _BY_TYPE: dict[tuple[_Kinds, str], Texts] = {
         "trate o nome à parte, antes; desfaça o par com for endereço, máscara in …; e escreva a "
         'rede com f, sem espaços: f"{endereço}/{máscara}".',
     ),
+    (TypeError, "for -: 'str'"): (
+        "- subtrai números, e isto são textos.",
+        "um endereço em texto é uma fila de letras.",
+        "deixe a conta com o ipaddress; de um texto de algarismos, int(texto) faz um número.",
+    ),
+    (ValueError, r"(min|max)\(\) (iterable argument|arg) is"): (
+        "min e max escolhem um item, e a lista está vazia.",
+        "nenhum item passou pela condição.",
+        "confira antes, com if lista; ou diga o que vale nesse caso: min(lista, default=None).",
+    ),
     (TypeError, "for &: 'str'"): (
         "& compara os bits de dois números, e isto são textos.",
         "um endereço em texto é uma fila de letras.",
@@ -708,6 +723,11 @@ _BY_LINE: dict[tuple[str, str], Texts] = {
         "o número é o tamanho da fila; host e porta são do bind.",
         "escreva s.listen(), com os parênteses vazios.",
     ),
+    ("interpreted as an integer", r"shutdown\("): (
+        "o shutdown espera uma das constantes do módulo socket, e recebeu outra coisa.",
+        "o nome dela vai sem aspas.",
+        "escreva s.shutdown(socket.SHUT_WR): nada mais se envia, e ainda se recebe.",
+    ),
     ("interpreted as an integer", r"range\("): (
         "o range conta até um número, e recebeu outra coisa.",
         "ele recebeu a própria lista, um texto ou um float; numa função, talvez os parâmetros "
@@ -791,6 +811,7 @@ _BY_LINE: dict[tuple[str, str], Texts] = {
 # De quem quer outra coisa, e não escreveu errado o método parecido.
 _NOT_A_SLIP = {"disconnect", "closed", "connected", "listening", "accepted"}
 _NEAR = 0.8  # de 0 a 1: o quanto dois nomes se parecem, para um ser o outro mal escrito
+_VERY_NEAR = 0.85
 _SHORT = 2  # letras: um i está dentro de muitos nomes
 _DECIMAL_COMMA = re.compile(r"(sleep|settimeout|wait)\(\d+,\d+\)|timeout ?= ?\d+,\d")
 _MODULES = (socket, struct, threading, time, ipaddress)  # os das lições
@@ -811,13 +832,16 @@ def explained(exc: BaseException, line: str = "") -> Texts | None:
     if isinstance(exc, NameError) and not isinstance(exc, UnboundLocalError):
         named = _texts_of_a_name(str(exc), lines, in_a_program=bool(line))
         unknown = named in (_UNKNOWN_NAME, _UNKNOWN_IN_A_PROGRAM)
-        return (_parameter_like(exc) if unknown else None) or named
+        like = unknown and (_parameter_like(exc) or _name_like(exc, in_a_program=bool(line)))
+        return like or named
     if isinstance(exc, SyntaxError):
         cause, remedy = next(
             texts for said, texts in _BY_SYNTAX.items() if re.search(said, str(exc))
         )
         if _DECIMAL_COMMA.search(exc.text or ""):
             cause, remedy = _COMMA[1:]
+        elif (exc.text or "").lstrip().startswith("%%"):
+            cause, remedy = _TWO_MAGICS
         elif "or ':='" in str(exc) and re.match(r"\s*(if|elif|while)\b", exc.text or ""):
             cause, remedy = _STORED_AS_A_CONDITION
         elif _COMMANDS & {*(exc.text or "").split()[:1]} and _never_ran(exc):
@@ -846,7 +870,11 @@ def explained(exc: BaseException, line: str = "") -> Texts | None:
 
 
 def _texts_of_a_method(said: str) -> Texts | None:
-    """Os textos de um método de socket escrito de outro jeito, com o nome parecido que existe."""
+    """Os textos de um método escrito de outro jeito, com o nome parecido que existe."""
+    if other := re.search(r"'(str|bytes|list)' object has no attribute '(\w+)'", said):
+        kind = getattr(builtins, other[1])
+        if hasattr(kind, right := other[2].lower()):  # startsWith
+            return "esse método não existe.", "as maiúsculas contam.", f"escreva {right}."
     found = re.search(r"[sS]ocket' object has no attribute '(\w+)'", said)
     if not found or found[1] in _NOT_A_SLIP:
         return None
@@ -904,6 +932,26 @@ def _parameter_like(exc: NameError) -> Texts | None:
                 f"escreva {other}, ou mude o def.",
             )
     return None
+
+
+def _name_like(exc: NameError, in_a_program: bool) -> Texts | None:
+    """Os textos de quem escreveu `ipadress`, se há um nome parecido ali, ou no Python."""
+    found = re.search("name '(.+?)'", str(exc))
+    if not found or found[1] in _NOT_OF_A_MODULE:
+        return None
+    known = {name for name in dir(builtins) if name[0].isupper()}  # as exceções
+    known |= {module.__name__ for module in _MODULES}
+    for frame, _ in [*traceback.walk_tb(exc.__traceback__)][-1:]:
+        known |= {*frame.f_locals, *frame.f_globals}
+    near = get_close_matches(found[1], known, 1, _VERY_NEAR)
+    if not near:
+        return None
+    first = "dê-lhe antes um valor" if in_a_program else "execute antes a célula que o cria"
+    return (
+        f"esse nome não existe; há um parecido, {near[0]}.",
+        "ele está escrito de outro jeito.",
+        f"escreva {near[0]}; ou, se é mesmo outro, {first}.",
+    )
 
 
 def _not_imported(line: str, in_a_program: bool) -> Texts:

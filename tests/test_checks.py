@@ -40,6 +40,7 @@ def test_server_that_never_gives_up_is_told_so():
         (..., "reticências"),
         (lan_address, "Faltaram os parênteses"),
         ("127.0.0.1", "loopback"),
+        ("localhost", "loopback"),
         ("0.0.0.0", "para escutar"),
         ("192.168.0.12", "do tutorial"),
         ("10.0.0.300", "que função diz"),

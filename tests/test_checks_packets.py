@@ -46,6 +46,12 @@ def test_a_wrong_index_gets_its_hint(lost, answer, hint):
     assert not check.ok and hint in check.text
 
 
+@pytest.mark.parametrize("kind", ["Segment", "int"])
+def test_a_capture_that_is_no_longer_one_is_told(lost, kind):
+    check = checks.retransmission(lost[8] if kind == "Segment" else 8, 8)
+    assert not check.ok and f"a captura inteira, e recebi um {kind}" in check.text
+
+
 # --- o aperto de mão ---
 
 
@@ -111,6 +117,7 @@ def test_right_handshakes_pass(function):
     ("function", "hint"),
     [
         (lambda segments: [0, 1, 2], "não chegou (.lost)"),
+        (lambda segments: [s.seq for s in segments if not s.lost][:3], "Esses são os .seq"),
         (the_three_that_follow, "o terceiro é do cliente, depois dele"),
         (the_last_of_each, "O de índice 1 chegou antes do 3"),
         (lambda segments: [i for i, s in enumerate(segments) if s.flags == "SYN"], "a vírgula"),
@@ -247,6 +254,14 @@ def over_the_hole(segments):
     return data
 
 
+def with_a_byte_for_each_number(segments):
+    came = [s for s in segments if s.sender == "cliente" and not (s.lost or s.damaged)]
+    data = bytearray(max((s.seq + len(s.data) - 1 for s in came), default=0))
+    for s in came:
+        data[s.seq - 1 : s.seq - 1 + len(s.data)] = s.data
+    return bytes(data)
+
+
 def from_the_byte_zero(segments):
     data = b""
     for segment in sorted(client_data(segments), key=lambda s: s.seq):
@@ -262,8 +277,9 @@ def from_the_byte_zero(segments):
         (lambda segments: b"".join(s.data for s in client_data(segments)), "conta uma vez"),
         (without_the_same_seq, "no todo ou em parte"),
         (unique_in_the_order_sent, "quem diz o lugar é o .seq"),
-        (never_again, "Faltam bytes"),
-        (only_what_was_not_again, "Faltam bytes"),
+        (never_again, "Faltam bytes de uma retransmissão"),
+        (only_what_was_not_again, "Faltam bytes de uma retransmissão"),
+        (with_a_byte_for_each_number, "Sobra um byte 0 que ninguém enviou"),
         (over_the_hole, "o TCP não entrega o que vem depois"),
         (damaged_too, "chegou estragado (.damaged): o TCP o joga fora"),
         (by_the_first_seq, "um ACK vazio tem o seq do dado"),

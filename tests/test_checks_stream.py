@@ -496,6 +496,19 @@ def test_mistake_about_a_mask_gets_its_hint(answer, hint):
     assert not check.ok and hint in check.text
 
 
+def test_two_answers_turned_around_are_told():
+    for check in (
+        checks.reach(lambda host: "a rede" if host[:4] in ("127.", "loca") else HERE_ONLY),
+        checks.same_network(
+            lambda one, other, mask: (
+                ipaddress.ip_address(other)
+                not in ipaddress.ip_network(f"{one}/{mask}", strict=False)
+            )
+        ),
+    ):
+        assert not check.ok and "Assim é com todas: as duas respostas estão trocadas." in check.text
+
+
 def common(one, other, mask, least):
     """Se são iguais as partes em que o texto da máscara não vem antes deste."""
     parts = zip(one.split("."), other.split("."), mask.split("."), strict=True)
@@ -620,7 +633,10 @@ def test_server_program_with_a_port_of_its_own_that_is_taken_hears_of_its_own(tm
             "falta um laço, ou um break, um exit ou um except fora do laço",
         ),
         (SERVER.replace("(dados)", "(dados.decode())"), "recebeu texto"),
-        (SERVER.replace("(dados)", "(b'Eco: ' + dados)"), "O eco são os bytes que chegaram"),
+        (
+            SERVER.replace("(dados)", "(b'Eco: ' + dados)"),
+            "e recebi b'Eco: oi'. O eco são os bytes que chegaram",
+        ),
         (SERVER.replace("conn.sendall", "print"), "O que conn.recv traz volta por conn.sendall?"),
         (SERVER.replace("1024", "'1024'"), "escreva o número sem aspas"),
         (SERVER.replace("int(sys.argv[2])", "sys.argv[2]"), "vira número com int(porta)"),

@@ -976,6 +976,12 @@ async def gives_up_later(conn):
     patient(conn)
 
 
+def does_not_wait(conn):
+    conn.settimeout(0)
+    with suppress(OSError):
+        echo(conn)
+
+
 def warns_the_silent(conn):
     patient(conn)
     conn.sendall(b"tempo esgotado")
@@ -1000,6 +1006,9 @@ def too_patient(conn):
         (answers_at_the_deadline, "Você só respondeu quando o prazo acabou"),
         (answers_only_the_first, "voltou a esperar sem responder"),
         (lambda conn: conn.recv(1024, 1), "opções (flags), e não um prazo"),
+        (lambda conn: conn.settimeout(), "o prazo não foi dado como o socket o espera"),
+        (lambda conn: conn.settimeout(timeout=1), "o prazo não foi dado como o socket o espera"),
+        (does_not_wait, "dê-lhe um prazo maior que 0"),
         (1, "guarda outra coisa: escreva-a com def"),
         (patient_after_the_first, "Um cliente que nunca falou: você continuou esperando"),
     ],
@@ -1195,6 +1204,12 @@ def closes_before_answering(s, n):
         conn.sendall(data)
 
 
+def closes_the_listener(s, n):
+    for _ in range(n):
+        with s:
+            echo(s.accept()[0])
+
+
 def accepts_once(s, n):
     conn, _ = s.accept()
     for _ in range(n):
@@ -1225,6 +1240,7 @@ def stuck_with_the_first(s, n):
         (threads_nobody_waits_for, "ainda estava conectado, e a função já tinha voltado"),
         (drops_the_silent, "calou-se por 1,3 s, falou, e não teve eco"),
         (drops_who_is_silent_for_long, "Um prazo que acaba, por longo que seja"),
+        (closes_the_listener, "Você fechou a escuta: feche só conn, no laço."),
         (accepts_once, "Cada cliente pede o seu accept: ele vai dentro do for"),
         (closes_before_answering, "use-o antes do close (num with, dentro do bloco)"),
         (has_a_default_deadline, "Um prazo que acaba, por longo que seja"),

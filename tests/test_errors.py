@@ -253,6 +253,11 @@ def test_wrong_argument_is_explained(scope, call, expected):
         assert expected in explained(call, s)
 
 
+def shut_by_name():
+    with socket.socket() as s:
+        s.shutdown("SHUT_WR")
+
+
 def first_number(host):
     return int(host.split(".")[0])
 
@@ -304,6 +309,13 @@ def first_number(host):
         (lambda: capture().sort(), "sorted(segmentos, key=lambda s: s.seq)"),
         (lambda: [].sorted(), "escreva sorted(lista)"),
         (lambda: {}[2], "use dicionario.get(chave)"),
+        (lambda: HERE.startsWith("127."), "escreva startswith"),
+        (lambda: TimeOutError, "escreva TimeoutError; ou"),  # noqa: F821
+        (lambda: ipadress, "há um parecido, ipaddress"),  # noqa: F821
+        (lambda: min([]), "min(lista, default=None)"),
+        (lambda: HERE - HERE, "subtrai números, e isto são textos"),
+        (lambda: shut_by_name(), "o nome dela vai sem aspas"),
+        (lambda: compile("%%writefile a.py\n", "a.py", "exec"), "apague a linha repetida"),
         (
             lambda: ip_network("10.0.0.0/8") in ip_address("10.0.0.5"),
             "à direita do in vai uma rede",

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from echo_lib import isolated
 from echo_lib.checks import peers
 from echo_lib.checks.base import failed
-from echo_lib.isolated import NEVER_ENDED, Learner
+from echo_lib.isolated import NEVER_ENDED, Learner, useless
 from tests.common import TIMEOUT, receive
 
 cloudpickle.register_pickle_by_value(sys.modules[__name__])
@@ -531,6 +531,21 @@ def test_value_that_a_line_makes_and_nobody_keeps_is_told():
         "Sozinho numa linha, .decode() se perde: guarde com = o que ele devolve.",
         "== só compara: quem guarda é um = só, ou +=.",
         "Uma conta sozinha numa linha se perde: guarde o resultado com = ou +=.",
+    ]
+
+
+def waits_for_a_name(conn, over):
+    while not over.is_set:
+        if conn.recv:
+            conn.close()
+        if over.is_set() or conn.family:  # chamado; e um campo
+            return
+
+
+def test_method_named_in_a_condition_is_told():
+    assert useless(waits_for_a_name).splitlines() == [
+        f"Sem os parênteses da chamada, .{name} numa condição vale True."
+        for name in ("is_set", "recv")
     ]
 
 

@@ -168,9 +168,22 @@ def compare(
             same_kind = type(answer) is type(expected)
             if not same_kind or answer != expected:
                 text = f"Com {what}, esperava {expected!r} e recebi {brief(answer)}. "
-                text += hint(answer, *arguments) if same_kind else _KINDS[type(expected)]
-                return failed(text, learner)
+                turned = same_kind and _turned_around(learner, cases)
+                said = turned or (hint(answer, *arguments) if same_kind else _KINDS[type(expected)])
+                return failed(text + said, learner)
     return None
+
+
+def _turned_around(learner: Learner, cases: dict[tuple[Any, ...], Any]) -> str:
+    """A pista de quem, entre duas respostas possíveis, dá sempre a outra; "" se não é o caso."""
+    one, *rest = cases.values()
+    other = next((answer for answer in rest if answer != one), one)
+    if one == other or any(answer not in (one, other) for answer in rest):
+        return ""
+    for arguments, expected in cases.items():
+        if learner.call(*arguments)[0] != (other if expected == one else one):
+            return ""
+    return "Assim é com todas: as duas respostas estão trocadas."
 
 
 def not_expected(

@@ -215,6 +215,11 @@ def _same(answer: Any, expected: Any) -> bool:
 
 
 def _retransmission_hint(found: Capture, answer: Any) -> str:
+    if not isinstance(found, Capture):
+        return (
+            f"Esperava a captura inteira, e recebi um {type(found).__name__}: execute de novo a "
+            "célula que a lê, com capture.read, e mude só o índice."
+        )
     if isinstance(answer, bool) or not isinstance(answer, int):
         return f"Esperava um índice, um número inteiro; recebi {brief(answer)}."
     if not 0 <= answer < len(found):
@@ -251,8 +256,13 @@ def _handshake_hint(case: _Case, answer: Any) -> str:
     if found == [item + 1 for item in case.expected]:
         return "O índice do primeiro é o 0 (o .number, esse começa no 1)."
     inside = [i for i in found if type(i) is int and 0 <= i < len(case.segments)]
+    if found == [case.segments[i].seq for i in case.expected]:
+        return "Esses são os .seq; o índice é o i de enumerate."
     if any(case.segments[i].lost for i in inside):
-        return "Um desses segmentos não chegou (.lost): não abriu nada."
+        return (
+            "Um desses segmentos não chegou (.lost): não abriu nada. Se já tirou os perdidos, "
+            "numere antes (enumerate), com todos ali."
+        )
     if sorted(map(str, found)) == sorted(map(str, case.expected)):
         return "Os índices são esses, em outra ordem."
     arrived = [(s.sender, s.flags) if not s.lost else None for s in case.segments]
@@ -290,6 +300,11 @@ def _stream_hint(case: _Case, answer: Any) -> str:
             return "Entraram bytes de um segmento que não chegou: olhe o .lost."
         if any(s.lost for s in client) and not any(s.again for s in client):
             return "Falta um pedaço no meio: o TCP não entrega o que vem depois dele."
+        if answer.startswith(case.expected) and not answer[len(case.expected) :].strip(b"\0"):
+            return (
+                "Sobra um byte 0 que ninguém enviou: só conta quem traz dados, e o SYN e o FIN "
+                "também avançam o seq."
+            )
         if answer.count(0) > len(case.expected):
             return "bytes(número) faz tantos zeros; o byte de um número é bytes([número])."
         return "Há bytes repetidos: um byte retransmitido, no todo ou em parte, conta uma vez."
@@ -299,7 +314,7 @@ def _stream_hint(case: _Case, answer: Any) -> str:
     if zero >= 0 and answer in (case.expected[:zero], case.expected.replace(b"\0", b"")):
         return "O byte 0 também é um byte: pergunte se ele está ali (in), e não se é verdadeiro."
     if len(answer) < len(case.expected):
-        return _missing_hint(client)
+        return _missing_hint(client, answer)
     return "Confira o lugar de cada byte: o primeiro é o de .seq 1."
 
 
@@ -308,8 +323,11 @@ def _repeated(segment: Segment, client: list[Segment]) -> bool:
     return any(s.seq <= segment.seq < s.end and not s.lost for s in client)
 
 
-def _missing_hint(client: list[Segment]) -> str:
+def _missing_hint(client: list[Segment], answer: bytes) -> str:
     """Por que faltam bytes, pelo que há nesta captura."""
+    again = [s for s in client if s.again and s.data and not (s.lost or s.damaged)]
+    if again and not any(s.data in answer for s in again):
+        return "Faltam bytes de uma retransmissão: se o original não chegou, é ela que conta."
     places = [s.seq for s in client if s.data and not s.lost]
     if places != sorted(places):
         return "Faltam bytes: o que chegou cedo demais foi jogado fora? O TCP guarda."

@@ -113,6 +113,15 @@ def leave(peer: socket.socket, data: bytes) -> None:
     peer.close()
 
 
+def at_hand(peer: socket.socket) -> bytes:
+    """O que já chegou, sem esperar; até 40 bytes, que só se mostram."""
+    peer.setblocking(False)
+    try:
+        return peer.recv(40)
+    except OSError:
+        return b""
+
+
 def receive(peer: socket.socket, size: int, more: float = 0.0, hunger: Hunger = _none) -> bytes:
     """Até `size` bytes, ou até o silêncio, a demora, o fim ou a queda.
 

@@ -33,7 +33,7 @@ from echo_lib.checks.base import (
     passed,
     unexplained,
 )
-from echo_lib.checks.tutorial import WAITED, served
+from echo_lib.checks.tutorial import AGAIN, CLOSED_LISTENER, WAITED, served
 from echo_lib.client import EchoClient
 from echo_lib.isolated import Learner, useless
 from echo_lib.server import EchoServer
@@ -416,9 +416,10 @@ def _wrong_service(served: program.Program, trace: Trace) -> str:
                 if data == _AFTER_SILENCE:
                     sleep(_LULL)
                 if (received := peers.exchange(peer, data)) != data:
-                    back = f"recebi {brief(received)}" if received else "nada voltou"
+                    rest = b"" if data.startswith(received) else peers.at_hand(peer)
+                    back = f"recebi {brief(received + rest)}" if received else "nada voltou"
                     text = f"Com {what}, enviei {_text_or_bytes(data)} e {back}."
-                    hint = _service_hint(what, number, data, received)
+                    hint = _service_hint(what, number, messages, received)
                     return _with_the_cause(served, text, hint)
             if what == "um cliente que vem depois":  # parado no recv
                 peers.reset(peer)
@@ -498,7 +499,7 @@ def _with_the_cause(served: program.Program, text: str, hint: str) -> str:
     if "TimeoutError" in died and ".accept()" in died:
         return f"{briefly}\n{_NOBODY_CAME}: capture-o, e repita o accept."
     if "EBADF" in died and ".accept()" in died:
-        return f"{briefly}\nVocê fechou a escuta: feche só conn, no laço."
+        return f"{briefly}\n{CLOSED_LISTENER}"
     if "EADDRINUSE" in died:
         return f"{briefly}\n{_OPENED_ONCE}"
     if "falhou: BrokenPipe" in died:
@@ -511,8 +512,11 @@ def _with_the_cause(served: program.Program, text: str, hint: str) -> str:
     return " ".join(filter(None, (text, died and _ENDS, hint)))
 
 
-def _service_hint(what: str, number: int, data: bytes, received: bytes) -> str:
+def _service_hint(what: str, number: int, messages: list[bytes], received: bytes) -> str:
+    data = messages[number]
     if received and not data.startswith(received):
+        if number and received.startswith(messages[number - 1]):
+            return AGAIN
         return "O eco são os bytes que chegaram, e nada mais."
     if received:
         return "Cada recv traz o que chegou: devolva todos os bytes, e volte ao recv."
@@ -765,7 +769,8 @@ def _address_hint(
     if expected and answer is None:
         return "Há um que serve. O return None só vem depois do laço. A máscara é a de cada par?"
     if expected is None:
-        return "Se nenhum está na sub-rede dele, a resposta é None."
+        quoted = " None vai sem aspas." if answer == "None" else ""
+        return f"Se nenhum está na sub-rede dele, a resposta é None.{quoted}"
     if answer in [host for host, _ in mine]:
         return "Esse não está na sub-rede dele: faça a conta do exercício 2 com cada par."
     return "Devolva um dos endereços que vêm em meus."

@@ -30,6 +30,7 @@ from echo_lib.checks.base import (
 )
 from echo_lib.checks.tutorial import (
     ANOTHER_LISTENER,
+    CLOSED_LISTENER,
     OWN_MESSAGE,
     TO_CLOSE,
     TOO_MUCH,
@@ -303,6 +304,10 @@ def _conversation_hint(learner: Learner, expected: list[str], answer: Any, error
         return (
             "O send do EchoClient já faz tudo: envia o texto, espera o eco e o devolve, em texto."
         )
+    if "no attribute 'decode'" in error:
+        return "O send do EchoClient já devolve texto: tire o decode."
+    if "EADDRINUSE" in error:
+        return "O servidor já está de pé, em host e porta: a função é só o cliente."
     if "a conversa não está aberta" in error:
         return "O EchoClient conecta na entrada do with e fecha na saída: os dois send vão dentro."
     if error and not _one_at_a_time(learner, expected):
@@ -324,10 +329,15 @@ def _conversation_hint(learner: Learner, expected: list[str], answer: Any, error
             return "+= junta à lista cada letra; append, o texto."
         case [*_] if 0 < len(answer) < len(expected):
             return "Falta um eco: o return está dentro do laço?"
+        case [None, *_]:
+            return "Cada item é o que o send devolveu: print e append devolvem None."
         case list():
             return "O que a lista deve ter é o que o send de cada mensagem devolveu."
     if answer is None:
-        return "Faltou o return? print só mostra; a resposta é a lista dos dois ecos."
+        return (
+            "Faltou o return? print só mostra, e append devolve None; a resposta é a lista dos "
+            "dois ecos."
+        )
     return "Devolva uma lista com os dois ecos."
 
 
@@ -425,6 +435,8 @@ def _missed(learner: Learner, number: int, visits: int) -> str:
     _, error = learner.result(0.5)
     own = learner.own_events()
     accepts = [event for event in own if event.call == "accept"]
+    if "já foi fechado" in error and ".accept()" in error:
+        return f"{unexplained(error)} {CLOSED_LISTENER}"
     if number > 1 and "já foi fechado" in error and len(accepts) == 1:
         return f"{unexplained(error)} Cada cliente pede o seu accept: ele vai dentro do for."
     if "Connection" in error or "BrokenPipe" in error:

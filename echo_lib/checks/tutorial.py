@@ -58,12 +58,18 @@ _NOT_RAISED = re.compile(
 _SILENCE = 2.0  # segundos, no máximo, de um cliente calado
 _OF_THE_LESSON = range(61840, 61850)  # a do tutorial, e as que next_free_port dá depois dela
 _ASK = {"select", "selectors", "poll", "epoll"}  # o prazo deles não é do socket
-_AGAIN = "A mesma mensagem voltou mais de uma vez: a cada sendall, um recv novo."
+_LOOPBACK = "esse é o loopback: na máquina do colega, ele leva à máquina do colega."
+AGAIN = "A mesma mensagem voltou mais de uma vez: a cada sendall, um recv novo."
+_NOT_WAITING = (
+    "Um socket que não espera, com settimeout(0) ou setblocking(False), lança BlockingIOError "
+    "quando nada chegou, e aí o seu código acabou: dê-lhe um prazo maior que 0."
+)
 _UNANSWERED = "Você recebeu, e voltou a esperar sem responder: a cada recv, um sendall."
 _AFTER_SILENCE = b"e agora?"
 _SILENCE_IS_NOT_THE_END = (
     "calar-se não é sair. Quando um prazo acaba, volte ao recv; só b'' é o fim."
 )
+CLOSED_LISTENER = "Você fechou a escuta: feche só conn, no laço."
 ANOTHER_LISTENER = "Você abriu outra escuta: o cliente chamou a que a função recebe."
 TO_CLOSE = " Só o socket ficou por fechar: criado num with, ele se fecha sozinho."
 _SHUT_TOO_MUCH = "Esse shutdown encerra também o receber: para só não enviar mais, socket.SHUT_WR."
@@ -368,14 +374,14 @@ def hurried(function: Callable[..., Any], silence: float) -> Callable[..., tuple
         kind: Any = socket.socket
         settimeout, accept, longest = kind.settimeout, kind.accept, 0.0
 
-        def of_a_talk(sock: Any, seconds: Any) -> None:
+        def of_a_talk(sock: Any, *seconds: Any, **named: Any) -> None:
             nonlocal longest
             with suppress(OSError):  # o de quem escuta não se encurta
                 sock.getpeername()
-                if isinstance(seconds, int | float):
-                    seconds = silence / 3 if seconds > silence else seconds
-                    longest = max(longest, seconds)
-            settimeout(sock, seconds)
+                if seconds and isinstance(seconds[0], int | float):
+                    seconds = (silence / 3 if seconds[0] > silence else seconds[0], *seconds[1:])
+                    longest = max(longest, seconds[0])
+            settimeout(sock, *seconds, **named)
 
         def accepted(sock: Any) -> Any:
             conn, address = accept(sock)
@@ -432,7 +438,8 @@ def wrong_answer(
 ) -> Check:
     """Diz o que veio no lugar do esperado, e uma pista do porquê."""
     learner.look()
-    text = f"Enviei {brief(sent)}, esperava {brief(expected)} e recebi {brief(received)}."
+    more = b"" if expected.startswith(received) else peers.at_hand(peer)
+    text = f"Enviei {brief(sent)}, esperava {brief(expected)} e recebi {brief(received + more)}."
     if learner.spins():
         return failed(f"{text} {SPINS}", learner)
     hint = _server_hint(learner, sent, expected, received, first)
@@ -472,7 +479,7 @@ def _server_hint(
             return "O seu código acabou antes do cliente: o laço vai até o recv devolver b''."
         return "Veio só uma parte: o seu código ainda devolvia o resto quando o tempo acabou."
     if received and _again(moved):
-        return _AGAIN
+        return AGAIN
     replies = [event.data for event in moved if event.sends]
     if received and any(a and b.startswith(a) and a != b for a, b in pairwise(replies)):
         return "O que já tinha voltado voltou de novo: dados = conn.recv(1024), sem +=."
@@ -489,6 +496,8 @@ def _server_hint(
     if received:
         return "Não são os bytes esperados: a resposta é feita dos que chegaram."
     gone, came = learner.totals()
+    if not learner.running() and any(isinstance(e.error, BlockingIOError) for e in moved):
+        return _NOT_WAITING
     if gave_up(learner) and came <= gone:  # numa máquina ocupada, quem verifica demorou a falar
         return "O seu prazo acabou antes de o cliente falar, e " + _SILENCE_IS_NOT_THE_END
     if sent == b"sair":
@@ -551,7 +560,7 @@ def gives_up(function: Callable[[socket.socket], Any], seconds: float) -> Check:
             if peers.exchange(peer, b"oi") != b"oi":
                 return _without_silence(function, seconds)
         if _again(learner.look(wait=0.001)):
-            return failed(_AGAIN, learner)
+            return failed(AGAIN, learner)
         late = False
         for _ in range(2):
             sleep(0.6 * seconds)
@@ -674,7 +683,9 @@ def address(host: object) -> Check:
     if isinstance(host, tuple) and any(type(item) is int for item in host):
         return failed(f"Veio o par {host}: o colega já sabe a porta; dê só o endereço.")
     places = re.findall(r"[\d.]+", host) if isinstance(host, str) else host
-    if right and isinstance(places, list | tuple) and right in places:
+    if right and isinstance(host, bytes) and host == right.encode():
+        return failed("É esse, mas em bytes: tire o encode.")
+    if right and isinstance(places, list | tuple | set) and right in places:
         return failed(f"O endereço está aí, mas não sozinho. Recebi {host!r}: dê só {right!r}.")
     if isinstance(host, str) and "(" in host:
         return failed(f"Entre aspas, {host!r} é só um texto: tire as aspas, para chamar a função.")
@@ -690,7 +701,8 @@ def address(host: object) -> Check:
     if str(host) == right:
         return failed(f"É esse, mas dê o texto, {right!r}, e não um {type(host).__name__}.")
     hints = {
-        "127.0.0.1": "esse é o loopback: na máquina do colega, ele leva à máquina do colega.",
+        "127.0.0.1": _LOOPBACK,
+        "localhost": _LOOPBACK,
         "0.0.0.0": "esse serve para escutar, e não como destino.",
         "192.168.0.12": "esse é o do tutorial, e não o seu.",
     }
