@@ -95,7 +95,7 @@ def _deadline_hint(learner: Learner, address: Address, error: str) -> str:
     silence = _silence(learner)
     if any(event.sends for event in own) and 0 < silence < _DEADLINE / 2:
         return f"Você desistiu em {in_seconds(silence)}: o prazo pedido é de um segundo."
-    if not any(event.sends for event in own) and "TimeoutError" in error:
+    if not any(event.sends for event in own) and "TimeoutError" in unexplained(error):
         return "Nada foi enviado, e por isso nada voltou: o sendall continua ali?"
     if any(event.argument != address for event in learner.tries()):
         return "A função recebe host e porta: conecte neles."

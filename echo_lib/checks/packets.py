@@ -325,8 +325,9 @@ def _repeated(segment: Segment, client: list[Segment]) -> bool:
 
 def _missing_hint(client: list[Segment], answer: bytes) -> str:
     """Por que faltam bytes, pelo que há nesta captura."""
-    again = [s for s in client if s.again and s.data and not (s.lost or s.damaged)]
-    if again and not any(s.data in answer for s in again):
+    came = [s for s in client if s.data and not (s.lost or s.damaged)]
+    first = [s for s in came if s.again and not any(o.seq <= s.seq < o.end for o in came if o != s)]
+    if any(s.data not in answer for s in first):  # a que trouxe o que nunca tinha chegado
         return "Faltam bytes de uma retransmissão: se o original não chegou, é ela que conta."
     places = [s.seq for s in client if s.data and not s.lost]
     if places != sorted(places):

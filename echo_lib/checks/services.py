@@ -439,7 +439,7 @@ def _missed(learner: Learner, number: int, visits: int) -> str:
         return f"{unexplained(error)} {CLOSED_LISTENER}"
     if number > 1 and "já foi fechado" in error and len(accepts) == 1:
         return f"{unexplained(error)} Cada cliente pede o seu accept: ele vai dentro do for."
-    if "Connection" in error or "BrokenPipe" in error:
+    if any(kind in unexplained(error) for kind in ("Connection", "BrokenPipe")):
         return f"{error}\nQuem caiu foi um cliente só: o servidor segue para o próximo."
     if error == NEVER_ENDED:
         if _insists(learner):

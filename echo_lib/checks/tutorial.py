@@ -214,7 +214,7 @@ def _client_hint(
         return "Você enviou de novo: o laço não acaba; falta um break ou um return?"
     if waits(error) and gone == len(sent) and came >= len(sent):
         return TOO_MUCH
-    if not gone and learner.used("recv") and "TimeoutError" in error:
+    if not gone and learner.used("recv") and waits(error):
         return _FIRST_SEND
     ended = any(event.receives and not event.size and not event.error for event in own)
     if "parou com ConnectionError" in error and "em `raise" in error and came and not ended:
@@ -261,7 +261,7 @@ def _receives_no_more(own: Sequence[Event]) -> bool:
 
 def waits(error: str) -> bool:
     """Se o código ficou à espera do que não vem, com prazo ou sem."""
-    return error == NEVER_ENDED or "TimeoutError" in error
+    return error == NEVER_ENDED or "TimeoutError" in unexplained(error)
 
 
 def with_echo(
@@ -579,7 +579,7 @@ def gives_up(function: Callable[[socket.socket], Any], seconds: float) -> Check:
                 error = (
                     "O cliente ficou calado. O prazo acabou, e você voltou ao recv: saia do laço."
                 )
-        elif "TimeoutError" in error:
+        elif "TimeoutError" in unexplained(error):
             error = (
                 unexplained(error)
                 + "\nO prazo acabou, como devia: falta capturar o TimeoutError e voltar."
