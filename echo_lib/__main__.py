@@ -21,9 +21,9 @@ from socket import gethostname
 from typing import NoReturn
 
 from echo_lib.client import EchoClient
-from echo_lib.errors import Address, counted, explain, printable
+from echo_lib.errors import Address, counted, explain, printable, whole_letters
 from echo_lib.network import Announcement, diagnose, is_loopback, network_addresses
-from echo_lib.server import Client, EchoServer, exposure
+from echo_lib.server import KEPT_BYTES, Client, EchoServer, exposure
 
 _LINES = 50  # linhas mostradas de cada máquina por vez: quem inunda não esconde as outras
 _REFRESH = 0.2  # segundos entre duas olhadas no servidor; também o que Ctrl+C espera no Windows
@@ -152,7 +152,8 @@ class _Report:
             host, port = client.address
             sent = counted(client.bytes - size, "byte")
             how = f" em {new} recv; o último" if new > 1 else ""
-            said = printable(client.last)
+            cut = len(client.last) >= KEPT_BYTES
+            said = printable(whole_letters(client.last, after=cut)) + "…" * cut
             yield host, f"{host}:{port} enviou {sent}{how}: {said}"
 
 

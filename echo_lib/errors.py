@@ -1,5 +1,6 @@
 """Explica em português os erros das lições: o que houve, a causa provável, o que fazer."""
 
+import codecs
 import ipaddress
 import re
 import socket
@@ -433,6 +434,22 @@ def printable(data: bytes | bytearray | str) -> str:
     """
     text = data if isinstance(data, str) else data.decode(errors="backslashreplace")
     return "".join(c if _is_seen(c) else ascii(c)[1:-1] for c in text)
+
+
+def whole_letters(
+    data: bytes, errors: str = "backslashreplace", *, before: bool = False, after: bool = False
+) -> str:
+    """O texto de um pedaço de bytes, sem as letras que o corte deixou pela metade.
+
+    Argumentos:
+        errors: o que fazer dos bytes que não são UTF-8, como em bytes.decode.
+        before, after: se há outros bytes antes destes, e depois.
+
+    Fonte: RFC 3629, seção 3 (os bytes que continuam uma letra).
+    """
+    if before:
+        data = data[:3].lstrip(bytes(range(0x80, 0xC0))) + data[3:]
+    return codecs.getincrementaldecoder("utf-8")(errors).decode(data, not after)
 
 
 def _is_seen(char: str) -> bool:

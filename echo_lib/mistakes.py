@@ -56,8 +56,8 @@ _TEXT_AND_BYTES = (
 )
 _DEADLINE = (
     "o prazo não foi dado como o socket o espera.",
-    "settimeout é um método de cada socket, e não do módulo; recebe entre parênteses os segundos, "
-    "um número sem aspas, de 0 em diante.",
+    "settimeout é um método de cada socket, e não do módulo; recebe entre parênteses só os "
+    "segundos, um número sem aspas e sem nome, de 0 em diante.",
     "depois de criar o socket, escreva s.settimeout(1); ou use o timeout=1 de create_connection.",
 )
 _UNPACKED = (

@@ -26,6 +26,7 @@ from typing import NamedTuple, Self
 from echo_lib.cell import close_on_rerun
 from echo_lib.errors import MOST, MOST_BYTES, Address, Positive, annotate, counted, valid_address
 from echo_lib.network import is_loopback, next_free_port, port_holder, resolve
+from echo_lib.network.local import listening
 
 TIMEOUT = 5.0  # segundos: a resolução do nome em start(), o fim da thread em stop()
 _READ, _WRITE = selectors.EVENT_READ, selectors.EVENT_WRITE
@@ -365,6 +366,8 @@ class EchoServer:
         for other in _running.copy():
             if _conflict(other.address, address):
                 other.stop()
+        if sys.platform != "linux":
+            _refuse_shared(address)
         # create_server liga SO_REUSEADDR onde ele é seguro, isto é, fora do Windows.
         self._listener = undo.enter_context(socket.create_server(address, backlog=_BACKLOG))
         for buffer in (socket.SO_RCVBUF, socket.SO_SNDBUF):  # as conexões aceitas os herdam
@@ -711,6 +714,17 @@ def _conflict(one: Address, other: Address) -> bool:
     """Diz se dois endereços de escuta disputam a mesma porta."""
     hosts = {one[0], other[0]}
     return one[1] == other[1] != 0 and (len(hosts) == 1 or "0.0.0.0" in hosts)
+
+
+def _refuse_shared(address: Address) -> None:
+    """Recusa a porta em que outro já escuta noutro endereço desta máquina, como o Linux recusa.
+
+    O Windows e o macOS deixariam: um em 127.0.0.1 e outro em 0.0.0.0, na mesma porta, e quem
+    conecta daqui falaria com quem não esperava.
+    Fonte: learn.microsoft.com, «Using SO_REUSEADDR and SO_EXCLUSIVEADDRUSE»; setsockopt(2) do BSD.
+    """
+    if any(_conflict(row.local, address) for row in listening(address[1])):
+        raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE))
 
 
 def _way_out(error: Exception, address: Address) -> str:

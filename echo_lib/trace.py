@@ -359,8 +359,9 @@ class TracedSocket(socket.socket):
         return int(self._sendfile_use_send(file, offset, count))  # type: ignore[attr-defined]
 
     def dup(self) -> Self:
-        copy = super().dup()
-        copy._trace, copy._rows, copy._most = self._trace, self._rows, self._most
+        fd = socket.dup(self.fileno())
+        copy = type(self)(self.family, self.type, self.proto, fd, trace=self._trace)
+        copy.settimeout(self.gettimeout())
         copy._ends, copy._copies = self._ends, self._copies
         self._copies[0] += 1
         return copy

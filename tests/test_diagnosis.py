@@ -177,6 +177,22 @@ def test_program_that_hangs_up_looks_like_a_full_server(answer):
     assert check(answer).kind == "full"
 
 
+def test_echo_server_that_falls_after_the_echo_still_answered():
+    with socket.create_server((HERE, 0)) as listener:
+
+        def serve():
+            for _ in range(50):  # a queda às vezes chega um instante depois
+                conn = listener.accept()[0]
+                conn.sendall(conn.recv(1024))
+                reset(conn)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        for _ in range(50):
+            assert diagnose(*listener.getsockname()).kind in ("echo", "full")
+        thread.join(TIMEOUT)
+
+
 def test_listener_that_never_accepts_is_silent():
     with socket.create_server((HERE, 0)) as listener:
         diagnosis = diagnose(*listener.getsockname(), 0.2)

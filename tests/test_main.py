@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from echo_lib.__main__ import _Report
-from echo_lib.server import Client, Entry
+from echo_lib.server import KEPT_BYTES, Client, Entry
 from tests.common import HERE, ROOT, TIMEOUT, receive
 from tests.conftest import finish, leave, new_network, quiet_port
 
@@ -79,7 +79,7 @@ def test_control_characters_reach_the_terminal_escaped(session):
         session.server.expect_exact(r" enviou 11 bytes: \x1b[2J\x07\xff\r\x9b\u202e")
         assert client.recv(1024)
         client.sendall(b"x" * 1024)
-        session.server.expect_exact(" enviou 1024 bytes: " + "x" * 200 + "\r\n")
+        session.server.expect_exact(" enviou 1024 bytes: " + "x" * 200 + "…\r\n")
     session.stop()
 
 
@@ -116,6 +116,13 @@ def test_exit_that_was_not_seen_does_not_count_in_who_takes_its_port(capsys):
         report.show()
     assert capsys.readouterr().out.splitlines()[-1] == "127.0.0.1:5 enviou 2 bytes: oi"
     assert report._heard == {}
+
+
+def test_letter_cut_where_the_server_stopped_keeping_is_not_shown(capsys):
+    last = ("a" + "ç" * 150).encode()[:KEPT_BYTES]
+    long = Client((HERE, 5), 0.0, 1, 301, last, last)
+    _Report(Snapshots(([long], [Entry(1, 0.0, long.address, "entrou")]))).show()
+    assert capsys.readouterr().out.endswith(f"127.0.0.1:5 enviou 301 bytes: a{'ç' * 99}…\n")
 
 
 def test_many_messages_between_two_looks_are_one_line(session):

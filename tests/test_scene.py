@@ -243,6 +243,27 @@ def test_a_bound_socket_that_does_not_listen_is_who_refuses():
     assert arrow["target"] == "s1"
 
 
+def test_listener_and_who_stays_keep_their_lines_however_many_come_and_go(monkeypatch):
+    monkeypatch.setattr("echo_lib.panels.scene._LINES", 20)
+    talk = Talk()
+    drawn = talk.drawn()
+    with talk.trace, socket.create_server((HERE, 0)) as listener:
+        for _ in range(30):
+            socket.create_connection(listener.getsockname(), timeout=TIMEOUT).close()
+            listener.accept()[0].close()
+            with pytest.raises(ConnectionRefusedError), closing(socket.socket()) as bound:
+                bound.bind((HERE, 0))
+                bound.connect((HERE, 1))
+        talk.client.sendall(b"oi")
+        talk.receive(talk.conn, 2)
+        talk.close()
+    names = [line.get("name") for line in Drawing(talk.trace.events()).lines.values()]
+    assert names.count("escuta 2") == 1 and "escuta 3" not in names
+    kept = Drawing(talk.trace.events()).lines
+    for name in ("1server", "1client"):
+        assert kept[name]["order"] == drawn.lines[name]["order"] and not kept[name]["ghost"]
+
+
 def test_a_connection_that_got_no_answer_is_not_said_to_be_refused():
     with socket.create_server((HERE, 0)) as gone:
         address = gone.getsockname()
@@ -252,6 +273,20 @@ def test_a_connection_that_got_no_answer_is_not_said_to_be_refused():
     drawn = Drawing([replace(first, error=TimeoutError("timed out")), *rest])
     (arrow,) = drawn.of_kind("lost")
     assert drawn.lines[arrow["target"]]["note"] == "sem resposta"
+
+
+def test_letter_cut_by_the_drawing_is_not_shown_in_half():
+    talk = Talk()
+    data = "a" + "ção" * 100
+    with closing(talk):
+        talk.client.sendall(data.encode())
+        talk.receive(talk.conn, 3)  # a, ç e meio ã: este corte foi do recv
+    rows = talk.drawn().rows.values()
+    (sent,) = (row for row in rows if row["kind"] == "send" and row["size"] > 99)
+    first, last = (part["text"] for part in sent["bytes"])
+    assert data.startswith(first) and data.endswith(last)
+    *_, read = (row for row in rows if row["size"] == 3)
+    assert read["bytes"][0]["text"] == "aç"
 
 
 def test_peer_outside_the_trace_is_a_supposed_line():

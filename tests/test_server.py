@@ -1,5 +1,6 @@
 """EchoServer: cada cliente recebe os seus bytes, e nenhum atrapalha os outros nem o kernel."""
 
+import errno
 import ipaddress
 import re
 import select
@@ -19,6 +20,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from echo_lib import EchoServer, Trace, network
+from echo_lib.server import _refuse_shared
 from tests.common import HERE, TIMEOUT, receive, reset
 
 PATTERN = bytes(range(251))  # comprimento primo: um pedaço fora do lugar aparece
@@ -757,6 +759,18 @@ def test_one_machine_does_not_fill_the_system_during_a_pause(server):
     server.resume()
     with join(server) as client:
         settle(client)
+
+
+@not_on_macos
+def test_port_shared_with_another_address_is_refused_as_on_linux():
+    with socket.create_server((HERE, 0)) as listener:
+        port = listener.getsockname()[1]
+        for host in ("0.0.0.0", HERE):  # o Windows e o macOS deixariam o primeiro
+            with pytest.raises(OSError) as caught:
+                _refuse_shared((host, port))
+            assert caught.value.errno == errno.EADDRINUSE
+        _refuse_shared(("127.0.0.2", port))
+    _refuse_shared((HERE, port))
 
 
 def test_connections_to_an_address_that_was_lost_are_ended(server, good):

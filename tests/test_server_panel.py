@@ -72,6 +72,11 @@ def test_row_of_a_client_agrees_with_the_log_about_who_and_when(watched, server)
         (host, port, since, _, _), joined = watched.panel.clients[0], watched.panel.entries[-1]
         assert (joined[2], joined[3]) == (f"{host}:{port}", "entrou")
         assert abs(since - joined[1]) < 1
+        watched.panel._clock -= 3600  # a máquina dormiu: monotonic() não contou a hora
+        server.disconnect((HERE, 1))
+        with EchoClient(*server.address):
+            watched.wait_state("atendendo 2 clientes")
+            assert watched.panel.clients[0][2] == since
 
 
 def test_buttons_start_disconnect_one_and_stop(watched, server):

@@ -10,6 +10,7 @@ import socketserver
 import sys
 import threading
 import tracemalloc
+from contextlib import ExitStack
 from time import perf_counter
 
 import pytest
@@ -588,3 +589,15 @@ def test_recv_that_asks_for_nonsense_is_recorded_and_read_all_the_same(asked):
             sock.recv(*asked)
         (event, *_) = trace.events()
     assert event.receives and "TypeError" in str(event)
+
+
+def test_copy_of_a_client_made_before_the_accept_is_of_the_same_connection():
+    with Trace() as trace, ExitStack() as stack:
+        listener = stack.enter_context(socket.create_server((HERE, 0)))
+        client = stack.enter_context(socket.create_connection(listener.getsockname(), TIMEOUT))
+        copy = stack.enter_context(client.dup())
+        conn = stack.enter_context(listener.accept()[0])
+        copy.sendall(b"oi")
+        assert conn.recv(2) == b"oi" and copy.gettimeout() == TIMEOUT
+    found = {event.connection for event in trace.events() if event.call not in ("bind", "listen")}
+    assert found - {None} == {1}

@@ -234,9 +234,9 @@ def diagnose(host: str, port: int | str, timeout: float = 5.0) -> Diagnosis:
             sock.connect(number)
         except OSError as error:
             return _not_connected(address, number, error, timeout)
-        if sock.getsockname() == sock.getpeername():  # ligou-se a si mesmo: ninguém escuta
+        if sock.getsockname() == number:  # ligou-se a si mesmo: ninguém escuta
             return _not_connected(address, number, ConnectionRefusedError(), timeout)
-        return _talk(sock, address, timeout)
+        return _talk(sock, address, number[0], timeout)
 
 
 def _not_connected(address: Address, number: Address, error: OSError, timeout: float) -> Diagnosis:
@@ -252,7 +252,7 @@ def _not_connected(address: Address, number: Address, error: OSError, timeout: f
         return _result(address, "no_route")
     away = not any(i.reaches(number[0]) for i in neighbours)
     kind = "filtered" if isinstance(error, TimeoutError) else _UNREACHABLE.get(error.errno, "other")
-    if kind != "other" and away and ipaddress.ip_address(number[0]).is_private:
+    if kind != "other" and away and not ipaddress.ip_address(number[0]).is_global:
         return _result(address, "other_subnet", mine=neighbours[0].address)
     said = error.strerror or error
     return _result(address, kind, seconds=_decimal(timeout), error=said)
@@ -282,7 +282,7 @@ def _refused_here(address: Address, number: Address) -> Diagnosis:
     return _result(address, "refused_here")
 
 
-def _talk(sock: socket.SocketType, address: Address, timeout: float) -> Diagnosis:
+def _talk(sock: socket.SocketType, address: Address, host: str, timeout: float) -> Diagnosis:
     """A conexão foi feita: o que volta é eco?"""
     probe = f"{PROBE}{os.urandom(4).hex()}\n".encode()
     answer, start = b"", perf_counter()
@@ -300,7 +300,7 @@ def _talk(sock: socket.SocketType, address: Address, timeout: float) -> Diagnosi
     except OSError:  # RST: fechou sem ler
         pass
     if answer == probe:
-        return _echo(address, sock.getpeername()[0], milliseconds(perf_counter() - start))
+        return _echo(address, host, milliseconds(perf_counter() - start))
     if not answer:
         return _result(address, "full")
     if probe.startswith(answer):

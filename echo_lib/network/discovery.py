@@ -17,7 +17,13 @@ from uuid import uuid4
 
 from echo_lib.cell import close_on_rerun
 from echo_lib.errors import Address, positive, printable
-from echo_lib.network.local import addresses, in_time, is_loopback, network_addresses
+from echo_lib.network.local import (
+    Interface,
+    addresses,
+    in_time,
+    is_loopback,
+    network_addresses,
+)
 
 if TYPE_CHECKING:
     from zeroconf import Zeroconf
@@ -209,26 +215,32 @@ def _locate(zeroconf: Zeroconf, name: str, seconds: float, here: bool) -> list[F
     if not known or not info.port:
         return []
     label = printable(name.removesuffix(f".{SERVICE}"))[:_SHOWN_NAME]
-    hosts = [str(host) for host in info.ip_addresses_by_version(IPVersion.V4Only) if _is_host(host)]
-    hosts = _nearest([host for host in hosts if here or not is_loopback(host)])
+    mine = addresses()
+    told = info.ip_addresses_by_version(IPVersion.V4Only)
+    hosts = [str(host) for host in told if _is_host(host, mine)]
+    hosts = _nearest([host for host in hosts if here or not is_loopback(host)], mine)
     return [Found(label, (host, info.port)) for host in hosts[:_MOST_HOSTS]]
 
 
-def _nearest(hosts: list[str]) -> list[str]:
+def _nearest(hosts: list[str], mine: list[Interface]) -> list[str]:
     """Destes endereços de um servidor, os que esta máquina alcança sem roteador, se houver.
 
     Um servidor com adaptadores virtuais (Docker, WSL, VPN) anuncia também os endereços deles, e o
     mesmo 172.17.0.1 pode ser desta máquina.
     """
-    mine = addresses()
     own = {i.address for i in mine}
     near = [h for h in hosts if h not in own and any(i.reaches(h) for i in mine)]
     return near or hosts
 
 
-def _is_host(host: Any) -> bool:
-    """Se o endereço pode ser de uma máquina da rede local; um anúncio falso pode trazer outro."""
-    return bool(host.is_private and not (host.is_unspecified or host.is_reserved))
+def _is_host(host: Any, mine: list[Interface]) -> bool:
+    """Se o endereço pode ser de uma máquina da rede local; um anúncio falso pode trazer outro.
+
+    Há redes locais com endereços públicos, como as de muitas universidades, e há as do bloco
+    100.64.0.0/10 (RFC 6598).
+    """
+    local = not host.is_global or any(i.reaches(str(host)) for i in mine)
+    return bool(local and not (host.is_unspecified or host.is_reserved or host.is_multicast))
 
 
 def _info(name: str, port: int, interfaces: Sequence[str]) -> Any:

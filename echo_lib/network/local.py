@@ -293,7 +293,8 @@ def _netstat() -> str:
     """A saída de `netstat -an`, que não pede administrador, mas não diz o processo."""
     command = ["netstat", "-an"]
     try:
-        return subprocess.run(command, capture_output=True, text=True, timeout=_TIMEOUT).stdout
+        done = subprocess.run(command, capture_output=True, timeout=_TIMEOUT)
+        return done.stdout.decode(errors="replace")  # há nomes de arquivo em qualquer codificação
     except subprocess.TimeoutExpired as error:
         raise OSError("o netstat não respondeu") from error
 

@@ -1,6 +1,5 @@
 """A turma de um servidor: que máquinas estão, quais saíram, o que disseram, e o registro."""
 
-import codecs
 import csv
 import re
 import unicodedata
@@ -13,7 +12,7 @@ from math import inf
 from pathlib import Path
 from time import monotonic, time
 
-from echo_lib.errors import Address, printable
+from echo_lib.errors import Address, printable, whole_letters
 from echo_lib.network import is_loopback
 from echo_lib.network.diagnosis import PROBE
 from echo_lib.server import KEPT_BYTES, Client, Entry
@@ -261,10 +260,8 @@ def _asked_name(client: Client) -> str:
 @lru_cache(maxsize=2048)  # a turma é posta em dia até 20 vezes por segundo
 def _label(data: bytes, most: int | None = None) -> str:
     """Uma mensagem numa linha só, com até `most` caracteres, e nenhum escape pela metade."""
-    cut = len(data) >= KEPT_BYTES  # a letra que ficou pela metade não é de quem a enviou
-    decoder = codecs.getincrementaldecoder("utf-8")("replace")
     label = ""
-    text = decoder.decode(data, not cut).strip()
+    text = whole_letters(data, "replace", after=len(data) >= KEPT_BYTES).strip()
     for char in _plain(text) if most else text:
         if most and len(label + printable(char)) > most:
             break

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from echo_lib.errors import counted, printable
+from echo_lib.errors import counted, printable, whole_letters
 from echo_lib.trace import RECEIVES, SENDS, Event
 
 SHOWN_BYTES = 256  # de cada chamada, o começo; os últimos TAIL_BYTES, se couberam no rastro
@@ -74,6 +74,7 @@ class Scene:
         self._waits = 0
         self._trying: dict[int, Record] = {}  # conexões que ainda podem ser recusadas
         self._flows: dict[str, _Flow] = {}
+        self._over: dict[str, None] = {}  # as linhas de vida sem mais eventos, na ordem
         self._changed: dict[str, dict[str, Record]] = {}
 
     def add(self, events: Iterable[Event]) -> dict[str, list[Record]]:
@@ -137,6 +138,8 @@ class Scene:
                 self._listening[event.local[:2]] = line
             elif event.call == "close" and self._listening.get(event.local[:2]) == line:
                 del self._listening[event.local[:2]]
+        if event.call == "close" and event.connection is None:
+            self._over[line] = None
         return line
 
     def _end(self, event: Event, role: str, known: str | None = None) -> str:
@@ -176,8 +179,10 @@ class Scene:
         if new != old:
             self._lines[line] = new
             self._put("lines", new)
-            if len(self._lines) > _LINES:  # as mais antigas já não têm o que receber
-                del self._lines[next(iter(self._lines))]
+            while len(self._lines) > _LINES:  # as que acabaram já não têm o que receber
+                oldest = next(iter(self._over or self._lines))
+                self._over.pop(oldest, None)
+                self._lines.pop(oldest, None)
 
     def _name(self, kind: str, connection: int | None, event: Event) -> str:
         if kind == "listener":
@@ -232,6 +237,7 @@ class Scene:
             target = f"n{event.number}"
             note = "ninguém escuta" if kind == "refused" else "sem resposta"
             self._know(target, event, "nobody", None, event.argument, note)
+            self._over[target] = None
         name = f"h{event.number}"
         self._link(name, event.number, event.number, line, target, kind, "")
         if kind == "pending" and event.connection is not None:
@@ -297,6 +303,7 @@ class Scene:
         if self._alone(event) or all(flow.last for flow in flows):
             for flow in flows:
                 del self._flows[flow.source]
+                self._over[flow.source] = None
         self._of_socket.pop(event.socket, None)
 
     def _alone(self, event: Event) -> bool:
@@ -414,8 +421,12 @@ def _bytes(event: Event) -> Record:
         parts = [(0, data[:SHOWN_BYTES])]
         if len(data) == size:
             parts.append((size - TAIL_BYTES, data[-TAIL_BYTES:]))
-    shown = [{"at": at, "hex": part.hex(), "text": printable(part)} for at, part in parts]
-    return {"size": size, "bytes": shown}
+    return {"size": size, "bytes": [_part(at, part, size) for at, part in parts]}
+
+
+def _part(at: int, part: bytes, size: int) -> Record:
+    text = whole_letters(part, before=at > 0, after=at + len(part) < size)
+    return {"at": at, "hex": part.hex(), "text": printable(text)}
 
 
 def address_text(address: Any) -> str:

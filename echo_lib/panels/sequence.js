@@ -96,9 +96,16 @@ export class Store {
   }
 
   forgetLines() {
-    const used = new Set(this.rows.map((row) => row.line));
-    for (const link of this.links.values()) used.add(link.source).add(link.target);
+    const used = this.used(this.rows, this.links.values());
     for (const id of this.lines.keys()) if (!used.has(id)) this.lines.delete(id);
+  }
+
+  /** As linhas de vida destas chamadas e setas; a que tem outro nome, com os dois. */
+  used(rows, links) {
+    const ids = new Set(rows.map((row) => row.line));
+    for (const link of links) ids.add(link.source).add(link.target);
+    for (const id of [...ids]) ids.add(this.lines.get(id)?.same ?? id);
+    return ids;
   }
 
   /** A linha de vida de um id; a de um socket que ainda não tinha conexão tem outro. */
@@ -113,7 +120,8 @@ export class Store {
     const ids = new Set(kept.map((row) => row.id));
     const links = [...this.links.values()].filter((link) => ids.has(link.from) || ids.has(link.to));
     const dropped = this.dropped + this.rows.length - kept.length;
-    return { rows: kept, links, lines: [...this.lines.values()], dropped, what: this.what };
+    const lines = [...this.used(kept, links)].map((id) => this.lines.get(id)).filter(Boolean);
+    return { rows: kept, links, lines, dropped, what: this.what };
   }
 }
 

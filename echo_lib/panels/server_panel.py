@@ -79,11 +79,13 @@ class ServerPanel(PolledPanel, asset="server_panel"):
     def _picture(self) -> dict[str, Any]:
         running = self.server.running
         clients, entries = self.server.snapshot()  # parado, o registro já está inteiro
+        # Depois de a máquina dormir, o relógio de Client.since já não diz a hora.
+        entered = {entry.address: entry.time for entry in entries if entry.what == "entrou"}
         return {
             **super()._picture(),
             "state": _state(running, len(clients)),
             "address": "{}:{}".format(*self.server.address),
-            "clients": [self._row(client) for client in clients[-_SHOWN_CLIENTS:]],
+            "clients": [self._row(client, entered) for client in clients[-_SHOWN_CLIENTS:]],
             "hidden_clients": max(0, len(clients) - _SHOWN_CLIENTS),
             "entries": [
                 [entry.number, entry.time, "{}:{}".format(*entry.address), entry.what]
@@ -91,9 +93,9 @@ class ServerPanel(PolledPanel, asset="server_panel"):
             ],
         }
 
-    def _row(self, client: Client) -> list[Any]:
-        since = round(self._clock + client.since, 3)
-        return [*client.address, since, client.messages, client.bytes]
+    def _row(self, client: Client, entered: dict[Address, float]) -> list[Any]:
+        since = entered.get(client.address, self._clock + client.since)
+        return [*client.address, round(since, 3), client.messages, client.bytes]
 
 
 def _state(running: bool, clients: int) -> str:

@@ -357,6 +357,22 @@ def test_pointer_at_rest_does_not_take_the_details_from_the_keyboard(page):
     assert diagram.details.inner_text() == said
 
 
+def test_saved_tail_has_only_what_its_rows_need(page):
+    with Trace() as trace, socket.create_server((HERE, 0)) as listener:
+        for _ in range(100):
+            client = socket.socket()
+            with client:
+                client.bind((HERE, 0))  # uma linha com dois nomes: o de antes de conectar
+                client.connect(listener.getsockname())
+                listener.accept()[0].close()
+    Diagram(page, records(trace.events()))
+    tail = page.evaluate("store.tail(8)")
+    assert len(tail["rows"]) == 8 and len(tail["lines"]) < 12
+    saved = Diagram(page, tail | {"dropped": tail["dropped"]})
+    pair = ["cliente 99", "conn 99", "cliente 100", "conn 100"]
+    assert saved.layout()["columns"] == ["escuta", *pair]
+
+
 def test_hover_previews_and_click_keeps(page):
     diagram = Diagram(page, records(conversation(b"oi")))
     diagram.option("accept").click()

@@ -134,6 +134,15 @@ def test_server_open_to_the_network_says_what_to_type_and_is_announced(two_hosts
     assert student.run("-c", "from echo_lib.network import *; print(discover(0.5))")[0] == "[]\n"
 
 
+@pytest.mark.parametrize("network", ["143.106.10", "100.64.3"])  # públicos; RFC 6598
+def test_local_network_of_other_addresses_is_searched_too(two_hosts, network):
+    for number, host in enumerate(two_hosts, 1):
+        host.ip(f"addr add {network}.{number}/24 dev eth0", f"addr del {host.address}/24 dev eth0")
+    teacher, student = two_hosts
+    assert teacher.kernel().run(TEACH) == ""
+    assert student.run("-c", SEARCH) == (f"Eco da professora {network}.1 {PORT}\n", "", 0)
+
+
 @pytest.mark.parametrize("hook", ["input", "output"])
 def test_filtered_multicast_finds_nobody_silently_and_typing_the_address_works(classroom, hook):
     teacher, _, (student, *_) = classroom
