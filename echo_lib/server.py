@@ -724,7 +724,7 @@ def _refuse_shared(address: Address) -> None:
     Fonte: learn.microsoft.com, «Using SO_REUSEADDR and SO_EXCLUSIVEADDRUSE»; setsockopt(2) do BSD.
     """
     if any(_conflict(row.local, address) for row in listening(address[1])):
-        raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE))
+        raise OSError(errno.EADDRINUSE, "outro programa já escuta nessa porta")
 
 
 def _way_out(error: Exception, address: Address) -> str:
