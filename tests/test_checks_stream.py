@@ -430,6 +430,12 @@ def test_states_reach_and_networks():
     assert "em maiúsculas: LISTEN" in lower.text
     reused = checks.states(lambda port: [*(r.state.lower() for r in ports(port)), "time_wait"])
     assert "em maiúsculas: LISTEN" in reused.text, "a porta guardava o fim de outra conversa"
+    other = checks.states(
+        lambda port: sorted(row.state.replace("BLISHED", "") for row in ports(port))
+    )
+    assert "Os nomes são os de .state" in other.text
+    shown = checks.states(lambda port: [print(row.state) for row in ports(port)])
+    assert shown.text.count("  LISTEN") == 1
     once = checks.states(lambda port: sorted({row.state for row in ports(port)}))
     assert "sem set(), que tira as repetidas" in once.text
     kept: list[str] = []

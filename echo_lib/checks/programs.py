@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import io
 import re
 import socket
 import subprocess
@@ -10,7 +11,7 @@ import sys
 import threading
 import warnings
 from collections.abc import Callable
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, redirect_stdout, suppress
 from dataclasses import replace
 from difflib import get_close_matches
 from functools import partial
@@ -586,7 +587,8 @@ def states(function: Callable[[int], list[str]]) -> Check:
 
     def lasting(port: int) -> Any:
         """A resposta, sem o que outra conversa, antes desta, deixou na mesma porta."""
-        function(port)  # a segunda vez não depende da primeira
+        with redirect_stdout(io.StringIO()):  # o que ela mostra, uma vez só
+            function(port)  # a segunda não depende da primeira
         answer = function(port)
         return [s for s in answer if s != "TIME_WAIT"] if isinstance(answer, list) else answer
 
@@ -620,6 +622,8 @@ def _three_hint(answer: list[Any], port: int) -> str:
             "Cada ponta da conversa é uma linha: sem set(), que tira as repetidas, e sem olhar só "
             "a porta local."
         )
+    if {*answer} - {"ESTABLISHED", "LISTEN"}:
+        return "Os nomes são os de .state, em ports(porta): o ss e o netstat escrevem outros."
     if answer == ["LISTEN"]:
         return (
             "Faltam linhas. É a porta que a função recebe, e não a PORTA da lição? De todos os "
@@ -677,8 +681,8 @@ def _reach_hint(answer: str, host: str) -> str:
     if answer not in (_HERE_ONLY, _THE_NETWORK):
         return f"As respostas são duas, com estas letras: {_HERE_ONLY!r} e {_THE_NETWORK!r}."
     about = {
-        "127.0.0.1": "É o endereço com que a máquina fala consigo mesma. (host[0] é só o "
-        "1; e o and pede as duas coisas de uma vez.)",
+        "127.0.0.1": "É o endereço com que a máquina fala consigo mesma. (host[0] é só o 1, e "
+        'host[:2], o 12; "host", entre aspas, é outro texto; e o and pede as duas coisas.)',
         "127.0.0.2": "Não é só o 127.0.0.1: todo endereço que começa por 127. é loopback.",
         "127.255.0.1": "Todo endereço que começa por 127. é loopback, venha o que vier depois.",
         "12.0.0.1": "Este começa por 12, e não por 127.",
@@ -687,8 +691,8 @@ def _reach_hint(answer: str, host: str) -> str:
         "192.168.127.3": "Só conta o começo, e esse 127 está no meio.",
     }
     always = (
-        "A resposta sai a mesma para qualquer host? Um texto solto depois de or vale True. E um "
-        "endereço privado não é loopback: é o que a rede local usa."
+        "A resposta sai a mesma para qualquer host? Um texto solto depois de or vale True; o "
+        "começo é 127., e não só 1. E um endereço privado não é loopback: é o que a rede usa."
     )
     return about.get(host, always)
 
