@@ -38,7 +38,6 @@ _ACCEPT_PAUSE = 0.5  # segundos sem aceitar, quando faltam descritores ao sistem
 # Linux). Com 128, um aluno que entra no meio de 10.000 conexões espera 1 s, o prazo do SYN perdido
 # (RFC 6298, seção 2.1).
 _BACKLOG = 4096
-_BACKLOG_ON_HOLD = 256  # em pausa ninguém é aceito, nem recusado: um só tomaria 500 MiB do sistema
 # Bytes que o sistema guarda de cada conexão, em cada sentido. Sem limite, chega a megabytes:
 # 32 clientes que enviam e não leem tomavam 220 MB do sistema, e 230 ms ao serem desconectados.
 _KERNEL_BUFFER = 65_536
@@ -531,10 +530,8 @@ class EchoServer:
 
     def _hold(self) -> float:
         """Em pausa: só _wake() acorda, e o silêncio de quem espera não conta."""
-        socket.SocketType.listen(self._listener, _BACKLOG_ON_HOLD)  # no rastro, é o listen da lição
         self._held.set()
         self._wake_receiver.recv(1024)
-        socket.SocketType.listen(self._listener, _BACKLOG)
         now = monotonic()
         for connection in self._connections.values():
             connection.active = now

@@ -745,22 +745,6 @@ def test_pause_answers_nobody_and_loses_nothing(server):
     assert notes.count("em pausa") == notes.count("de volta da pausa") == 1
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="a tabela de conexões pede permissão")
-def test_one_machine_does_not_fill_the_system_during_a_pause(server):
-    server.pause()
-    with ExitStack() as stack:
-        for _ in range(500):
-            crowd = stack.enter_context(socket.socket())
-            crowd.setblocking(False)
-            crowd.connect_ex(server.address)
-        rows = network.ports(server.address[1])
-        inside = [row for row in rows if row.local == server.address]
-        assert sum(row.state == "ESTABLISHED" for row in inside) < 300
-    server.resume()
-    with join(server) as client:
-        settle(client)
-
-
 @not_on_macos
 def test_port_shared_with_another_address_is_refused_as_on_linux():
     with socket.create_server((HERE, 0)) as listener:

@@ -496,7 +496,7 @@ def _server_hint(
     if received:
         return "Não são os bytes esperados: a resposta é feita dos que chegaram."
     gone, came = learner.totals()
-    if not learner.running() and any(isinstance(e.error, BlockingIOError) for e in moved):
+    if _does_not_wait(learner):
         return _NOT_WAITING
     if gave_up(learner) and came <= gone:  # numa máquina ocupada, quem verifica demorou a falar
         return "O seu prazo acabou antes de o cliente falar, e " + _SILENCE_IS_NOT_THE_END
@@ -520,6 +520,12 @@ def _server_hint(
     if learner.running():
         return _UNANSWERED
     return "Você recebeu, e nada voltou: faltou o sendall? Ou o código não chega a ele?"
+
+
+def _does_not_wait(learner: Learner) -> bool:
+    """Se o código acabou porque o socket dele não espera."""
+    blocked = (isinstance(event.error, BlockingIOError) for event in learner.own_events())
+    return any(blocked) and not learner.running()
 
 
 def _sends_by_the_listener(learner: Learner) -> bool:
@@ -625,6 +631,8 @@ def _early(learner: Learner, seconds: float) -> str:
     sizes = [event.size for event in own if event.receives]
     late = [i for i, event in enumerate(own) if isinstance(event.error, TimeoutError)]
     sent = [i for i, event in enumerate(own) if event.sends]
+    if _does_not_wait(learner):
+        return _NOT_WAITING
     if late and sent and late[0] < sent[0]:
         return "Você só respondeu quando o prazo acabou: a cada recv, um sendall."
     if came > gone > 0:
