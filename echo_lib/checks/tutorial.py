@@ -486,7 +486,7 @@ def _server_hint(
     shouts = sent != expected == sent.upper()
     if shouts and received == sent:
         return (
-            "Voltou igual ao que chegou. O `upper` não muda `dados`, faz outros bytes: envie só "
+            "O que chegou voltou como veio. O `upper` não muda `dados`, faz outros bytes: envie só "
             "esses."
         )
     if shouts and received == sent.decode(errors="replace").upper().encode():
