@@ -630,6 +630,20 @@ def sends_with_patience(host, port):
     whole_that_insists(host, port, lambda conn, dados: conn.send(dados))
 
 
+def does_not_join(host, port):
+    gone = threading.Event()
+
+    def attend(conn):
+        with conn:
+            echo(conn)
+            gone.set()
+            threading.Event().wait(0.5)
+
+    with socket.create_server((host, port)) as s:
+        threading.Thread(target=attend, args=s.accept()[:1], daemon=True).start()
+    gone.wait()
+
+
 def answers_sair_and_stops(host, port):
     with socket.create_server((host, port)) as s, s.accept()[0] as conn:
         while (data := conn.recv(1024)) != b"sair":
@@ -671,6 +685,7 @@ def stops_at_sair(host, port):
         (answers_by_the_listener, "a conversa é por conn, que veio do accept"),
         (lambda *at: takes_a_deadline_for_the_end(*at, seconds=30), "calar-se não é sair"),
         (leaves_it_to_a_thread, "escutou e voltou sem esperar o cliente"),
+        (does_not_join, "a função voltou antes de a thread acabar: espere por ela, com join"),
         (answers_sair_and_stops, "ainda estava conectado, e a função já tinha voltado"),
         (stops_at_sair, "é um comando do cliente"),
         (takes_a_deadline_for_the_end, "calar-se não é sair"),

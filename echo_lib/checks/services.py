@@ -182,7 +182,7 @@ def one_visit(function: Callable[[socket.socket], Any]) -> Check:
         if error:
             return failed(error, learner)
         if not second and (open_one := left_open(learner, recv=_TALK)):
-            return failed(f"Os dois foram atendidos, mas faltou fechar {open_one}.", learner)
+            return failed(f"Os dois foram atendidos, mas {_unclosed(learner, open_one)}", learner)
     if second:
         return failed(f"O segundo cliente {second}", learner)
     return passed("Certo: fechou a conversa, e a escuta ficou para o próximo.")
@@ -221,8 +221,14 @@ def _whole_server(function: Callable[[str, int], Any]) -> Check:
         if error:
             return failed(error, learner)
         if open_ones := left_open(learner, recv=_TALK, listen="a escuta, s"):
-            return failed(f"O cliente foi atendido, mas faltou fechar {open_ones}.", learner)
+            return failed(f"O cliente foi atendido, mas {_unclosed(learner, open_ones)}", learner)
     return passed("Seu servidor passou: escuta onde se pede, atende até o fim, e nada fica aberto.")
+
+
+def _unclosed(learner: Learner, what: str) -> str:
+    if len({event.thread for event in learner.own_events()}) > 1:
+        return "a função voltou antes de a thread acabar: espere por ela, com join."
+    return f"faltou fechar {what}."
 
 
 def _not_listening(learner: Learner, port: int) -> str:
