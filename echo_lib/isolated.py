@@ -538,7 +538,8 @@ def _thrown_away(first: dis.Instruction, second: dis.Instruction, third: dis.Ins
     if (first.opname, second.opname) == _NAMED:
         method = any(callable(getattr(kind, name, None)) for kind in _KINDS)
         return f"Sem os parênteses da chamada, .{name} não faz nada." if method else ""
-    method = first.opname == "LOAD_METHOD" or "NULL" in first.argrepr  # o segundo, desde o 3.12
+    since_312 = first.opname == "LOAD_ATTR" and "NULL" in first.argrepr
+    method = since_312 or first.opname == "LOAD_METHOD"
     if method and name in _OF_VALUES and second.opname in _CALLS and third.opname == "POP_TOP":
         return f"Sozinho numa linha, .{name}() se perde: guarde com = o que ele devolve."
     if first.opname == "LOAD_ATTR" and not method and second.opname.startswith(_CONDITIONS):

@@ -946,11 +946,14 @@ def _name_like(exc: NameError, in_a_program: bool) -> Texts | None:
     near = get_close_matches(found[1], known, 1, _VERY_NEAR)
     if not near:
         return None
-    first = "dê-lhe antes um valor" if in_a_program else "execute antes a célula que o cria"
+    late = "a célula que o cria não foi executada desde que o kernel começou"
+    first = "execute antes a célula que o cria"
+    if in_a_program:
+        late, first = "só ganha valor depois", "dê-lhe antes um valor"
     return (
         f"esse nome não existe; há um parecido, {near[0]}.",
-        "ele está escrito de outro jeito.",
-        f"escreva {near[0]}; ou, se é mesmo outro, {first}.",
+        f"ele está escrito de outro jeito, ou {late}.",
+        f"se era {near[0]}, escreva assim; se não, {first}.",
     )
 
 

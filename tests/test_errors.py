@@ -310,7 +310,7 @@ def first_number(host):
         (lambda: [].sorted(), "escreva sorted(lista)"),
         (lambda: {}[2], "use dicionario.get(chave)"),
         (lambda: HERE.startsWith("127."), "escreva startswith"),
-        (lambda: TimeOutError, "escreva TimeoutError; ou"),  # noqa: F821
+        (lambda: TimeOutError, "se era TimeoutError, escreva assim; se não, execute antes"),  # noqa: F821
         (lambda: ipadress, "há um parecido, ipaddress"),  # noqa: F821
         (lambda: min([]), "min(lista, default=None)"),
         (lambda: HERE - HERE, "subtrai números, e isto são textos"),

@@ -168,9 +168,10 @@ def compare(
             same_kind = type(answer) is type(expected)
             if not same_kind or answer != expected:
                 text = f"Com {what}, esperava {expected!r} e recebi {brief(answer)}. "
-                turned = same_kind and _turned_around(learner, cases)
-                said = turned or (hint(answer, *arguments) if same_kind else _KINDS[type(expected)])
-                return failed(text + said, learner)
+                said = hint(answer, *arguments) if same_kind else _KINDS[type(expected)]
+                wrong = failed(text + said, learner)  # com o que esta chamada mostrou
+                turned = _turned_around(learner, cases) if same_kind else ""
+                return replace(wrong, text=wrong.text.replace(said, turned)) if turned else wrong
     return None
 
 

@@ -524,8 +524,8 @@ def _server_hint(
 
 def _does_not_wait(learner: Learner) -> bool:
     """Se o código acabou porque o socket dele não espera."""
-    blocked = (isinstance(event.error, BlockingIOError) for event in learner.own_events())
-    return any(blocked) and not learner.running()
+    moved = [event for event in learner.own_events() if event.sends or event.receives]
+    return isinstance(moved and moved[-1].error, BlockingIOError) and not learner.running()
 
 
 def _sends_by_the_listener(learner: Learner) -> bool:

@@ -216,9 +216,7 @@ class Roster:
             machine.gone = messages + entry.client.messages, size + entry.client.bytes
             machine.names.pop(entry.address, None)
             machine.heard.pop(entry.address, None)
-        elif (
-            entry.client is not None
-        ):  # visto antes de falar, o diagnóstico tinha ganhado um cartão
+        elif entry.client is not None:  # um diagnóstico, visto antes de falar, já teria um cartão
             key = self.key(entry.address)
             if self._machines.get(key) == Machine(key):
                 del self._machines[key]
