@@ -496,7 +496,7 @@ def _server_hint(
     if received:
         return "Não são os bytes esperados: a resposta é feita dos que chegaram."
     gone, came = learner.totals()
-    if _does_not_wait(learner):
+    if _does_not_wait(own) and not learner.running():
         return _NOT_WAITING
     if gave_up(learner) and came <= gone:  # numa máquina ocupada, quem verifica demorou a falar
         return "O seu prazo acabou antes de o cliente falar, e " + _SILENCE_IS_NOT_THE_END
@@ -522,10 +522,10 @@ def _server_hint(
     return "Você recebeu, e nada voltou: faltou o sendall? Ou o código não chega a ele?"
 
 
-def _does_not_wait(learner: Learner) -> bool:
-    """Se o código acabou porque o socket dele não espera."""
-    moved = [event for event in learner.own_events() if event.sends or event.receives]
-    return isinstance(moved and moved[-1].error, BlockingIOError) and not learner.running()
+def _does_not_wait(own: Sequence[Event]) -> bool:
+    """Se a última coisa que o código soube foi que o socket dele não espera."""
+    moved = [event for event in own if event.sends or event.receives]
+    return isinstance(moved and moved[-1].error, BlockingIOError)
 
 
 def _sends_by_the_listener(learner: Learner) -> bool:
@@ -631,7 +631,7 @@ def _early(learner: Learner, seconds: float) -> str:
     sizes = [event.size for event in own if event.receives]
     late = [i for i, event in enumerate(own) if isinstance(event.error, TimeoutError)]
     sent = [i for i, event in enumerate(own) if event.sends]
-    if _does_not_wait(learner):
+    if _does_not_wait(own):
         return _NOT_WAITING
     if late and sent and late[0] < sent[0]:
         return "Você só respondeu quando o prazo acabou: a cada recv, um sendall."
