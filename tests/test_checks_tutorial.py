@@ -910,8 +910,9 @@ def test_who_gives_up_before_the_first_word_is_not_told_of_an_answer(monkeypatch
     rejected(checks.gives_up(impatient, seconds=0.3), "Você desistiu cedo demais")
 
 
-@pytest.mark.parametrize("which", [2, 3])
-def test_who_gives_up_because_we_were_late_was_not_early(monkeypatch, which):
+@pytest.fixture
+def late_exchange(monkeypatch, which):
+    """Faz a verificação atrasar-se uma vez, até que o servidor do aluno desista."""
     exchange, calls = peers.exchange, []
 
     def late(peer, data, *rest):
@@ -921,8 +922,18 @@ def test_who_gives_up_because_we_were_late_was_not_early(monkeypatch, which):
         return exchange(peer, data, *rest)
 
     monkeypatch.setattr(peers, "exchange", late)
+
+
+@pytest.mark.parametrize("which", [2, 3])
+def test_who_gives_up_because_we_were_late_was_not_early(late_exchange):
     check = checks.gives_up(patient, seconds=0.3)
     assert check.ok, check
+
+
+@pytest.mark.parametrize("which", [1, 2, 3])
+def test_who_warns_us_because_we_were_late_is_quoted_in_full(late_exchange):
+    check = checks.gives_up(warns_the_silent, seconds=0.3)
+    rejected(check, "recebeu b'tempo esgotado', que não tinha enviado")
 
 
 def test_giving_up_is_not_enough_without_the_echo():

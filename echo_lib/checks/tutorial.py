@@ -567,11 +567,12 @@ def gives_up(function: Callable[[socket.socket], Any], seconds: float) -> Check:
                 return _without_silence(function, seconds)
         if _again(learner.look(wait=0.001)):
             return failed(AGAIN, learner)
-        late = False
+        late, extra = False, b""
         for _ in range(2):
             sleep(0.6 * seconds)
             start = monotonic()  # antes da conversa: o atraso que for nosso só alonga a espera
-            if peers.exchange(peer, b"oi") != b"oi":
+            if (came := peers.exchange(peer, b"oi")) != b"oi":
+                extra += came
                 if not waited_for_us(learner, seconds):
                     fell = "" if learner.running() else learner.result()[1]
                     return failed(fell or _early(learner, seconds), learner)
@@ -594,7 +595,7 @@ def gives_up(function: Callable[[socket.socket], Any], seconds: float) -> Check:
             error = _early(learner, seconds)
         elif not error and (deadline or 0) > 1.5 * seconds:
             error = f"O seu prazo é de {in_seconds(deadline)}; o pedido, {in_seconds(seconds)}."
-        if not error and (extra := peers.receive(peer, 32)):
+        if not error and (extra := extra + peers.receive(peer, 32)):
             error = (
                 f"Quem se calou recebeu {brief(extra)}, que não tinha enviado: responda só com o "
                 "eco; no fim do prazo, apenas volte."
