@@ -100,6 +100,26 @@ def test_one_is_disconnected_with_everything_it_opened(teaching):
         teaching.wait_notice("10.0.0.9 já não está aqui.")
 
 
+def test_disconnecting_a_pair_names_both_even_if_one_left_already(teaching, monkeypatch):
+    panel = teaching.panel
+    panel._roster.key = lambda address: address[0]  # as duas conexões são de uma máquina
+    plain = panel.server.disconnect
+
+    def slow(address):  # a página é posta em dia no meio
+        plain(address)
+        looking = threading.Thread(target=panel._refresh)
+        looking.start()
+        looking.join(0.5)
+
+    monkeypatch.setattr(panel.server, "disconnect", slow)
+    with join(teaching, "Ana"):
+        teaching.wait(lambda panel: teaching.names() == ["Ana"])
+        with join(teaching, "Bia"):
+            teaching.wait(lambda panel: teaching.names() == ["Ana, Bia"])
+            assert panel.disconnect(HERE) == "Desconectado: Ana, Bia (127.0.0.1)."
+            teaching.wait(lambda panel: panel.totals[:2] == [0, 0])
+
+
 def test_pause_makes_the_class_wait_and_loses_nothing(teaching):
     with join(teaching, "Ana") as ana:
         teaching.click("pause")

@@ -203,12 +203,13 @@ class ClassPanel(PolledPanel, asset="class_panel"):
         Argumentos:
             key: a máquina, como em `machines`.
         """
-        machine = self._machine(key)
-        if machine is None or not machine.live:
-            return f"{_title(machine) if machine else key} já não está aqui."
-        for client in machine.live:
-            self.server.disconnect(client.address)
-        return f"Desconectado: {_title(machine)}."
+        with self._turn:  # a turma não muda enquanto se desconecta
+            machine = self._machine(key)
+            if machine is None or not machine.live:
+                return f"{_title(machine) if machine else key} já não está aqui."
+            for client in machine.live:
+                self.server.disconnect(client.address)
+            return f"Desconectado: {_title(machine)}."
 
     def block(self, key: str) -> str:
         """Encerra uma máquina da rede, recusa as próximas conexões dela e esconde o que disse.
