@@ -115,17 +115,19 @@ function render({ model, el, host: page, signal }) {
     asked = true;
     model.send({ command: "select", key });
   }, {}, element("span", { className: "echo-name" }), element("span", { className: "echo-last" })));
+  /** Um endereço que, se não cabe numa linha do cartão, continua na outra depois de um ponto. */
+  const whole = (key) => key.replace(/[.:]/g, "$&\u200b");
   /** O fim do endereço, se há outra máquina com o mesmo nome; ele todo, se também o fim é igual. */
   const ending = (key) => key.match(/[.:]\d+$/)?.[0];
   const apart = ([key, name], rows) => {
     const same = rows.filter((row) => row[1] === name && row[0] !== key).map((row) => ending(row[0]));
-    return same.length ? ` · ${same.includes(ending(key)) ? key : ending(key)}` : "";
+    return same.length ? ` · ${same.includes(ending(key)) ? whole(key) : ending(key)}` : "";
   };
   const showCard = (card, row, rows) => {
     const [key, name, connections, messages, , last, refused, blocked] = row;
     const node = card.firstChild;
     const [who, said] = node.children;
-    setText(who, `${connections ? "●" : "○"} ${name ? name + apart(row, rows) : key}`);
+    setText(who, `${connections ? "●" : "○"} ${name ? name + apart(row, rows) : whole(key)}`);
     const refusals = refused ? `, ${plural(refused, "recusa", "recusas")}` : "";
     const left = blocked ? ", bloqueada" : ", saiu";
     setText(said, `${number(messages)}${connections ? "" : left}${refusals}${last ? ` “${last}”` : ""}`);
