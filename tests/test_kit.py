@@ -275,7 +275,8 @@ def test_a_change_in_the_package_is_installed_without_the_network(installed):
     assert done.returncode == 0 and "alguns segundos" in done.stdout
     show = "import echo_lib; print(echo_lib.CHANGED, echo_lib.__file__)"
     command = [str(installed / ".venv/bin/python"), "-c", show]
-    output = subprocess.run(command, capture_output=True, encoding="utf-8", check=True, cwd="/")
+    options = {"encoding": "utf-8", "check": True, "cwd": "/", "env": variables(installed)}
+    output = subprocess.run(command, capture_output=True, **options)
     assert output.stdout.startswith(f"True {installed / '.venv'}")
 
 
