@@ -77,6 +77,7 @@ def test_wrong_port_gets_its_own_hint():
         socket.create_server(("127.0.0.1", 0)) as s,
         socket.socket() as deaf,
         socket.socket() as new,
+        socket.socket(type=socket.SOCK_DGRAM) as udp,
     ):
         port = s.getsockname()[1]
         deaf.bind(("127.0.0.1", 0))
@@ -92,6 +93,7 @@ def test_wrong_port_gets_its_own_hint():
             (port, deaf, f"e em minha_porta está {port}: quem diz a porta é"),
             (port, closed, "sem close e fora de um with"),
             (port, new, "não escuta na porta"),
+            (port, udp, "é UDP (SOCK_DGRAM), que não escuta"),
             (deaf.getsockname()[1], deaf, "bind e listen"),
         ]
         for answer, sock, hint in cases:

@@ -746,6 +746,8 @@ def listening(port: object, sock: object) -> Check:
         return failed(f"Guarde o seu socket em meu_socket; nele está {sock!r}.")
     if sock.fileno() < 0:
         return failed("O seu socket já está fechado: deixe-o aberto, sem close e fora de um with.")
+    if sock.type != socket.SOCK_STREAM:
+        return failed("O seu socket é UDP (SOCK_DGRAM), que não escuta: crie-o com SOCK_STREAM.")
     host, real = _name_of(sock)
     if real and host != "127.0.0.1":
         why = " Faltou o bind, ou é esse o host dele?" if host == "0.0.0.0" else ""
