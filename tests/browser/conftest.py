@@ -111,14 +111,17 @@ def violations(page, selector, exclude=""):
     # a cada troca de tema, ou do que está fora da vista, ele também não decide nada.
     page.evaluate("document.body.style.minHeight = '100vh'")
     expect(page.locator("#jupyterlab-splash")).not_to_be_attached()
-    page.locator(selector).last.evaluate("element => element.scrollIntoView()")
+    looked = page.locator(selector).last
+    looked.evaluate("element => element.scrollIntoView()")
+    expect(looked).to_be_in_viewport()
     # Sem os seletores CSS de cada nó, sem os nós em ordem e sem ler de novo as folhas de estilo, de
     # que só precisa a regra da tela que não gira, leva menos da metade do tempo.
     options = {"selectors": False, "resultTypes": ["violations"], "preload": False}
     context = {"include": [selector]} | ({"exclude": [exclude]} if exclude else {})
     found = Axe().run(page, context=context, options=options).response
     decided = [rule["id"] for kind in ("passes", "violations") for rule in found[kind]]
-    assert "color-contrast" in decided, "o axe não decidiu o contraste de texto nenhum"
+    doubts = [rule["nodes"][:1] for rule in found["incomplete"] if rule["id"] == "color-contrast"]
+    assert "color-contrast" in decided, f"o axe não decidiu o contraste de texto nenhum: {doubts}"
     return [(v["id"], [n["html"][:200] for n in v["nodes"]]) for v in found["violations"]]
 
 
