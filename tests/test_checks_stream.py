@@ -412,6 +412,15 @@ def test_right_program_passes_in_any_style(tmp_path, body):
     assert check.ok, check
 
 
+def test_program_is_not_blamed_for_how_long_the_server_takes_to_answer(tmp_path, monkeypatch):
+    monkeypatch.setattr(isolated, "TIMEOUT", 1.0)
+    monkeypatch.setattr(programs, "_PAUSE", 0.25)  # treze vezes: mais do que o prazo do programa
+    program = tmp_path / "programa.py"
+    program.write_text(PROGRAM + SEND + "print(s.makefile('rb').read().decode())", "utf-8")
+    check = checks.client_program(str(program))
+    assert check.ok, check
+
+
 def test_program_that_does_not_exist_is_said():
     assert "Não achei nada.py" in checks.client_program("nada.py").text
 

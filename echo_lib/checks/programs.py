@@ -176,28 +176,31 @@ def _wrong_client(path: str, message: str, shown: str, error: str, trace: Trace)
 
 def _shown_of_another(path: str, message: str, reply: list[bytes]) -> tuple[str, str]:
     """O que o programa mostra, e por que falhou, se o servidor responde aos pedaços, e fecha."""
+    read = 0.0  # quando ele leu o último pedaço: até lá, quem demora pode ser este servidor
 
     def answer(listener: socket.socket) -> None:
+        nonlocal read
         with suppress(OSError), listener.accept()[0] as conn:
             conn.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             peers.receive(conn, len(message.encode()))
             for piece in reply:
                 peers.send(conn, piece)
-                _until_read(conn)
+                read = monotonic() if _until_read(conn) else read
                 sleep(_PAUSE)
 
     with socket.create_server(("127.0.0.1", 0)) as listener:
         server = threading.Thread(target=answer, args=(listener,), daemon=True)
         server.start()
-        shown, error, _ = _run(path, *map(str, listener.getsockname()), message)
+        where = map(str, listener.getsockname())
+        shown, error, _ = _run(path, *where, message, moved=lambda: read)
         with suppress(OSError):  # o programa acabou: se não conectou, ninguém mais vem
             socket.create_connection(listener.getsockname(), isolated.TIMEOUT).close()
         server.join()
     return shown, error
 
 
-def _until_read(conn: socket.socket) -> None:
-    """Espera, no Linux, que o outro lado tenha tirado com recv tudo o que lhe chegou.
+def _until_read(conn: socket.socket) -> bool:
+    """Espera, no Linux, que o outro lado tenha tirado com recv tudo o que lhe chegou; diz se tirou.
 
     Fonte: proc(5), /proc/net/tcp, rx_queue.
     """
@@ -208,8 +211,10 @@ def _until_read(conn: socket.socket) -> None:
             rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()]
             mine = [row for row in rows if [row[1][8:], row[2][8:]] == ends]
             if not any(int(row[4].partition(":")[2], 16) for row in mine):
-                return
+                return True
             sleep(0.01)
+        return False
+    return True
 
 
 def _on_screen(shown: str) -> str:
@@ -541,13 +546,19 @@ def _service_hint(what: str, number: int, messages: list[bytes], received: bytes
 
 
 def _run(
-    path: str, *arguments: str, over: Callable[[], bool] = lambda: False
+    path: str,
+    *arguments: str,
+    over: Callable[[], bool] = lambda: False,
+    moved: Callable[[], float] = lambda: 0.0,
 ) -> tuple[str, str, bytes]:
-    """Roda um programa até o fim, ou até `over`: o que mostrou, por que falhou, e o stderr."""
+    """Roda um programa até o fim, ou até `over`: o que mostrou, por que falhou, e o stderr.
+
+    O prazo dele conta do último byte que leu, em monotonic(), se `moved` o diz.
+    """
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     with program.running(path, *arguments, **pipes) as process:
         try:
-            shown, errors = _to_the_end(process, over)
+            shown, errors = _to_the_end(process, over, moved)
         except subprocess.TimeoutExpired:
             process.kill()
             errors = b""
@@ -559,7 +570,9 @@ def _run(
     return shown.decode(errors="replace").strip(), "", errors
 
 
-def _to_the_end(process: subprocess.Popen[bytes], over: Callable[[], bool]) -> tuple[bytes, bytes]:
+def _to_the_end(
+    process: subprocess.Popen[bytes], over: Callable[[], bool], moved: Callable[[], float]
+) -> tuple[bytes, bytes]:
     """O que ele mostrou, ou TimeoutExpired; o prazo recomeça se ele só espera o processador."""
     begin = monotonic()
     limit = begin + 2 * isolated.TIMEOUT
@@ -570,7 +583,7 @@ def _to_the_end(process: subprocess.Popen[bytes], over: Callable[[], bool]) -> t
             waits = isolated.waits_for_its_turn(process.pid)
             if over() and not waits and process.poll() is None:  # ou acabou enquanto se olhava
                 raise
-            if monotonic() < limit:
+            if monotonic() < max(limit, moved() + 2 * isolated.TIMEOUT):
                 continue
             too_long = monotonic() > begin + 2 * isolated.PATIENCE * isolated.TIMEOUT
             if not waits or too_long or isolated.worked(process.pid) > isolated.WORK:

@@ -15,9 +15,10 @@ PANEL = (
 )
 CLASS = """
 nomes = [f"Aluna {n}" for n in range(37)] + ["<img onerror=alert(1)>", "أحمد\\u202e", "李明 🗣️"]
-turma = [EchoClient(*painel.server.address).connect() for _ in [*nomes, "quem nada diz"]]
+turma = [EchoClient(*painel.server.address).connect() for _ in nomes]
 for cliente, nome in zip(turma, nomes):
-    cliente.send(nome)
+    if nome != "Aluna 9":  # esta nada diz
+        cliente.send(nome)
 """
 
 
@@ -67,9 +68,9 @@ def test_forty_names_stay_readable_and_one_is_looked_at_closely(lab, page):
     notebook, panel = open_panel(lab, page, "quarenta")
     share(panel)
     notebook.run_code(CLASS)
-    expect(panel.get_by_text("41 máquinas · 41 conexões · 40 mensagens")).to_be_visible()
+    expect(panel.get_by_text("40 máquinas · 40 conexões · 39 mensagens")).to_be_visible()
     cards = panel.get_by_role("list", name="Máquinas da turma").get_by_role("button")
-    expect(cards).to_have_count(41)
+    expect(cards).to_have_count(40)
     for place, name in (
         (36, "● Aluna 36"),
         (37, "● <img onerror=alert(1)>"),
@@ -101,7 +102,7 @@ def test_forty_names_stay_readable_and_one_is_looked_at_closely(lab, page):
         expect(cards.nth(place)).to_contain_text(re.compile(r"● Aluna 4 · :\d+"))
     chosen.get_by_role("button", name="Desconectar esta máquina").press("Enter")
     expect(cards.nth(2)).to_contain_text("○ Aluna 2")
-    expect(panel.get_by_text("40 máquinas")).to_be_visible()
+    expect(panel.get_by_text("39 máquinas")).to_be_visible()
     panel.get_by_role("button", name="Pausar").first.press("Enter")
     expect(panel.get_by_text("◐ em pausa")).to_be_visible()
     panel.get_by_role("button", name="Continuar").press("Enter")
