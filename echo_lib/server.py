@@ -551,7 +551,7 @@ class EchoServer:
                 self._close(connection, "saiu: bloqueado por este servidor")
             elif connection.address in asked:
                 self._close(connection, "saiu: desconectado por este servidor")
-            elif lost and connection.sock.getsockname()[0] in lost:
+            elif lost and _own_host(connection.sock) in lost:
                 self._close(connection, "saiu: o endereço desta máquina mudou")
             elif idle is not None and now - connection.active > idle:
                 self._close(connection, f"saiu: ficou {_spoken(idle)} em silêncio")
@@ -622,9 +622,14 @@ def _ask_who_is_silent(listener: socket.socket) -> None:
 
 def _is_own(host: str, sock: socket.socket) -> bool:
     """Diz se quem se conectou está nesta mesma máquina."""
-    with suppress(OSError):  # no macOS, falha se o cliente já se foi
-        return is_loopback(host) or host == sock.getsockname()[0]
-    return False
+    return is_loopback(host) or host == _own_host(sock)
+
+
+def _own_host(sock: socket.socket) -> str:
+    """O endereço desta máquina a que alguém se conectou; "" se ele já se foi, no macOS."""
+    with suppress(OSError):
+        return str(sock.getsockname()[0])
+    return ""
 
 
 def exposure(server: EchoServer) -> str:

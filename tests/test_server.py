@@ -769,6 +769,18 @@ def test_connections_to_an_address_that_was_lost_are_ended(server, good):
     assert "saiu: o endereço desta máquina mudou" in [entry.what for entry in server.log]
 
 
+def test_connection_that_cannot_tell_its_own_address_does_not_end_the_others(
+    server, good, monkeypatch
+):
+    def fallen(sock):  # no macOS, o que faz um socket cujo RST ainda não se leu
+        raise OSError(errno.EINVAL, "Invalid argument")
+
+    monkeypatch.setattr(socket.socket, "getsockname", fallen)
+    server.abandon("192.0.2.7")
+    settle(good)
+    assert server.running
+
+
 def test_pause_is_not_cut_by_the_default_timeout_of_sockets():
     socket.setdefaulttimeout(0.05)
     try:

@@ -4,7 +4,7 @@ import errno
 import ipaddress
 import os
 import socket
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from time import perf_counter
 
@@ -234,7 +234,10 @@ def diagnose(host: str, port: int | str, timeout: float = 5.0) -> Diagnosis:
             sock.connect(number)
         except OSError as error:
             return _not_connected(address, number, error, timeout)
-        if sock.getsockname() == number:  # ligou-se a si mesmo: ninguém escuta
+        itself = False
+        with suppress(OSError):  # no macOS, falha se o outro lado já a derrubou
+            itself = sock.getsockname() == number
+        if itself:  # ligou-se a si mesmo: ninguém escuta
             return _not_connected(address, number, ConnectionRefusedError(), timeout)
         return _talk(sock, address, number[0], timeout)
 
