@@ -811,6 +811,16 @@ def test_diagnosis_seen_before_it_spoke_leaves_no_card():
     assert [machine.key for machine in roster.machines] == ["10.0.0.3"]
 
 
+def test_diagnosis_does_not_move_the_card_of_who_is_here_in_silence():
+    roster = Roster()
+    here, other = (Client((host, 1), 0.0, 0, 0, b"", b"") for host in ("10.0.0.2", "10.0.0.3"))
+    roster.update([here, other], [])
+    probe = PROBE.encode() + b"0123abcd\n"
+    visit = Client(("10.0.0.2", 2), 0.0, 1, len(probe), probe, probe)
+    roster.update([here, other], [Entry(1, 0.0, visit.address, "saiu", visit)])
+    assert [machine.key for machine in roster.machines] == ["10.0.0.2", "10.0.0.3"]
+
+
 def test_refusals_are_counted_even_before_who_was_refused_is_seen():
     roster = Roster()
     refusals = ["recusado: este endereço já tem 32 clientes", "recusado mais 3 vezes"]

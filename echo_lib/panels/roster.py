@@ -137,10 +137,13 @@ class Roster:
         """
         for machine in self._machines.values():
             machine.live = []
+        visits = []  # de quem só veio diagnosticar
         for entry in log:
             if entry.number > self.seen:
                 self.seen = entry.number
                 self._read(entry)
+                if entry.client and not _is_student(entry.client):
+                    visits.append(self.key(entry.address))
         for client in clients:
             if _is_student(client, stays=monotonic() - client.since > _PROBING):
                 machine = self._find(client.address)
@@ -149,6 +152,9 @@ class Roster:
         for machine in self._machines.values():
             machine.settle()
             machine.refused = self._refused[machine.key]
+        for key in visits:  # um diagnóstico, visto antes de falar, já teria um cartão
+            if self._machines.get(key) == Machine(key):
+                del self._machines[key]
         self._forget()
 
     def clear(self) -> None:
@@ -198,7 +204,8 @@ class Roster:
 
     def _name_of(self, entry: Entry) -> str:
         name = _name(entry.client) if entry.client else ""
-        if machine := self._machines.get(self.key(entry.address)):
+        seat = "{}:{}".format(*entry.address)  # o desta máquina pode ter mudado desde então
+        if machine := self._machines.get(seat) or self._machines.get(self.key(entry.address)):
             own = machine.names.get(entry.address, name)
             name = own if own in machine.people else machine.first or own
         return name
@@ -216,10 +223,6 @@ class Roster:
             machine.gone = messages + entry.client.messages, size + entry.client.bytes
             machine.names.pop(entry.address, None)
             machine.heard.pop(entry.address, None)
-        elif entry.client is not None:  # um diagnóstico, visto antes de falar, já teria um cartão
-            key = self.key(entry.address)
-            if self._machines.get(key) == Machine(key):
-                del self._machines[key]
 
     def key(self, address: Address) -> str:
         """A máquina a que um endereço pertence, como em Machine.key."""
