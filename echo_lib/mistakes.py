@@ -110,7 +110,7 @@ _STORED_AS_A_CONDITION = (
 )
 _TWO_MAGICS = (
     "um comando como %%writefile é da célula inteira, e vale uma vez, na primeira linha.",
-    "apague a linha repetida.",
+    "apague esta linha; se o comando faz falta, ele é a primeira da célula, e o único.",
 )
 _COMMANDS = {"python", "python3", "py", "ipconfig", "ifconfig", "netstat", "ping"}
 _OF_A_TERMINAL = (
@@ -568,7 +568,7 @@ _BY_TYPE: dict[tuple[_Kinds, str], Texts] = {
         'rede com f, sem espaços: f"{endereço}/{máscara}".',
     ),
     (TypeError, "for -: 'str'"): (
-        "- subtrai números, e isto são textos.",
+        "- subtrai números, e o que vem antes dele é um texto.",
         "um endereço em texto é uma fila de letras.",
         "deixe a conta com o ipaddress; de um texto de algarismos, int(texto) faz um número.",
     ),

@@ -279,7 +279,7 @@ def from_the_byte_zero(segments):
         (unique_in_the_order_sent, "quem diz o lugar é o .seq"),
         (never_again, "Faltam bytes de uma retransmissão"),
         (only_what_was_not_again, "Faltam bytes: uma retransmissão pode trazer também bytes novos"),
-        (with_a_byte_for_each_number, "Sobra um byte 0 que ninguém enviou"),
+        (with_a_byte_for_each_number, "Sobra no fim um 0 que ninguém enviou"),
         (over_the_hole, "o TCP não entrega o que vem depois"),
         (damaged_too, "chegou estragado (.damaged): o TCP o joga fora"),
         (by_the_first_seq, "um ACK vazio tem o seq do dado"),

@@ -521,7 +521,10 @@ def test_two_answers_turned_around_are_told():
             )
         ),
     ):
-        assert not check.ok and "Assim é com todas: as duas respostas estão trocadas." in check.text
+        assert (
+            not check.ok
+            and "Em todos os casos vem a outra: as duas respostas estão trocadas." in check.text
+        )
 
 
 def common(one, other, mask, least):
@@ -693,7 +696,10 @@ def test_server_program_with_a_port_of_its_own_that_is_taken_hears_of_its_own(tm
             PATIENT.replace(" as s:\n", " as s:\n    s.settimeout(1)\n"),
             "s.accept()`.\nUm prazo do accept que acaba só diz que ninguém chegou ainda: capture-o",
         ),
-        (PATIENT.replace("with conn", "with s"), "Você fechou a escuta: feche só conn, no laço"),
+        (
+            PATIENT.replace("with conn", "with s"),
+            "a escuta fica aberta até o fim; no laço, feche só conn",
+        ),
         (LISTENS_AND_KEEPS, "A escuta se abre uma vez, antes do laço"),
         (A_CLIENT, "Conectar é do cliente"),
         ("if __name__ == 'main':\n    1 / 0", "com dois sublinhados de cada lado de main"),

@@ -313,9 +313,9 @@ def first_number(host):
         (lambda: TimeOutError, "se era TimeoutError, escreva assim; se não, execute antes"),  # noqa: F821
         (lambda: ipadress, "há um parecido, ipaddress"),  # noqa: F821
         (lambda: min([]), "min(lista, default=None)"),
-        (lambda: HERE - HERE, "subtrai números, e isto são textos"),
+        (lambda: HERE - HERE, "subtrai números, e o que vem antes dele é um texto"),
         (lambda: shut_by_name(), "o nome dela vai sem aspas"),
-        (lambda: compile("%%writefile a.py\n", "a.py", "exec"), "apague a linha repetida"),
+        (lambda: compile("%%writefile a.py\n", "a.py", "exec"), "apague esta linha"),
         (
             lambda: ip_network("10.0.0.0/8") in ip_address("10.0.0.5"),
             "à direita do in vai uma rede",

@@ -171,7 +171,11 @@ def compare(
                 said = hint(answer, *arguments) if same_kind else _KINDS[type(expected)]
                 wrong = failed(text + said, learner)  # com o que esta chamada mostrou
                 turned = _turned_around(learner, cases) if same_kind else ""
-                return replace(wrong, text=wrong.text.replace(said, turned)) if turned else wrong
+                return (
+                    replace(wrong, text=wrong.text.replace(text + said, text + turned, 1))
+                    if turned
+                    else wrong
+                )
     return None
 
 
@@ -184,7 +188,7 @@ def _turned_around(learner: Learner, cases: dict[tuple[Any, ...], Any]) -> str:
     for arguments, expected in cases.items():
         if learner.call(*arguments)[0] != (other if expected == one else one):
             return ""
-    return "Assim é com todas: as duas respostas estão trocadas."
+    return "Em todos os casos vem a outra: as duas respostas estão trocadas."
 
 
 def not_expected(

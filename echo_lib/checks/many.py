@@ -137,7 +137,7 @@ def _served(
             elif error and _receives_from_the_listener(learner):
                 ended = f"{unexplained(error)} Quem recebe é conn, e não a escuta."
             return failed(f"{wrong.partition('. ')[0]}. {ended}" if wrong else ended, learner)
-        if not wrong and "() só cria a corrotina;" in learner.notes:  # um drain sem await, talvez
+        if not wrong and "drain() só cria a corrotina;" in learner.notes:
             wrong = "Todos receberam o eco, mas falta um await: sem ele, essa chamada nem começa."
         return failed(wrong, learner) if wrong else passed(right)
 

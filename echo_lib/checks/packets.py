@@ -300,10 +300,10 @@ def _stream_hint(case: _Case, answer: Any) -> str:
             return "Entraram bytes de um segmento que não chegou: olhe o .lost."
         if any(s.lost for s in client) and not any(s.again for s in client):
             return "Falta um pedaço no meio: o TCP não entrega o que vem depois dele."
-        if answer.startswith(case.expected) and not answer[len(case.expected) :].strip(b"\0"):
+        if answer in (case.expected + b"\0", case.expected + b"\0\0"):
             return (
-                "Sobra um byte 0 que ninguém enviou: só conta quem traz dados, e o SYN e o FIN "
-                "também avançam o seq."
+                "Sobra no fim um 0 que ninguém enviou: o SYN e o FIN também avançam o seq, mas não "
+                "trazem byte nenhum."
             )
         if answer.count(0) > len(case.expected):
             return "bytes(número) faz tantos zeros; o byte de um número é bytes([número])."
@@ -328,7 +328,7 @@ def _missing_hint(client: list[Segment], answer: bytes) -> str:
     came = [s for s in client if s.data and not (s.lost or s.damaged)]
     first = [s for s in came if s.again and not any(o.seq <= s.seq < o.end for o in came if o != s)]
     if any(s.data not in answer for s in first):  # a que trouxe o que nunca tinha chegado
-        return "Faltam bytes de uma retransmissão: se o original não chegou, é ela que conta."
+        return "Faltam bytes de uma retransmissão: se o original não chegou bem, é ela que conta."
     places = [s.seq for s in client if s.data and not s.lost]
     if places != sorted(places):
         return "Faltam bytes: o que chegou cedo demais foi jogado fora? O TCP guarda."

@@ -114,12 +114,14 @@ def leave(peer: socket.socket, data: bytes) -> None:
 
 
 def at_hand(peer: socket.socket) -> bytes:
-    """O que já chegou, sem esperar; até 40 bytes, que só se mostram."""
-    peer.setblocking(False)
-    try:
-        return peer.recv(40)
-    except OSError:
-        return b""
+    """O que já chegou, sem esperar; até 2 MiB."""
+    data = b""
+    with suppress(OSError):
+        while len(data) < _FLOOD and _ready(peer, selectors.EVENT_READ):
+            if not (piece := peer.recv(_FLOOD)):
+                break
+            data += piece
+    return data
 
 
 def receive(peer: socket.socket, size: int, more: float = 0.0, hunger: Hunger = _none) -> bytes:

@@ -34,7 +34,7 @@ from echo_lib.checks.base import (
     passed,
     unexplained,
 )
-from echo_lib.checks.tutorial import AGAIN, CLOSED_LISTENER, WAITED, served
+from echo_lib.checks.tutorial import CLOSED_LISTENER, WAITED, served
 from echo_lib.client import EchoClient
 from echo_lib.isolated import Learner, useless
 from echo_lib.server import EchoServer
@@ -522,7 +522,10 @@ def _service_hint(what: str, number: int, messages: list[bytes], received: bytes
     data = messages[number]
     if received and not data.startswith(received):
         if number and received.startswith(messages[number - 1]):
-            return AGAIN
+            return (
+                "Voltou de novo o que já tinha voltado: a cada recv, um sendall, só do que esse "
+                "recv trouxe (sem +=)."
+            )
         return "O eco são os bytes que chegaram, e nada mais."
     if received:
         return "Cada recv traz o que chegou: devolva todos os bytes, e volte ao recv."
@@ -600,9 +603,9 @@ def states(function: Callable[[int], list[str]]) -> Check:
 
     def lasting(port: int) -> Any:
         """A resposta, sem o que outra conversa, antes desta, deixou na mesma porta."""
+        function(port)
         with redirect_stdout(io.StringIO()):  # o que ela mostra, uma vez só
-            function(port)  # a segunda não depende da primeira
-        answer = function(port)
+            answer = function(port)  # a segunda não depende da primeira
         return [s for s in answer if s != "TIME_WAIT"] if isinstance(answer, list) else answer
 
     given = "a porta do servidor"
@@ -628,6 +631,8 @@ def _alone() -> EchoServer:
 
 
 def _three_hint(answer: list[Any], port: int) -> str:
+    if not all(isinstance(state, str) for state in answer):
+        return _states_hint(answer, port)
     if sorted(answer) == ["ESTABLISHED", "ESTABLISHED", "LISTEN"]:
         return "São esses: falta a ordem alfabética."
     if sorted(answer) == ["ESTABLISHED", "LISTEN"]:

@@ -226,8 +226,8 @@ def _whole_server(function: Callable[[str, int], Any]) -> Check:
 
 
 def _unclosed(learner: Learner, what: str) -> str:
-    if len({event.thread for event in learner.own_events()}) > 1:
-        return "a função voltou antes de a thread acabar: espere por ela, com join."
+    if what == _TALK and len({event.thread for event in learner.own_events()}) > 1:
+        return f"faltou fechar {what}; se é uma thread que a fecha, espere por ela, com join."
     return f"faltou fechar {what}."
 
 
@@ -310,7 +310,7 @@ def _conversation_hint(learner: Learner, expected: list[str], answer: Any, error
         return (
             "O send do EchoClient já faz tudo: envia o texto, espera o eco e o devolve, em texto."
         )
-    if "no attribute 'decode'" in error:
+    if "no attribute 'decode'" in error and "sendall" not in error:
         return "O send do EchoClient já devolve texto: tire o decode."
     if "EADDRINUSE" in error:
         return "O servidor já está de pé, em host e porta: a função é só o cliente."
@@ -336,7 +336,7 @@ def _conversation_hint(learner: Learner, expected: list[str], answer: Any, error
         case [*_] if 0 < len(answer) < len(expected):
             return "Falta um eco: o return está dentro do laço?"
         case [None, *_]:
-            return "Cada item é o que o send devolveu: print e append devolvem None."
+            return "print, append e sendall devolvem None; cada item é o eco que voltou."
         case list():
             return "O que a lista deve ter é o que o send de cada mensagem devolveu."
     if answer is None:

@@ -69,10 +69,12 @@ _AFTER_SILENCE = b"e agora?"
 _SILENCE_IS_NOT_THE_END = (
     "calar-se não é sair. Quando um prazo acaba, volte ao recv; só b'' é o fim."
 )
-CLOSED_LISTENER = "Você fechou a escuta: feche só conn, no laço."
+CLOSED_LISTENER = (
+    "O socket desse accept já está fechado: a escuta fica aberta até o fim; no laço, feche só conn."
+)
 ANOTHER_LISTENER = "Você abriu outra escuta: o cliente chamou a que a função recebe."
 TO_CLOSE = " Só o socket ficou por fechar: criado num with, ele se fecha sozinho."
-_SHUT_TOO_MUCH = "Esse shutdown encerra também o receber: para só não enviar mais, socket.SHUT_WR."
+_SHUT_TOO_MUCH = "Esse shutdown encerra o receber: para só não enviar mais, socket.SHUT_WR."
 _FIRST_SEND = "Nada chegou ao servidor. Você espera a resposta antes de enviar?"
 
 
@@ -91,7 +93,7 @@ def client(function: Callable[[str, int, str], str]) -> Check:
             if answer == message and reached == message.encode():
                 if gave_up(learner):
                     return failed(f"O texto está certo, mas {WAITED}", learner)
-                if _receives_no_more(learner.own_events()):
+                if _receives_no_more(learner.own_events(), least=1):
                     return failed(f"Desta vez o eco chegou antes. {_SHUT_TOO_MUCH}", learner)
                 if read_it_all(learner, address, message):
                     advice = left_open(learner, connect=TO_CLOSE)
@@ -248,13 +250,13 @@ def _client_hint(
     return ""
 
 
-def _receives_no_more(own: Sequence[Event]) -> bool:
-    """Se o código ainda recebe depois de um shutdown que encerra também o receber."""
+def _receives_no_more(own: Sequence[Event], least: int = 0) -> bool:
+    """Se o código ainda recebe, ao menos tantos bytes, depois de um shutdown que encerra isso."""
     ends, ended = (socket.SHUT_RD, socket.SHUT_RDWR), set()
     for event in own:
         if event.call == "shutdown" and event.argument in ends:
             ended.add(event.socket)
-        elif event.receives and event.socket in ended:
+        elif event.receives and event.size >= least and event.socket in ended:
             return True
     return False
 
@@ -523,9 +525,10 @@ def _server_hint(
 
 
 def _does_not_wait(own: Sequence[Event]) -> bool:
-    """Se a última coisa que o código soube foi que o socket dele não espera."""
+    """Se a última coisa que o código soube foi que o socket dele não espera, e só então o soube."""
     moved = [event for event in own if event.sends or event.receives]
-    return isinstance(moved and moved[-1].error, BlockingIOError)
+    told = [event for event in moved if isinstance(event.error, BlockingIOError)]
+    return len(told) == 1 and told[0].receives and told[0] is moved[-1]
 
 
 def _sends_by_the_listener(learner: Learner) -> bool:
@@ -693,7 +696,7 @@ def address(host: object) -> Check:
         return failed(f"Veio o par {host}: o colega já sabe a porta; dê só o endereço.")
     places = re.findall(r"[\d.]+", host) if isinstance(host, str) else host
     if right and isinstance(host, bytes) and host == right.encode():
-        return failed("É esse, mas em bytes: tire o encode.")
+        return failed("É esse, mas em bytes: dê o texto, sem b nem encode.")
     if right and isinstance(places, list | tuple | set) and right in places:
         return failed(f"O endereço está aí, mas não sozinho. Recebi {host!r}: dê só {right!r}.")
     if isinstance(host, str) and "(" in host:

@@ -1,5 +1,5 @@
 """Verificação: client
-Pista: Esse shutdown encerra também o receber
+Pista: Esse shutdown encerra o receber
 """
 
 import socket

@@ -1,5 +1,5 @@
 """Verificação: one_conversation
-Pista: print e append devolvem None
+Pista: print, append e sendall devolvem None
 """
 
 from echo_lib import EchoClient
